@@ -1,0 +1,128 @@
+"""Configuration of the networks: one flat, frozen dataclass and its presets."""
+
+from dataclasses import asdict, dataclass, fields, replace
+
+EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised", "contemptuous")
+"""Order of the expression labels everywhere; index 0 is the neutral face."""
+
+NEUTRAL = 0
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of every network. The same object builds `LEED`, `Neutralizer` and `ExpressionClassifier`.
+
+    Raises `ValueError` for sizes that do not fit together.
+    """
+
+    image_size: int = 128
+
+    # Encoder and decoder. A code is a map of `code_channels` at 1 / `patch_size` of the image's side.
+    patch_size: int = 8
+    code_channels: int = 128
+    patch_skip: bool = True  # E and D start as a cosine transform of patches and its inverse; False: as in the paper
+    encoder_width: int = 48
+    encoder_depth: int = 0  # residual blocks beside the patch skip; 0 leaves the transform alone
+    decoder_width: int = 96
+    decoder_depth: int = 1
+
+    # Extractor and interpolator.
+    delta_size: int = 48  # length of delta_exp; 0: a map of the code's own shape, as in the paper
+    extractor_width: int = 112
+    interpolator_width: int = 96
+    interpolator_depth: int = 2
+    flow: bool = True  # the interpolator warps the neutral face before it adds a residual; False: as in the paper
+
+    # Networks that only training needs.
+    siamese_size: int = 64
+    siamese_width: int = 32
+    critic_width: int = 96
+
+    # Neutraliser and its critic.
+    neutralizer: str = "unet"  # "unet": flow and residual on three scales; "stargan": StarGAN's own generator
+    neutralizer_width: int = 64
+    neutralizer_depth: int = 2
+    neutralizer_critic_width: int = 32
+    neutralizer_critic_depth: int = 5
+
+    # Expression classifier (Psi).
+    classifier_block: str = "basic"  # residual block of torchvision's ResNet: "basic" or "bottleneck"
+    classifier_layers: tuple[int, int, int, int] = (1, 1, 1, 1)
+    classifier_size: int = 64  # side of the square to which the inner face is resized
+    classifier_sees_neutral: bool = True  # it sees (image, image - neutral face); False: the image alone
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classifier_layers", tuple(self.classifier_layers))  # JSON turns tuples into lists
+        if self.image_size % (4 * self.patch_size):
+            raise ValueError(
+                f"image_size must be a multiple of 4 * patch_size = {4 * self.patch_size}, got {self.image_size}"
+            )
+        if self.patch_skip and self.code_channels > 3 * self.patch_size**2:
+            raise ValueError(
+                f"code_channels must be at most 3 * patch_size**2 = {3 * self.patch_size**2} with patch_skip, "
+                f"got {self.code_channels}"
+            )
+        if self.flow and (not self.patch_skip or self.delta_size == 0):
+            raise ValueError("flow needs patch_skip and a vector delta_exp (delta_size > 0)")
+        for name, choices in (("neutralizer", ("unet", "stargan")), ("classifier_block", ("basic", "bottleneck"))):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
+
+    @property
+    def code_size(self) -> int:
+        """Side of a code map."""
+        return self.image_size // self.patch_size
+
+    def to_dict(self) -> dict:
+        """Plain values, as `config.json` holds them."""
+        return asdict(self) | {"classifier_layers": list(self.classifier_layers)}
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "ModelConfig":
+        """Inverse of `to_dict`. Raises `ValueError` naming missing and unknown keys."""
+        known = {field.name for field in fields(cls)}
+        missing, unknown = sorted(known - set(values)), sorted(set(values) - known)
+        if missing or unknown:
+            raise ValueError(f"configuration has missing keys {missing} and unknown keys {unknown}")
+        return cls(**values)
+
+
+BASE = ModelConfig()
+
+TINY = ModelConfig(
+    image_size=32,
+    patch_size=4,
+    code_channels=32,
+    encoder_width=16,
+    encoder_depth=1,
+    decoder_width=32,
+    delta_size=16,
+    extractor_width=32,
+    interpolator_width=32,
+    interpolator_depth=1,
+    siamese_size=16,
+    siamese_width=16,
+    critic_width=16,
+    neutralizer_width=16,
+    neutralizer_depth=1,
+    neutralizer_critic_width=16,
+    neutralizer_critic_depth=3,
+    classifier_size=32,
+)
+
+PAPER = replace(
+    BASE,
+    patch_skip=False,
+    encoder_width=64,
+    encoder_depth=2,
+    decoder_width=128,
+    decoder_depth=2,
+    delta_size=0,
+    flow=False,
+    neutralizer="stargan",
+    neutralizer_depth=6,
+    neutralizer_critic_width=64,
+    neutralizer_critic_depth=6,
+)
+
+PRESETS = {"base": BASE, "tiny": TINY, "paper": PAPER}

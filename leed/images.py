@@ -1,0 +1,84 @@
+"""Pictures in, tensors out, and back. Nobody else knows of 255 or of [-1, 1].
+
+A face tensor is float, (B, 3, H, W), RGB, in [-1, 1]. Stored pictures are uint8, (B, 3, H, W).
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+# The part of a crop in which expressions happen, as fractions of its side: rows 32 to 115, columns 24 to 103 of 128.
+INNER_FACE = (32 / 128, 116 / 128, 24 / 128, 104 / 128)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """The picture in RGB: transparency over white, 16 bits scaled down to 8."""
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image, dtype=np.float64)
+        scale = 255 / 65535 if values.max(initial=0) > 255 else 1.0
+        image = Image.fromarray((values * scale).round().clip(0, 255).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")
+
+
+def to_uint8(image: Image.Image, size: int) -> Tensor:
+    """A picture as uint8 (3, size, size), resized with antialiasing."""
+    image = to_rgb(image)
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.LANCZOS)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+
+def normalize(images: Tensor) -> Tensor:
+    """uint8 to float in [-1, 1]."""
+    return images.to(torch.float32) / 127.5 - 1
+
+
+def denormalize(images: Tensor) -> Tensor:
+    """Float in [-1, 1] (clamped) to uint8."""
+    return ((images.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
+def to_tensor(image: Image.Image, size: int) -> Tensor:
+    """A picture as a face tensor (1, 3, size, size) in [-1, 1]."""
+    return normalize(to_uint8(image, size))[None]
+
+
+def to_pil(image: Tensor) -> Image.Image:
+    """A face tensor (3, H, W) or (1, 3, H, W) in [-1, 1] as a picture."""
+    if image.ndim == 4:
+        image = image.squeeze(0)
+    return Image.fromarray(denormalize(image).permute(1, 2, 0).cpu().numpy())
+
+
+def inner_face(images: Tensor) -> Tensor:
+    """The inner face of crops (B, C, H, W): for 128 pixels (B, C, 84, 80)."""
+    height, width = images.shape[-2:]
+    top, bottom, left, right = INNER_FACE
+    rows = slice(round(top * height), round(bottom * height))
+    columns = slice(round(left * width), round(right * width))
+    return images[..., rows, columns]
+
+
+def resize(images: Tensor, size: int) -> Tensor:
+    """Tensors (B, C, H, W) resized to (B, C, size, size) with antialiasing."""
+    if images.shape[-2:] == (size, size):
+        return images
+    return F.interpolate(images, (size, size), mode="bilinear", antialias=True, align_corners=False)
+
+
+def contact_sheet(rows: list[list[Tensor]], scale: int = 1) -> Image.Image:
+    """A sheet of face tensors (3, S, S) in [-1, 1]; `None` leaves a white field."""
+    side = next(face.shape[-1] for row in rows for face in row if face is not None)
+    sheet = torch.full((3, len(rows) * side, max(len(row) for row in rows) * side), 1.0)
+    for i, row in enumerate(rows):
+        for j, face in enumerate(row):
+            if face is not None:
+                sheet[:, i * side : (i + 1) * side, j * side : (j + 1) * side] = face.detach().cpu().float()
+    picture = to_pil(sheet)
+    return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.LANCZOS)
