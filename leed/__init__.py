@@ -1,0 +1,17 @@
+"""LEED: label-free facial expression editing via disentanglement."""
+
+from leed.config import EXPRESSIONS, PRESETS, ModelConfig
+from leed.features import ExpressionClassifier
+from leed.model import LEED, Expression, PreparedEdit
+from leed.neutralizer import Neutralizer
+
+__all__ = [
+    "EXPRESSIONS",
+    "LEED",
+    "PRESETS",
+    "Expression",
+    "ExpressionClassifier",
+    "ModelConfig",
+    "Neutralizer",
+    "PreparedEdit",
+]

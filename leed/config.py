@@ -20,9 +20,9 @@ class ModelConfig:
     # Encoder and decoder. A code is a map of `code_channels` at 1 / `patch_size` of the image's side.
     patch_size: int = 8
     code_channels: int = 128
-    patch_skip: bool = True  # E and D start as a cosine transform of patches and its inverse; False: as in the paper
-    encoder_width: int = 48
-    encoder_depth: int = 0  # residual blocks beside the patch skip; 0 leaves the transform alone
+    patch_skip: bool = True  # E and D add to a cosine transform of patches and its inverse; False: as in the paper
+    encoder_width: int = 32
+    encoder_depth: int = 1
     decoder_width: int = 96
     decoder_depth: int = 1
 
@@ -41,7 +41,7 @@ class ModelConfig:
     # Neutraliser and its critic.
     neutralizer: str = "unet"  # "unet": flow and residual on three scales; "stargan": StarGAN's own generator
     neutralizer_width: int = 64
-    neutralizer_depth: int = 2
+    neutralizer_depth: int = 1
     neutralizer_critic_width: int = 32
     neutralizer_critic_depth: int = 5
 
@@ -94,7 +94,6 @@ TINY = ModelConfig(
     patch_size=4,
     code_channels=32,
     encoder_width=16,
-    encoder_depth=1,
     decoder_width=32,
     delta_size=16,
     extractor_width=32,
@@ -104,7 +103,6 @@ TINY = ModelConfig(
     siamese_width=16,
     critic_width=16,
     neutralizer_width=16,
-    neutralizer_depth=1,
     neutralizer_critic_width=16,
     neutralizer_critic_depth=3,
     classifier_size=32,
@@ -126,3 +124,49 @@ PAPER = replace(
 )
 
 PRESETS = {"base": BASE, "tiny": TINY, "paper": PAPER}
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights (lambda in the paper) of the terms, by the term's name. A weight of 0 leaves the term uncomputed."""
+
+    # The editor.
+    exp: float = 1.0  # Eq. 2; only for a delta_exp that is a map
+    mutual_information: float = 0.005  # Eq. 3
+    interp: float = 1.0  # Eq. 6, the linear term; only for a delta_exp that is a map
+    idt: float = 1.0  # Eq. 7 on codes
+    image: float = 3.0  # Eq. 7 on pictures, L1
+    perceptual: float = 1.0  # Eq. 7 on pictures, Phi
+    structure: float = 0.5  # Eq. 7 on pictures, 1 - SSIM of the inner face
+    psi_maps: float = 0.0  # Eq. 7 on pictures, Psi's early maps
+    recon: float = 1.0  # Eqs. 14, 15
+    similarity: float = 0.05  # Psi's features of edit and reference
+    siamese: float = 0.0  # Eq. 11
+    adversarial: float = 0.0  # Eqs. 12, 13
+    gradient_penalty: float = 10.0
+
+    # The neutraliser.
+    paired: float = 3.0  # L1 to true neutral faces, where the data set has them
+    paired_perceptual: float = 1.0
+    paired_structure: float = 0.5
+    stargan_adversarial: float = 0.0
+    stargan_classification: float = 0.0
+    stargan_cycle: float = 0.0
+
+
+PAPER_WEIGHTS = LossWeights(
+    mutual_information=0.1,
+    image=0.0,
+    perceptual=0.0,
+    structure=0.0,
+    recon=10.0,
+    similarity=0.0,
+    siamese=1.0,
+    adversarial=1.0,
+    paired=0.0,
+    paired_perceptual=0.0,
+    paired_structure=0.0,
+    stargan_adversarial=1.0,
+    stargan_classification=1.0,
+    stargan_cycle=10.0,
+)

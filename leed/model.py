@@ -1,0 +1,151 @@
+"""LEED: the neutraliser, E, X, I and D together, so that one `from_pretrained` can edit a face."""
+
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from leed.config import ModelConfig
+from leed.hub import HubModel
+from leed.images import to_pil, to_tensor
+from leed.networks import Decoder, Encoder, Extractor, Interpolation, Interpolator
+from leed.neutralizer import Neutralizer
+
+MAX_ALPHA = 2.0
+
+
+@dataclass(frozen=True)
+class Expression:
+    """An expression taken from references: delta_exp (B, Z), or (B, C, c, c) for a map."""
+
+    delta_exp: Tensor
+
+
+@dataclass(frozen=True)
+class PreparedEdit:
+    """A face and an expression of which everything is computed that does not depend on alpha.
+
+    Calling it with alpha in [0, 2] interpolates and decodes: a picture if the face was one, else (B, 3, H, W).
+    """
+
+    leed: "LEED"
+    code_neutral: Tensor
+    expression: Expression
+    as_picture: bool
+
+    @torch.no_grad()
+    def __call__(self, alpha: float | Tensor = 1.0) -> Image.Image | Tensor:
+        alpha = check_alpha(alpha, self.code_neutral)
+        code, _ = self.leed.interpolate(self.code_neutral, self.expression.delta_exp, alpha)
+        edited = self.leed.decode(code).clamp(-1, 1)
+        return to_pil(edited) if self.as_picture else edited
+
+    def with_expression(self, expression: Expression) -> "PreparedEdit":
+        """The same face with another expression."""
+        return PreparedEdit(self.leed, self.code_neutral, expression, self.as_picture)
+
+
+def check_alpha(alpha: float | Tensor, like: Tensor) -> Tensor:
+    """alpha as a tensor (1,) or (B,). Raises `ValueError` outside [0, 2]."""
+    alpha = torch.as_tensor(alpha, dtype=like.dtype, device=like.device).reshape(-1)
+    if not bool(((alpha >= 0) & (alpha <= MAX_ALPHA)).all()):  # also catches NaN
+        raise ValueError(f"alpha must be in [0, {MAX_ALPHA:g}], got {alpha.tolist()}")
+    return alpha
+
+
+class LEED(HubModel):
+    """Label-free expression editing: the face of one picture with the expression of another.
+
+    >>> leed = LEED.from_pretrained("hub/leed-open")
+    >>> edited = leed.edit(face, reference, alpha=1.0)
+    """
+
+    def __init__(self, config: ModelConfig = ModelConfig()) -> None:  # noqa: B008 (frozen)
+        super().__init__()
+        self.config = config
+        self.neutralizer = Neutralizer(config)
+        self.encoder = Encoder(config)
+        self.extractor = Extractor(config)
+        self.interpolator = Interpolator(config)
+        self.decoder = Decoder(config)
+
+    # The mathematics: float tensors in [-1, 1].
+
+    def encode(self, image: Tensor) -> Tensor:
+        """C = E(image): (B, 3, H, W) -> (B, C, c, c)."""
+        return self.encoder(image)
+
+    def extract(self, code: Tensor, code_neutral: Tensor) -> Tensor:
+        """delta_exp = X(C, C_N)."""
+        return self.extractor(code, code_neutral)
+
+    def interpolate(self, code_neutral: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0) -> Interpolation:
+        """C_IB = I(C_IN, alpha delta_exp), and the flow; alpha a number or (B,)."""
+        if isinstance(alpha, Tensor):
+            alpha = alpha.view(-1, *[1] * (delta_exp.ndim - 1))
+        return self.interpolator(code_neutral, alpha * delta_exp)
+
+    def decode(self, code: Tensor) -> Tensor:
+        """image = D(C): (B, C, c, c) -> (B, 3, H, W)."""
+        return self.decoder(code)
+
+    def forward(self, image: Tensor, reference: Tensor, alpha: float | Tensor = 1.0) -> Tensor:
+        """The whole edit with gradients; face tensors (B, 3, H, W) in [-1, 1], the output not clamped."""
+        image_neutral, reference_neutral = self.neutralizer(torch.cat([image, reference])).chunk(2)
+        delta_exp = self.extract(self.encode(reference), self.encode(reference_neutral))
+        return self.decode(self.interpolate(self.encode(image_neutral), delta_exp, alpha).code)
+
+    # The user's calls: pictures, or float tensors (B, 3, H, W) in [-1, 1].
+
+    def edit(
+        self, image: Image.Image | Tensor, reference: Image.Image | Tensor | Expression, alpha: float | Tensor = 1.0
+    ) -> Image.Image | Tensor:
+        """The face `image` with the expression of `reference`, alpha in [0, 2] times as strong.
+
+        Aligned faces as pictures of any size and mode, or as float tensors (B, 3, H, W) in [-1, 1] of the model's
+        size; the result is of the kind of `image`. Raises `ValueError` for other input.
+        """
+        return self.prepare(image, reference)(alpha)
+
+    @torch.no_grad()
+    def prepare(
+        self, image: Image.Image | Tensor, reference: Image.Image | Tensor | Expression
+    ) -> PreparedEdit:
+        """Does once what does not depend on alpha; the result's call `prepared(alpha)` is cheap."""
+        expression = reference if isinstance(reference, Expression) else self.expression(reference)
+        code_neutral = self.encode(self.neutralizer(self._face(image, "image")))
+        counts = len(code_neutral), len(expression.delta_exp)
+        if counts[0] != counts[1] and counts[1] != 1:
+            raise ValueError(f"got {counts[0]} images and {counts[1]} references: expected as many, or one reference")
+        return PreparedEdit(self, code_neutral, expression, isinstance(image, Image.Image))
+
+    @torch.no_grad()
+    def expression(self, reference: Image.Image | Tensor) -> Expression:
+        """The expression that a reference face shows, for any number of later edits."""
+        reference = self._face(reference, "reference")
+        reference_neutral = self.neutralizer(reference)
+        return Expression(self.extract(self.encode(reference), self.encode(reference_neutral)))
+
+    @torch.no_grad()
+    def neutralize(self, image: Image.Image | Tensor) -> Image.Image | Tensor:
+        """The neutral face of `image`; a picture for a picture, a tensor for a tensor."""
+        neutral = self.neutralizer(self._face(image, "image")).clamp(-1, 1)
+        return to_pil(neutral) if isinstance(image, Image.Image) else neutral
+
+    def _face(self, image: Image.Image | Tensor, name: str) -> Tensor:
+        """The face as (B, 3, H, W) on the model's device. Raises `ValueError` for what is not a face tensor."""
+        side = self.config.image_size
+        parameter = next(self.parameters())
+        if isinstance(image, Image.Image):
+            image = to_tensor(image, side)
+        elif not isinstance(image, Tensor):
+            raise ValueError(f"{name} must be a PIL image or a float tensor, got {type(image).__name__}")
+        elif image.ndim != 4 or image.shape[1:] != (3, side, side) or not image.is_floating_point():
+            raise ValueError(
+                f"{name} must be a float tensor (B, 3, {side}, {side}) in [-1, 1], got {tuple(image.shape)} "
+                f"{image.dtype}; a single face needs image[None], uint8 needs leed.images.normalize"
+            )
+        elif not bool(image.isfinite().all()) or image.abs().max() > 1.001:
+            raise ValueError(f"{name} must lie in [-1, 1], got [{image.min():.4g}, {image.max():.4g}]")
+        return image.to(parameter.device, parameter.dtype)

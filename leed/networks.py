@@ -1,0 +1,235 @@
+"""The networks of the paper, in its order: E, D, X, I, the critic, S, Q.
+
+Letters in shapes: B batch, C code channels, c side of a code map (image side / patch size), Z length of delta_exp.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from leed.config import ModelConfig
+from leed.layers import SLOPE, PatchTransform, Upsample, conv3x3, residual_blocks, warp, zero_init
+
+FLOW_SCALE = 0.1  # a flow of one unit moves by 5 % of the side
+
+
+class Encoder(nn.Module):
+    """Encoder (E in the paper): maps a face to its code.
+
+    With `patch_skip` the code is a fixed cosine transform of the face's patches plus what the convolutions add, which
+    starts at zero: the autoencoder is all but lossless before any training. Without, convolutions alone.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width, halvings = config.encoder_width, int(math.log2(config.patch_size)) - 2
+        self.transform = PatchTransform(config.patch_size, config.code_channels) if config.patch_skip else None
+        self.stem = conv3x3(48, width)
+        self.blocks = residual_blocks(width, config.encoder_depth)
+        self.down = nn.Sequential(*(conv3x3(width, width, stride=2) for _ in range(max(halvings - 1, 0))))
+        self.head = conv3x3(width, config.code_channels, stride=2 if halvings else 1)
+        if config.patch_skip:
+            zero_init(self.head)
+
+    def forward(self, image: Tensor) -> Tensor:
+        h = F.leaky_relu(self.stem(F.pixel_unshuffle(image, 4)), SLOPE)  # (B, width, H/4, W/4)
+        h = self.down(self.blocks(h))
+        code = self.head(F.leaky_relu(h, SLOPE))  # (B, C, c, c)
+        return code if self.transform is None else code + self.transform.encode(image)
+
+
+class Decoder(nn.Module):
+    """Decoder (D in the paper): maps a code back to a face in (about) [-1, 1]."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width, doublings = config.decoder_width, int(math.log2(config.patch_size)) - 2
+        self.transform = PatchTransform(config.patch_size, config.code_channels) if config.patch_skip else None
+        self.stem = conv3x3(config.code_channels, width)
+        self.blocks = residual_blocks(width, config.decoder_depth)
+        self.up = nn.Sequential(*(Upsample(width if i == 0 else 64, 64) for i in range(doublings)))
+        fine = 64 if doublings else width
+        self.fine = residual_blocks(fine, 1)
+        self.head = conv3x3(fine, 48)
+        if config.patch_skip:
+            zero_init(self.head)
+
+    def forward(self, code: Tensor) -> Tensor:
+        h = self.blocks(F.leaky_relu(self.stem(code), SLOPE))  # (B, width, c, c)
+        h = self.fine(F.leaky_relu(self.up(h), SLOPE))  # (B, 64, H/4, W/4)
+        image = F.pixel_shuffle(self.head(F.leaky_relu(h, SLOPE)), 4)  # (B, 3, H, W)
+        return image.tanh() if self.transform is None else image + self.transform.decode(code)
+
+
+class Extractor(nn.Module):
+    """Extractor (X in the paper): the expression delta_exp of a face, from its code and its neutral face's.
+
+    With a vector delta_exp, X(C, C_N) = e(C) - e(C_N): it is zero for a neutral face by construction, and has no
+    place in the picture that a pose could shift. With a map (`delta_size` 0), the paper's: convolutions on both codes.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        channels, width = config.code_channels, config.extractor_width
+        self.vector = config.delta_size > 0
+        if self.vector:
+            side = config.code_size // 4
+            self.features = nn.Sequential(
+                conv3x3(channels, width),
+                nn.LeakyReLU(SLOPE),
+                conv3x3(width, width, stride=2),
+                nn.LeakyReLU(SLOPE),
+                residual_blocks(width, 1),
+                conv3x3(width, width, stride=2),
+                nn.LeakyReLU(SLOPE),
+                nn.Flatten(),
+                nn.Linear(width * side**2, config.delta_size, bias=False),
+            )
+        else:
+            self.features = nn.Sequential(
+                conv3x3(2 * channels, width), residual_blocks(width, 2), nn.LeakyReLU(SLOPE), conv3x3(width, channels)
+            )
+
+    def forward(self, code: Tensor, code_neutral: Tensor) -> Tensor:
+        """Returns (B, Z), or (B, C, c, c) for a map."""
+        if self.vector:
+            features, features_neutral = self.features(torch.cat([code, code_neutral])).chunk(2)
+            return features - features_neutral
+        return self.features(torch.cat([code, code_neutral], dim=1))
+
+
+class Interpolation(NamedTuple):
+    """A moved code (B, C, c, c) and the flow (B, 2, 2c, 2c) that moved it, in units of half a side, or None."""
+
+    code: Tensor
+    flow: Tensor | None
+
+
+class Interpolator(nn.Module):
+    """Interpolator (I in the paper): moves the code of a neutral face along an expression.
+
+    With a vector delta_exp: features of the neutral code gate an otherwise bias-free network, so that residual and flow
+    are zero at alpha = 0 and grow linearly with alpha. The flow warps the neutral face that the code stands for; the
+    residual is added to the warped face's code.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        channels, width, side = config.code_channels, config.interpolator_width, config.code_size
+        wide = width * 5 // 3
+        self.vector = config.delta_size > 0
+        self.transform = PatchTransform(config.patch_size, channels) if config.flow else None
+        self.flow = conv3x3(width, 8, bias=False) if config.flow else None
+        if self.vector:
+            self.place = nn.Parameter(torch.zeros(1, width, side, side))  # where on the crop
+            self.content = conv3x3(channels, width)
+            self.content_blocks = residual_blocks(width, 1)
+            self.gates = nn.Conv2d(width, width + wide, 1)
+            self.scale = nn.Linear(config.delta_size, width, bias=False)
+            self.shift = nn.Linear(config.delta_size, width, bias=False)
+            self.down = conv3x3(width, wide, stride=2, bias=False)
+            self.blocks = residual_blocks(wide, config.interpolator_depth, bias=False)
+            self.up = Upsample(wide, width, bias=False)
+        else:
+            self.content = conv3x3(channels, width)
+            self.blocks = residual_blocks(width, config.interpolator_depth)
+        self.fine = residual_blocks(width, 1, bias=not self.vector)
+        self.head = zero_init(conv3x3(width, channels, bias=not self.vector))
+        if self.flow is not None:
+            zero_init(self.flow)
+
+    def forward(self, code_neutral: Tensor, delta_exp: Tensor) -> Interpolation:
+        """`delta_exp` is already multiplied by alpha: I(C_I_N, alpha delta_exp)."""
+        if not self.vector:
+            linear = code_neutral + delta_exp  # Eq. 5
+            h = self.fine(self.blocks(F.leaky_relu(self.content(linear), SLOPE)))
+            return Interpolation(linear + self.head(F.leaky_relu(h, SLOPE)), None)
+        h = self.motion(code_neutral, delta_exp)  # (B, width, c, c)
+        residual = self.head(h)
+        if self.flow is None:
+            return Interpolation(code_neutral + residual, None)
+        flow = FLOW_SCALE * F.pixel_shuffle(self.flow(h), 2)  # (B, 2, 2c, 2c)
+        return Interpolation(self.transform.encode(warp(self.transform.decode(code_neutral), flow)) + residual, flow)
+
+    def motion(self, code_neutral: Tensor, delta_exp: Tensor) -> Tensor:
+        """Features (B, width, c, c) of what the expression does to this face; linear along delta_exp."""
+        content = F.leaky_relu(self.content(code_neutral) + self.place, SLOPE)
+        content = F.leaky_relu(self.content_blocks(content), SLOPE)  # (B, width, c, c)
+        gate, gate_coarse = self.gates(content).split([content.shape[1], self.gates.out_channels - content.shape[1]], 1)
+        gate_coarse = F.avg_pool2d(gate_coarse, 2).sigmoid()
+        scale, shift = self.scale(delta_exp)[..., None, None], self.shift(delta_exp)[..., None, None]
+        h = content * scale + shift
+        coarse = F.leaky_relu(self.down(F.leaky_relu(h, SLOPE)), SLOPE) * gate_coarse  # (B, wide, c/2, c/2)
+        h = h + self.up(F.leaky_relu(self.blocks(coarse), SLOPE))
+        return F.leaky_relu(self.fine(h * gate.sigmoid()), SLOPE)
+
+
+class LatentCritic(nn.Module):
+    """The adversary (Eqs. 12, 13): scores codes, high for codes of real faces. Never called D, which is the decoder."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width = config.critic_width
+        self.layers = nn.Sequential(
+            conv3x3(config.code_channels, width),
+            nn.LeakyReLU(SLOPE),
+            conv3x3(width, width, stride=2),
+            nn.LeakyReLU(SLOPE),
+            conv3x3(width, width, stride=2),
+            nn.LeakyReLU(SLOPE),
+            nn.Flatten(),
+            nn.Linear(width * (config.code_size // 4) ** 2, 1),
+        )
+
+    def forward(self, code: Tensor) -> Tensor:
+        """(B, C, c, c) -> (B,)."""
+        return self.layers(code).squeeze(1)
+
+
+class SiameseNetwork(nn.Module):
+    """Siamese network (S in the paper): a space in which an expression's transform vector is the same for everyone."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width = config.siamese_width
+        side = config.image_size // 16
+        self.layers = nn.Sequential(
+            nn.PixelUnshuffle(4),
+            conv3x3(48, width),
+            nn.LeakyReLU(SLOPE),
+            conv3x3(width, 2 * width, stride=2),
+            nn.LeakyReLU(SLOPE),
+            conv3x3(2 * width, 2 * width, stride=2),
+            nn.LeakyReLU(SLOPE),
+            nn.Flatten(),
+            nn.Linear(2 * width * side**2, config.siamese_size, bias=False),
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, siamese_size)."""
+        return self.layers(image)
+
+    def transform_vector(self, image: Tensor, image_neutral: Tensor) -> Tensor:
+        """v = S(image) - S(neutral image) (Eqs. 9, 10)."""
+        features, features_neutral = self(torch.cat([image, image_neutral])).chunk(2)
+        return features - features_neutral
+
+
+class AuxiliaryDistribution(nn.Module):
+    """Auxiliary distribution (Q in the paper): a Gaussian over delta_exp, given Psi's features of the face."""
+
+    def __init__(self, config: ModelConfig, num_features: int) -> None:
+        super().__init__()
+        self.shape = (config.delta_size,) if config.delta_size else (config.code_channels, config.code_size)
+        size = config.delta_size or config.code_channels
+        self.layers = nn.Sequential(nn.Linear(num_features, 128), nn.LeakyReLU(SLOPE), nn.Linear(128, 2 * size))
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance, each (B, Z); for a map (B, C, 1, 1), the same at every place."""
+        mean, log_variance = self.layers(features).chunk(2, dim=1)
+        if len(self.shape) > 1:
+            mean, log_variance = mean[..., None, None], log_variance[..., None, None]
+        return mean, log_variance.clamp(-8, 8)

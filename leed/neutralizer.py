@@ -1,0 +1,125 @@
+"""The neutraliser: StarGAN's generator, which renders the neutral face that LEED subtracts and draws on, and its critic."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from leed.config import EXPRESSIONS, NEUTRAL, ModelConfig
+from leed.hub import HubModel
+from leed.layers import SLOPE, Upsample, conv3x3, residual_blocks, warp, zero_init
+
+FLOW_SCALE = 0.1  # a flow of one unit moves by 5 % of the side
+
+
+class Change(NamedTuple):
+    """How a picture is changed: flow (B, 2, h, w) in units of half a side, and residual (B, 3, H, W)."""
+
+    flow: Tensor
+    residual: Tensor
+
+
+class UNetGenerator(nn.Module):
+    """Warps the picture by a flow and adds a residual where something hidden appears; both start at zero."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width, depth = config.neutralizer_width, config.neutralizer_depth
+        middle, coarse = width * 3 // 2, width * 3
+        self.stem = conv3x3(48, width)
+        self.down1 = residual_blocks(width, depth)
+        self.to_middle = conv3x3(width, middle, stride=2)
+        self.down2 = residual_blocks(middle, depth)
+        self.to_coarse = conv3x3(middle, coarse, stride=2)
+        self.expression = nn.Embedding(len(EXPRESSIONS), coarse)
+        self.bottom = residual_blocks(coarse, depth + 1)
+        self.from_coarse = Upsample(coarse, middle)
+        self.up2 = residual_blocks(middle, depth)
+        self.from_middle = Upsample(middle, width)
+        self.up1 = residual_blocks(width, depth)
+        self.flow = zero_init(conv3x3(width, 2))
+        self.residual = zero_init(conv3x3(width, 48))
+        nn.init.normal_(self.expression.weight, std=0.1)
+
+    def change(self, image: Tensor, expression: Tensor) -> Change:
+        """The flow and residual towards an expression."""
+        fine = self.down1(F.leaky_relu(self.stem(F.pixel_unshuffle(image, 4)), SLOPE))  # (B, width, H/4, W/4)
+        middle = self.down2(F.leaky_relu(self.to_middle(fine), SLOPE))  # (B, middle, H/8, W/8)
+        h = self.to_coarse(middle) + self.expression(expression)[..., None, None]  # (B, coarse, H/16, W/16)
+        h = self.bottom(F.leaky_relu(h, SLOPE))
+        h = self.up2(middle + self.from_coarse(F.leaky_relu(h, SLOPE)))
+        h = F.leaky_relu(self.up1(fine + self.from_middle(F.leaky_relu(h, SLOPE))), SLOPE)
+        return Change(FLOW_SCALE * self.flow(h), F.pixel_shuffle(self.residual(h), 4))
+
+    def forward(self, image: Tensor, expression: Tensor) -> Tensor:
+        change = self.change(image, expression)
+        return warp(image, change.flow) + change.residual
+
+
+class StarGANGenerator(nn.Module):
+    """StarGAN's generator: two halvings, residual blocks, two doublings; the expression enters as constant maps."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width = config.neutralizer_width
+
+        def norm_relu(channels: int) -> list[nn.Module]:
+            return [nn.InstanceNorm2d(channels, affine=True), nn.ReLU()]
+
+        self.layers = nn.Sequential(
+            nn.Conv2d(3 + len(EXPRESSIONS), width, 7, padding=3, bias=False),
+            *norm_relu(width),
+            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1, bias=False),
+            *norm_relu(2 * width),
+            nn.Conv2d(2 * width, 4 * width, 4, stride=2, padding=1, bias=False),
+            *norm_relu(4 * width),
+            residual_blocks(4 * width, config.neutralizer_depth, bias=False, norm=True),
+            nn.ConvTranspose2d(4 * width, 2 * width, 4, stride=2, padding=1, bias=False),
+            *norm_relu(2 * width),
+            nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1, bias=False),
+            *norm_relu(width),
+            nn.Conv2d(width, 3, 7, padding=3, bias=False),
+            nn.Tanh(),
+        )
+
+    def forward(self, image: Tensor, expression: Tensor) -> Tensor:
+        domain = F.one_hot(expression, len(EXPRESSIONS)).to(image.dtype)
+        maps = domain[..., None, None].expand(-1, -1, *image.shape[-2:])
+        return self.layers(torch.cat([image, maps], dim=1))
+
+
+class Neutralizer(HubModel):
+    """Renders a face with another expression; by default without any: the neutral face I_N of the paper."""
+
+    def __init__(self, config: ModelConfig = ModelConfig()) -> None:  # noqa: B008 (frozen)
+        super().__init__()
+        self.config = config
+        self.generator = UNetGenerator(config) if config.neutralizer == "unet" else StarGANGenerator(config)
+
+    def forward(self, image: Tensor, expression: Tensor | None = None) -> Tensor:
+        """Faces (B, 3, H, W) in [-1, 1] to the same with `expression` (B,), indices into EXPRESSIONS; None: neutral."""
+        if expression is None:
+            expression = torch.full((image.shape[0],), NEUTRAL, dtype=torch.long, device=image.device)
+        return self.generator(image, expression)
+
+
+class ImageCritic(nn.Module):
+    """StarGAN's critic: strided convolutions, one head that scores patches, one that tells the expression."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width, depth = config.neutralizer_critic_width, config.neutralizer_critic_depth
+        layers: list[nn.Module] = []
+        channels = 3
+        for i in range(depth):
+            layers += [nn.Conv2d(channels, width * 2**i, 4, stride=2, padding=1), nn.LeakyReLU(0.01)]
+            channels = width * 2**i
+        self.layers = nn.Sequential(*layers)
+        self.score = nn.Conv2d(channels, 1, 3, padding=1, bias=False)
+        self.expression = nn.Conv2d(channels, len(EXPRESSIONS), config.image_size // 2**depth, bias=False)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) -> mean patch score (B,) and logits of the expression (B, 8)."""
+        h = self.layers(image)
+        return self.score(h).mean(dim=(1, 2, 3)), self.expression(h).flatten(1)
