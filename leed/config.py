@@ -21,14 +21,14 @@ class ModelConfig:
     patch_size: int = 8
     code_channels: int = 128
     patch_skip: bool = True  # E and D add to a cosine transform of patches and its inverse; False: as in the paper
-    encoder_width: int = 32
+    encoder_width: int = 24
     encoder_depth: int = 1
     decoder_width: int = 96
     decoder_depth: int = 1
 
     # Extractor and interpolator.
     delta_size: int = 48  # length of delta_exp; 0: a map of the code's own shape, as in the paper
-    extractor_width: int = 112
+    extractor_width: int = 128
     interpolator_width: int = 96
     interpolator_depth: int = 2
     flow: bool = True  # the interpolator warps the neutral face before it adds a residual; False: as in the paper
@@ -170,3 +170,79 @@ PAPER_WEIGHTS = LossWeights(
     stargan_classification=1.0,
     stargan_cycle=10.0,
 )
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of a training run; the command line of `train_accelerate.py` is made of these fields.
+
+    Names follow the diffusers training scripts. `None` means "the stage's own default" (see `STAGE_DEFAULTS`).
+    """
+
+    stage: str = "all"  # classifier, neutralizer, leed, or all three in that order
+    preset: str = "base"  # sizes of the networks: base, tiny, paper
+    dataset_name: str = "drawn"  # a folder, a Hub id, or "drawn" for the built-in procedural faces
+    dataset_reader: str | None = None  # how to read it; guessed from its name and content if left out
+    dataset_split: str = "train"
+    max_train_samples: int | None = None
+    validation_fraction: float = 0.1  # of the people
+    output_dir: str = "runs/leed"
+    seed: int = 0
+
+    # Networks of earlier stages. None: this run's own, where it trains them, else an error.
+    classifier: str | None = None
+    neutralizer: str | None = None
+    init_from: str | None = None  # weights of this stage's model to start from
+    phi: str = "efficientnet-lite0"  # perceptual network: efficientnet-lite0, vgg19, psi
+    neutrals: str = "true"  # what the editor trains on: true, learned (by the neutraliser), or mixed
+    view_probability: float = 0.5  # how often delta_exp comes from the second camera's picture of the moment
+    augmentation: str | None = None  # none, mild or strong
+
+    train_batch_size: int = 16
+    num_train_epochs: int = 20
+    max_train_steps: int | None = None  # overrides the epochs
+    gradient_accumulation_steps: int = 1
+    learning_rate: float | None = None
+    lr_scheduler: str = "cosine"  # constant or cosine (flat for half the run, then cosine to 2 %)
+    lr_warmup_steps: int = 100
+    adam_beta1: float = 0.5
+    adam_beta2: float = 0.999
+    max_grad_norm: float = 1.0
+    use_ema: bool = True
+    ema_decay: float = 0.999
+    mixed_precision: str = "no"  # no, fp16, bf16
+    dataloader_num_workers: int = 0
+
+    checkpointing_steps: int = 500
+    checkpoints_total_limit: int | None = 2
+    resume_from_checkpoint: str | None = None  # a checkpoint folder, or "latest"
+    validation_steps: int = 500
+    report_to: str = "none"  # none, tensorboard, trackio, wandb
+    logging_dir: str = "logs"
+    push_to_hub: bool = False
+    hub_model_id: str | None = None
+    hub_token: str | None = None
+    dry_run: bool = False  # print and write the configuration, then stop
+
+    def __post_init__(self) -> None:
+        choices = {
+            "stage": (*STAGES, "all"),
+            "preset": tuple(PRESETS),
+            "neutrals": ("true", "learned", "mixed"),
+            "augmentation": (None, "none", "mild", "strong"),
+            "lr_scheduler": ("constant", "cosine"),
+            "mixed_precision": ("no", "fp16", "bf16"),
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
+
+
+STAGES = ("classifier", "neutralizer", "leed")
+
+STAGE_DEFAULTS = {
+    "classifier": {"learning_rate": 1e-3, "augmentation": "mild"},
+    "neutralizer": {"learning_rate": 1e-3, "augmentation": "strong"},
+    "leed": {"learning_rate": 6e-4, "augmentation": "mild"},
+}
+"""What the fields of `TrainConfig` that are None mean in each stage."""

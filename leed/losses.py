@@ -98,6 +98,19 @@ def image_loss(image: Tensor, target: Tensor, unchanged: Tensor | None = None, e
     return (weight * (image - target).abs()).mean()
 
 
+def structure_loss(image: Tensor, target: Tensor) -> Tensor:
+    """1 - SSIM (not in the paper), for values in [-1, 1].
+
+    Uniform windows of 7 pixels, as in scikit-image's default: several times faster with gradients than Gaussian ones.
+    """
+    c1, c2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
+    stacked = torch.cat([image, target, image * image, target * target, image * target])
+    mu_x, mu_y, xx, yy, xy = F.avg_pool2d(stacked, 7, 1).chunk(5)
+    covariance, variances = xy - mu_x * mu_y, xx - mu_x**2 + yy - mu_y**2
+    ssim = (2 * mu_x * mu_y + c1) * (2 * covariance + c2) / ((mu_x**2 + mu_y**2 + c1) * (variances + c2))
+    return 1 - ssim.mean()
+
+
 def expression_similarity_loss(features: Tensor, target: Tensor) -> Tensor:
     """Squared distance of Psi's features of edit and reference over their variance (not in the paper)."""
     return ((features - target) ** 2).mean() / (target.detach().var(dim=0, unbiased=False).mean() + 1e-6)

@@ -78,9 +78,7 @@ class Extractor(nn.Module):
         if self.vector:
             side = config.code_size // 4
             self.features = nn.Sequential(
-                conv3x3(channels, width),
-                nn.LeakyReLU(SLOPE),
-                conv3x3(width, width, stride=2),
+                conv3x3(channels, width, stride=2),
                 nn.LeakyReLU(SLOPE),
                 residual_blocks(width, 1),
                 conv3x3(width, width, stride=2),
