@@ -1,0 +1,370 @@
+"""Saving and loading of models: the Hub's mixin, made strict, verified and crash-safe.
+
+A saved model is a folder with `config.json` (the fields of `ModelConfig` and `model_type`, the name of the class),
+`model.safetensors` (the weights and, in its metadata, a SHA-256 digest of weights and configuration) and the model
+card `README.md`. Pickle is neither written nor read.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+import safetensors.torch
+import torch
+from huggingface_hub import HfApi, PyTorchModelHubMixin, snapshot_download
+from huggingface_hub.errors import HTTPError
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from leed.config import ModelConfig
+
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+
+PARTIAL = ".partial"
+"""Folder inside a saved one where files are written before they are moved to their place."""
+
+REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+
+SAVE_AGAIN = "Save the model again with save_pretrained or, if it came from the Hub, load it with force_download=True."
+
+CARD_TEMPLATE = """---
+{{ card_data }}
+---
+
+# {{ model_type }}
+
+Part of LEED, label-free facial expression editing ([paper]({{ paper_url }})).
+
+```python
+from leed import {{ model_type }}
+
+model = {{ model_type }}.from_pretrained("organisation/name")  # or a folder
+```
+
+Use it on photographs of people only with their consent.
+"""
+
+Model = TypeVar("Model", bound="HubModel")
+
+
+class ModelFileError(ValueError):
+    """A saved model cannot be loaded; the message names the file and the remedy."""
+
+
+class HubModel(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="leed",
+    license="apache-2.0",
+    pipeline_tag="image-to-image",
+    tags=["facial-expression-editing"],
+    paper_url="https://arxiv.org/abs/2007.08971",
+    model_card_template=CARD_TEMPLATE,
+):
+    """A network that is built from a `ModelConfig` and lives in a folder or on the Hub.
+
+    A subclass's constructor has one argument, `config: ModelConfig` with an instance as its default, and keeps it as
+    `self.config`. Facts of its card that differ go into its class statement, e.g. `pipeline_tag=...`.
+    """
+
+    config: ModelConfig
+
+    @classmethod
+    def from_pretrained(
+        cls: type[Model],
+        pretrained_model_name_or_path: str | Path,
+        *,
+        force_download: bool = False,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        revision: str | None = None,
+        map_location: str | torch.device = "cpu",
+    ) -> Model:
+        """Model from a folder or from "organisation/name" on the Hub, verified, in float32 and in evaluation mode.
+
+        Raises `ModelFileError` for anything but an intact model of this class.
+        """
+        folder = _find_folder(
+            str(pretrained_model_name_or_path),
+            force_download=force_download,
+            token=token,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+            revision=revision,
+        )
+        config = _read_config(folder / CONFIG, cls.__name__)
+        return super().from_pretrained(folder, config=config, map_location=map_location)
+
+    @classmethod
+    def _from_pretrained(
+        cls: type[Model],
+        *,
+        model_id: str,
+        config: ModelConfig,
+        map_location: str | torch.device = "cpu",
+        **download: Any,  # what the mixin passes for the Hub; the files are here already
+    ) -> Model:
+        """Model of a local folder `model_id`; called by the mixin."""
+        path = Path(model_id) / WEIGHTS
+        tensors = _read_weights(path, _describe(cls.__name__, config))
+        model = cls(config)
+        _check_fit(path, tensors, model.state_dict())
+        bad = _not_finite(tensors)
+        if bad:
+            raise ModelFileError(f"{path} has NaN or infinite values in {_some(bad)}. Save a model from before that.")
+        model.load_state_dict(tensors)
+        return model.to(map_location).eval()
+
+    def save_pretrained(
+        self,
+        save_directory: str | Path,
+        *,
+        config: ModelConfig | dict | None = None,
+        repo_id: str | None = None,
+        push_to_hub: bool = False,
+        model_card_kwargs: dict | None = None,
+        dtype: torch.dtype | None = None,
+        **push_to_hub_kwargs: Any,  # options of `push_to_hub`
+    ) -> str | None:
+        """Writes the model into a folder, so that a crash leaves its old files or its new ones, each whole.
+
+        A `README.md` that is there is kept. `dtype` (float16, bfloat16 or float32) is that of the floating-point
+        tensors in the file; without it they stay as they are. With `push_to_hub`, these files are uploaded to
+        `repo_id` (default: the folder's name) and the commit's address is returned.
+        """
+        self._check_config(config)
+        folder = Path(save_directory)
+        self._save_pretrained(folder, dtype)
+        if not (folder / CARD).exists():
+            card = self.generate_model_card(**(model_card_kwargs or {}))
+            _replace_files(folder, {CARD: str(card).encode()})
+        if push_to_hub:
+            return _upload(folder, repo_id or folder.name, **push_to_hub_kwargs)
+        return None
+
+    def _save_pretrained(self, save_directory: Path, dtype: torch.dtype | None = None) -> None:
+        """Writes weights and configuration."""
+        tensors = _for_file(self.state_dict(), dtype)
+        bad = _not_finite(tensors)
+        if bad:
+            raise ValueError(f"not saved: NaN or infinite values (dtype={dtype}) in {_some(bad)}")
+        description = _describe(type(self).__name__, self.config)
+        metadata = {"sha256": _digest(tensors, description)}
+        files = {
+            WEIGHTS: safetensors.torch.save(tensors, metadata=metadata),
+            CONFIG: (json.dumps(description, indent=2) + "\n").encode(),
+        }
+        _replace_files(save_directory, files)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        config: ModelConfig | dict | None = None,
+        model_card_kwargs: dict | None = None,
+        dtype: torch.dtype | None = None,
+        **options: Any,  # the mixin's: commit_message, private, token, branch, create_pr, *_patterns
+    ) -> str:
+        """Uploads the model in one commit and returns its address. A card that the repository has is kept."""
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder, config=config, model_card_kwargs=model_card_kwargs, dtype=dtype)
+            return _upload(Path(folder), repo_id, keep_card=True, **options)
+
+    def generate_model_card(self, *args: Any, **kwargs: Any) -> Any:  # the mixin's signature
+        """Card with the facts of the class statement."""
+        return super().generate_model_card(*args, **{"model_type": type(self).__name__} | kwargs)
+
+    def _check_config(self, config: ModelConfig | dict | None) -> None:
+        given = ModelConfig.from_dict(config) if isinstance(config, dict) else config
+        if given not in (None, self.config):
+            raise ValueError("config must be the one that the model was built with; leave it out")
+
+
+def _find_folder(name: str, **download: Any) -> Path:  # download: arguments of `snapshot_download`
+    """Folder with the files of a model, fetched from the Hub (all of one commit) unless `name` is a folder."""
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise ModelFileError(f"{name} is a file. Give the folder that holds {CONFIG} and {WEIGHTS}.")
+    if not REPO_ID.fullmatch(name):
+        raise ModelFileError(
+            f"folder {name} does not exist. Give a folder written by save_pretrained, or organisation/name for a "
+            "model on the Hub."
+        )
+    try:
+        return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS], **download))
+    except (HTTPError, OSError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ModelFileError(
+            f"{name} is no folder here and could not be fetched from the Hub: {type(error).__name__}: {reason} "
+            "Check the name and the connection (HF_HUB_OFFLINE=1 allows cached models only); a private model needs "
+            "`hf auth login`."
+        ) from error
+
+
+def _read_config(path: Path, model_type: str) -> ModelConfig:
+    """Configuration in `config.json`, which must be of class `model_type`."""
+    if not path.is_file():
+        raise ModelFileError(f"{path} is missing. {SAVE_AGAIN}")
+    try:
+        values = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{path} is not valid JSON: {error}. {SAVE_AGAIN}") from error
+    found = values.pop("model_type", None) if isinstance(values, dict) else None
+    if found is None:
+        raise ModelFileError(f"{path} does not name its model_type. {SAVE_AGAIN}")
+    if found != model_type:
+        raise ModelFileError(f"{path} is of {found}, not {model_type}. Load it with {found}.from_pretrained.")
+    try:
+        return ModelConfig.from_dict(values)
+    except (ValueError, TypeError) as error:
+        raise ModelFileError(
+            f"{path} is no configuration of this version of leed: {error}. Install the version that wrote it, or save "
+            "the model again with save_pretrained."
+        ) from error
+
+
+def _read_weights(path: Path, description: dict) -> dict[str, Tensor]:
+    """Tensors in a file whose digest agrees with them and with the description of the model."""
+    if not path.is_file():
+        pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth") for file in path.parent.glob(pattern))
+        beside = f" {', '.join(pickles)} beside it is not loaded: pickle can run any code." if pickles else ""
+        raise ModelFileError(f"{path} is missing.{beside} {SAVE_AGAIN}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            digest = (file.metadata() or {}).get("sha256")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(f"{path} is damaged: {error}. {SAVE_AGAIN}") from error
+    if digest is None:
+        raise ModelFileError(f"{path} has no sha256 digest, so it was not written by save_pretrained. {SAVE_AGAIN}")
+    if digest != _digest(tensors, description):
+        raise ModelFileError(
+            f"{path} and {CONFIG} beside it do not match their sha256 digest: one was altered or damaged, or they "
+            f"were not saved together. {SAVE_AGAIN}"
+        )
+    return tensors
+
+
+def _check_fit(path: Path, tensors: dict[str, Tensor], own: dict[str, Tensor]) -> None:
+    """Raises `ModelFileError` unless `tensors` has the names, shapes and kinds of the model's `own`."""
+    problems = []
+    if own.keys() - tensors.keys():
+        problems.append(f"lacks {_some(own.keys() - tensors.keys())}")
+    if tensors.keys() - own.keys():
+        problems.append(f"has unexpected {_some(tensors.keys() - own.keys())}")
+    for name in sorted(own.keys() & tensors.keys()):
+        saved, needed = tensors[name], own[name]
+        if saved.shape != needed.shape:
+            problems.append(f"has {name} of shape {tuple(saved.shape)}, not {tuple(needed.shape)}")
+        elif saved.dtype != needed.dtype and not (saved.is_floating_point() and needed.is_floating_point()):
+            problems.append(f"has {name} of {saved.dtype}, not {needed.dtype}")
+    if problems:
+        raise ModelFileError(
+            f"{path} does not fit the model: it {'; it '.join(problems[:3])}. Install the version of leed that wrote "
+            "it, or save the model again with save_pretrained."
+        )
+
+
+def _some(names: set[str] | list[str]) -> str:
+    """The first few names and how many more there are."""
+    first, rest = sorted(names)[:4], len(names) - 4
+    return ", ".join(first) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _not_finite(tensors: dict[str, Tensor]) -> list[str]:
+    """Names of the tensors with NaN or infinite values."""
+    return [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+
+
+def _for_file(tensors: dict[str, Tensor], dtype: torch.dtype | None) -> dict[str, Tensor]:
+    """Copies on the CPU, floating-point ones as `dtype`; copies, since a file holds no shared memory."""
+    if dtype not in (None, torch.float32, torch.float16, torch.bfloat16):
+        raise ValueError(f"dtype must be torch.float32, torch.float16 or torch.bfloat16, got {dtype}")
+    copies = {}
+    for name, tensor in tensors.items():
+        target = dtype if tensor.is_floating_point() else None
+        copies[name] = tensor.detach().to("cpu", target, copy=True).contiguous()
+    return copies
+
+
+def _describe(model_type: str, config: ModelConfig) -> dict:
+    """What `config.json` holds."""
+    return {"model_type": model_type} | config.to_dict()
+
+
+def _digest(tensors: dict[str, Tensor], description: dict) -> str:
+    """SHA-256 of the description and of every tensor's name, type, shape and bytes."""
+    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _replace_files(folder: Path, files: dict[str, bytes]) -> None:
+    """Writes each file wholly or not at all, also if the process or the machine dies in between."""
+    partial = folder / PARTIAL
+    shutil.rmtree(partial, ignore_errors=True)  # left behind by a killed process
+    partial.mkdir(parents=True)
+    try:
+        for name, content in files.items():
+            with open(partial / name, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for name in files:
+            os.replace(partial / name, folder / name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes renames in a folder last; only POSIX opens folders."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _upload(
+    folder: Path,
+    repo_id: str,
+    *,
+    keep_card: bool = False,
+    commit_message: str = "Push model",
+    private: bool | None = None,
+    token: str | None = None,
+    branch: str | None = None,
+    create_pr: bool | None = None,
+    allow_patterns: list[str] | str | None = None,
+    ignore_patterns: list[str] | str | None = None,
+    delete_patterns: list[str] | str | None = None,
+) -> str:
+    """Sends a saved model, and nothing else from its folder, in one commit."""
+    api = HfApi(token=token)
+    repo_id = api.create_repo(repo_id=repo_id, private=private, exist_ok=True).repo_id
+    files = [CONFIG, WEIGHTS, CARD]
+    if keep_card and api.file_exists(repo_id, CARD, revision=branch):
+        files.remove(CARD)
+    return api.upload_folder(
+        repo_id=repo_id,
+        repo_type="model",
+        folder_path=folder,
+        commit_message=commit_message,
+        revision=branch,
+        create_pr=create_pr,
+        allow_patterns=allow_patterns or files,
+        ignore_patterns=ignore_patterns,
+        delete_patterns=delete_patterns,
+    )
