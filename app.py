@@ -90,9 +90,14 @@ class Photo(gr.Image):
     is_template = True  # the browser shows the parent class
 
     def preprocess(self, payload: ImageData | None) -> str | None:
-        if payload is not None and payload.path is None:
-            raise gr.Error("Please give the picture as a file.")
-        return payload.path if payload else None
+        """The path of the upload. A request may name any path, so what was not uploaded is refused."""
+        if payload is None:
+            return None
+        if payload.path is None or not Path(payload.path).resolve().is_relative_to(
+            Path(get_upload_folder()).resolve()
+        ):
+            raise gr.Error("Please upload the picture as a file.", print_exception=False)
+        return payload.path
 
 
 # The work. Gradio names an upload's folder by its content, so a path stands for a picture in the caches below.
@@ -176,11 +181,11 @@ def edit(
         the edited face and the whole photo with it, as PNG files that are marked as altered
     """
     if photo is None:
-        raise gr.Error("Please give a photo first.")
+        raise gr.Error("Please give a photo first.", print_exception=False)
     try:
         result = prepared(photo, reference, own_reference, center_crop)(alpha)
     except (PhotoError, NoFaceError) as error:
-        raise gr.Error(str(error)) from error
+        raise gr.Error(str(error), print_exception=False) from error
     face, whole = result_path("leed-face.png"), result_path("leed-photo.png")
     return save_marked(result.edited, face), save_marked(result.photo, whole)
 
