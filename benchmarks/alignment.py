@@ -59,17 +59,20 @@ def true_alignment(row: dict) -> tuple[Alignment, np.ndarray]:
 
 def hide(picture: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, Alignment]:
     """A photo with the picture somewhere in it, rolled and resized, and where: the picture's own place."""
-    size = rng.integers(300, 1200, 2)
-    side = size.min() * rng.uniform(0.4, 1.0)
+    size = rng.integers(300, 900, 2)
+    side = size.min() * rng.uniform(0.6, 1.0)
     angle = np.radians(rng.uniform(-15, 15))
     middle = size / 2 + rng.uniform(-0.5, 0.5, 2) * (size - side)
     across = side * np.array([np.cos(angle), np.sin(angle)])
     corner = middle - 0.5 * across - 0.5 * np.array([-across[1], across[0]])
     place = Alignment(tuple(corner), tuple(across))
 
-    wide = padded_crop(picture, (-1024, -1024, 1280, 1280))
-    surroundings = Alignment(tuple(place.to_photo([-4, -4])), tuple(9 * across))
-    return surroundings.place(wide, (0, 0, *size.tolist())), place
+    margin = 1280  # more than the photo can show of the picture's surroundings, which repeat its border
+    wide = padded_crop(picture, (-margin, -margin, 256 + margin, 256 + margin))
+    (a, b), (d, e) = place.axes * (256 / side**2)
+    x, y = place.to_crop([0, 0]) * 256 + margin
+    photo = wide.transform(tuple(size.tolist()), Image.Transform.AFFINE, (a, b, x, d, e, y), Image.Resampling.BICUBIC)
+    return photo, place
 
 
 def measure(data_dir: str, limit: int | None, size: int = 128) -> None:

@@ -1,11 +1,5 @@
 """The demo as a program: started as a visitor would meet it, driven by Gradio's client."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -15,51 +9,11 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from leed import LEED
 from leed.provenance import is_marked
 
 ROOT = Path(__file__).parent.parent
 PORTRAIT = ROOT / "assets/gallery/portraits/comp02.jpg"
 ANGRY = ROOT / "assets/gallery/faces/090_comp07_female_angry_v0.webp"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture(scope="session")
-def app_url(lively_leed: LEED, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`python app.py` with a tiny model."""
-    folder = tmp_path_factory.mktemp("app")
-    lively_leed.save_pretrained(folder / "model")
-
-    url = f"http://127.0.0.1:{(port := free_port())}"
-    environment = os.environ | {
-        "LEED_MODEL": str(folder / "model"),
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(folder / "cache"),
-        "HF_HUB_OFFLINE": "1",
-        "OMP_NUM_THREADS": "1",
-    }
-    log = folder / "log.txt"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
-        for _ in range(600):
-            assert process.poll() is None, log.read_text()
-            try:
-                httpx.get(url)
-                break
-            except httpx.TransportError:
-                time.sleep(0.2)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 @pytest.fixture(scope="session")
