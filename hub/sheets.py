@@ -1,0 +1,84 @@
+"""Contact sheets of a published model, made of the composite people of the gallery: `python hub/sheets.py hub/leed-open`.
+
+Writes `contact-sheet.webp` (input, reference, edit, and the input person's own picture of that expression) and
+`alpha.webp` (alpha from 0 to 1.5) into the model's folder.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw
+
+from leed import EXPRESSIONS, LEED
+from leed.images import contact_sheet, to_tensor
+
+FACES = Path(__file__).parent.parent / "assets" / "gallery" / "faces"
+INNER_CROP = (28, 40, 228, 240)  # of the gallery's 256 pixels
+ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+TITLE_HEIGHT = 20
+
+
+def gallery(size: int) -> dict[tuple[str, str, str, int], torch.Tensor]:
+    """Face tensors (1, 3, size, size) by (person, expression, camera, variant)."""
+    with open(FACES / "metadata.csv") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        (row["person"], row["expression"], row["camera"], int(row["variant"])): to_tensor(
+            Image.open(FACES / row["file_name"]).crop(INNER_CROP), size
+        )
+        for row in rows
+    }
+
+
+def titled(sheet: Image.Image, titles: list[str]) -> Image.Image:
+    """The sheet under a line of titles, one a column."""
+    page = Image.new("RGB", (sheet.width, sheet.height + TITLE_HEIGHT), "white")
+    page.paste(sheet, (0, TITLE_HEIGHT))
+    draw = ImageDraw.Draw(page)
+    for i, title in enumerate(titles):
+        draw.text(((i + 0.5) * sheet.width / len(titles), TITLE_HEIGHT / 2), title, fill="black", anchor="mm")
+    return page
+
+
+def edits_sheet(leed: LEED, faces: dict) -> Image.Image:
+    """For each expression two edits, frontal and turned, of people whose own picture of it is beside it."""
+    people = sorted({person for person, *_ in faces})
+    rows = []
+    for i, expression in enumerate(EXPRESSIONS[1:]):
+        row = []
+        for j, camera in enumerate(("090", "068" if i % 2 else "112")):
+            person, other = people[(3 * i + 5 * j) % len(people)], people[(3 * i + 5 * j + 4) % len(people)]
+            shown = EXPRESSIONS[1 + (i + 2 + j) % 7]
+            image, reference = faces[person, shown, camera, 0], faces[other, expression, "090", 0]
+            row += [image[0], reference[0], leed.edit(image, reference)[0], faces[person, expression, camera, 0][0]]
+        rows.append(row)
+    return titled(contact_sheet(rows), ["input", "reference", "edit", "own picture"] * 2)
+
+
+def alpha_sheet(leed: LEED, faces: dict) -> Image.Image:
+    """An expression of growing strength in a row, one row an expression."""
+    people = sorted({person for person, *_ in faces})
+    rows = []
+    for i, expression in enumerate(EXPRESSIONS[1:]):
+        image = faces[people[(i + 2) % len(people)], "neutral", "090", 0]
+        reference = faces[people[(i + 7) % len(people)], expression, "090", 0]
+        prepared = leed.prepare(image, reference)
+        rows.append([image[0], reference[0]] + [prepared(alpha)[0] for alpha in ALPHAS])
+    return titled(contact_sheet(rows), ["input", "reference"] + [f"alpha {alpha:g}" for alpha in ALPHAS])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, help="folder of a published LEED")
+    folder = parser.parse_args().model
+    leed = LEED.from_pretrained(folder)
+    faces = gallery(leed.config.image_size)
+    for name, sheet in (("contact-sheet", edits_sheet(leed, faces)), ("alpha", alpha_sheet(leed, faces))):
+        sheet.save(folder / f"{name}.webp", quality=90)
+        print(folder / f"{name}.webp")
+
+
+if __name__ == "__main__":
+    main()
