@@ -185,8 +185,7 @@ class FaceEditor:
             return align(photo, faces[face], size)
         if not center_crop:
             raise NoFaceError(
-                f"No face was found in the {what}: give one that shows a face from the front, or use its centre "
-                "(center_crop)."
+                f"No face was found in the {what}: give one that shows a face from the front, or use its centre."
             )
         alignment = centre_alignment(photo.size)
         return alignment.crop(photo, size), alignment
