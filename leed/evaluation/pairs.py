@@ -94,7 +94,7 @@ def load_triples(
 
 
 def camera_yaws(cameras: np.ndarray) -> np.ndarray:
-    """Yaw in degrees of cameras named as in RaFD: "090" is frontal, "045" sees the face turned to the picture's left."""
+    """Yaw in degrees of cameras named as in RaFD: "090" is frontal, "045" sees the face turned to the left."""
     return np.array([int(camera) - 90 for camera in cameras])
 
 
