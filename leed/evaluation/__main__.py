@@ -50,7 +50,7 @@ LINES = {
     "identity_ratio": "identity distance, edit to input relative to truth to input",
     "identity_within": "identity: share of edits within 0.6 of the input",
     "alpha_monotone": "alpha 0 to 1.5: share of triples whose expression grows",
-    "alpha_zero": "alpha 0 to the decoded neutral face: difference, % of the range",
+    "alpha_zero": "alpha 0 to the neutral face drawn on: difference, % of the range",
     "outside": "outside the inner face, edit to input: difference, % of the range",
     "outside_truth": "outside the inner face, truth to input: difference, % of the range",
     "colour_shift": "mean colour, edit to truth: difference, % of the range",
@@ -158,7 +158,7 @@ def contact_sheets(leed: LEED, triples: Triples, edits: torch.Tensor, neutrals: 
         normalize(pictures.to(device))
         for pictures in (part.inputs, part.references, part.targets, part.input_neutrals, part.reference_neutrals)
     )
-    prepared = prepare_edit(leed, image, reference, {"input": neutral, "reference": reference_neutral}, neutrals)
+    prepared, _ = prepare_edit(leed, image, reference, {"input": neutral, "reference": reference_neutral}, neutrals)
     alphas = [prepared(alpha) for alpha in ALPHAS]
     faces = zip(image, reference, normalize(edits[rows]), truth, strict=True)
     by_alpha = zip(image, reference, *alphas, strict=True)

@@ -197,7 +197,7 @@ def evaluate(values: dict[str, np.ndarray], triples: Triples) -> dict[str, dict[
 def load_wild(folder: str | Path, size: int) -> tuple[Tensor, np.ndarray]:
     """Test photographs, uint8 (N, 3, size, size), and their rough expression labels (N,)."""
     table = encoded(read_wild(Path(folder), "test"))
-    return torch.stack([decode(picture, size) for picture in table["image"]]), np.array(table["expression"])
+    return torch.stack([decode(picture, size) for picture in table["image"]]), np.array(list(table["expression"]))
 
 
 @torch.no_grad()

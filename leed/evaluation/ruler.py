@@ -49,8 +49,12 @@ class Measurements:
     edits: Tensor
 
 
-def prepare(leed: LEED, image: Tensor, reference: Tensor, neutrals: dict[str, Tensor], source: str) -> PreparedEdit:
-    """The edit with neutral faces from `source`, a key of NEUTRALS; with "learned" it is `leed.prepare`'s.
+def prepare(
+    leed: LEED, image: Tensor, reference: Tensor, neutrals: dict[str, Tensor], source: str
+) -> tuple[PreparedEdit, Tensor]:
+    """The edit with neutral faces from `source`, a key of NEUTRALS, and the neutral face on which it is drawn.
+
+    With "learned" the edit is that of `leed.prepare`.
 
     `neutrals` holds the true ones: "input" and "reference" (B, 3, H, W).
     """
@@ -60,7 +64,8 @@ def prepare(leed: LEED, image: Tensor, reference: Tensor, neutrals: dict[str, Te
         options = {"learned": leed.neutralizer, "true": lambda _, name=name: neutrals[name], "picture": lambda x: x}
         chosen[name] = options[kind](faces[name])
     delta_exp = leed.extract(leed.encode(reference), leed.encode(chosen["reference"]))
-    return PreparedEdit(leed, leed.encode(chosen["input"]), Expression(delta_exp), as_picture=False)
+    prepared = PreparedEdit(leed, leed.encode(chosen["input"]), Expression(delta_exp), as_picture=False)
+    return prepared, chosen["input"]
 
 
 def alpha_rows(triples: Triples, count: int) -> np.ndarray:
@@ -102,7 +107,8 @@ def measure(
             )
         )
         wanted = part.reference_expressions.to(device)
-        prepared = prepare(leed, image, reference, {"input": neutral, "reference": reference_neutral}, neutrals)
+        true = {"input": neutral, "reference": reference_neutral}
+        prepared, drawn_on = prepare(leed, image, reference, true, neutrals)
         edit = prepared(1.0)
         pictures = {
             "edit": edit,
@@ -117,7 +123,7 @@ def measure(
         }
         values |= _expression(evaluator, pictures | {"truth": truth}, neutral, wanted)
         values |= _unchanged(edit, image, truth)
-        values |= _at_zero(leed, prepared)
+        values["zero_difference"] = metrics.difference(prepared(0.0), drawn_on.clamp(-1, 1))
         values["monotone"] = _monotone(evaluator, prepared, edit, neutral, wanted, with_alphas[start:][: len(part)])
         batches.append({name: value.double().cpu().numpy() for name, value in values.items()})
         edits.append(denormalize(edit).cpu())
@@ -152,12 +158,6 @@ def _unchanged(edit: Tensor, image: Tensor, truth: Tensor) -> dict[str, Tensor]:
         "truth_outside": metrics.difference(truth, image, outside),
         "colour_shift": metrics.colour_shift(edit, truth),
     }
-
-
-def _at_zero(leed: LEED, prepared: PreparedEdit) -> dict[str, Tensor]:
-    """alpha = 0 against the decoded neutral code: whether an expression of strength 0 leaves the face alone."""
-    neutral = leed.decode(prepared.code_neutral).clamp(-1, 1)
-    return {"zero_difference": metrics.difference(prepared(0.0), neutral)}
 
 
 def _monotone(
