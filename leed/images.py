@@ -9,6 +9,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+# The models' crop in the pictures of the open face set and of the gallery: left, top, right, bottom as fractions of
+# the side. The set's twins and views, and the everyday photographs, are stored in this crop.
+INNER_CROP = (28 / 256, 40 / 256, 228 / 256, 240 / 256)
+
 # The part of a crop in which expressions happen, as fractions of its side: rows 32 to 115, columns 24 to 103 of 128.
 INNER_FACE = (32 / 128, 116 / 128, 24 / 128, 104 / 128)
 

@@ -37,6 +37,7 @@ from torch import Tensor
 
 from leed.config import EXPRESSIONS
 from leed.drawn import draw_many, drawn_moments
+from leed.images import INNER_CROP
 
 PICTURES = ("image", "neutral", "view", "view_neutral")
 
@@ -52,9 +53,6 @@ FEATURES = Features(
 )
 
 UNKNOWN = {"expression": -1, "yaw": math.nan}
-
-INNER_CROP = (28 / 256, 40 / 256, 228 / 256, 240 / 256)
-"""Inner crop of the open face set's pictures; its twins and views are stored in this crop."""
 
 
 # --------------------------------------------------------------------------------------------------------------------

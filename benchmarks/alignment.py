@@ -1,0 +1,163 @@
+"""How exactly photos are aligned, and the fit of what `leed.alignment` learned from data.
+
+    python benchmarks/alignment.py measure --data_dir ../shared/data/openfaces
+    python benchmarks/alignment.py fit --data_dir ../shared/data/openfaces
+
+`measure` hides every rendered test picture of the open face set in a photo (random size, place and roll), finds and
+aligns the face, and compares with the set's own crop, eyes levelled: the distance between the positions of the eyes in
+both crops, in pixels of a crop of 128. The people of the fit are others.
+
+`fit` writes `leed/alignment.safetensors` from the training pictures, each seen through a misplaced window, some grey,
+dark or coarse, and mirrored.
+"""
+
+import argparse
+from collections.abc import Iterator
+
+import numpy as np
+import safetensors.numpy
+from datasets import Dataset, load_dataset
+from PIL import Image, ImageEnhance
+
+from leed.alignment import (
+    EYE_ROW,
+    REFINEMENT,
+    WINDOW,
+    Alignment,
+    align,
+    detector,
+    find_faces,
+    padded_crop,
+    window_around,
+)
+
+CROP_SIDE = 200  # of the crop in the set's pictures of 256 pixels: the square (28, 40, 228, 240)
+MIDDLE = 128  # column of the head's middle, in the same pixels
+RIDGE = 0.1  # in units of the mean squared length of the features
+YAWS = ((-60, -33), (-33, -11), (-11, 11), (11, 33), (33, 60))
+
+
+def pictures(data_dir: str, split: str, limit: int | None) -> Dataset:
+    """The rendered pictures of a split, shuffled; the real smiles have no landmarks of the mouth."""
+    faces = load_dataset("parquet", data_dir=data_dir, split=split)
+    faces = faces.filter(lambda real: [not value for value in real], input_columns="real", batched=True)
+    return faces.shuffle(seed=0).select(range(min(limit or len(faces), len(faces))))
+
+
+def true_alignment(row: dict) -> tuple[Alignment, np.ndarray]:
+    """The set's own crop with the eyes levelled, and the eyes (2, 2), in pixels of the picture."""
+    landmarks = np.reshape(row["landmarks"], (68, 2))
+    eyes = np.stack([landmarks[36:42].mean(0), landmarks[42:48].mean(0)])
+    middle, right = eyes.mean(0), eyes[1] - eyes[0]
+    roll = np.arctan2(right[1], right[0])
+    level = (landmarks - middle) @ np.array([np.cos(roll), np.sin(roll)])  # columns once the eyes are level
+    # Between the outermost landmarks lies the middle, up to the expression, which the set does not let move it.
+    shift = (level.min() + level.max()) / 2 + middle[0] - (landmarks[:, 0].min() + landmarks[:, 0].max()) / 2
+    anchor = middle + (MIDDLE + shift - middle[0]) * np.array([np.cos(roll), np.sin(roll)])
+    return Alignment.at_eyes(anchor, roll, CROP_SIDE), eyes
+
+
+def hide(picture: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, Alignment]:
+    """A photo with the picture somewhere in it, rolled and resized, and where: the picture's own place."""
+    size = rng.integers(300, 900, 2)
+    side = size.min() * rng.uniform(0.6, 1.0)
+    angle = np.radians(rng.uniform(-15, 15))
+    middle = size / 2 + rng.uniform(-0.5, 0.5, 2) * (size - side)
+    across = side * np.array([np.cos(angle), np.sin(angle)])
+    corner = middle - 0.5 * across - 0.5 * np.array([-across[1], across[0]])
+    place = Alignment(tuple(corner), tuple(across))
+
+    margin = 1280  # more than the photo can show of the picture's surroundings, which repeat its border
+    wide = padded_crop(picture, (-margin, -margin, 256 + margin, 256 + margin))
+    (a, b), (d, e) = place.axes * (256 / side**2)
+    x, y = place.to_crop([0, 0]) * 256 + margin
+    photo = wide.transform(tuple(size.tolist()), Image.Transform.AFFINE, (a, b, x, d, e, y), Image.Resampling.BICUBIC)
+    return photo, place
+
+
+def measure(data_dir: str, limit: int | None, size: int = 128) -> None:
+    """Prints the error of the eyes per yaw."""
+    rng = np.random.default_rng(0)
+    yaws, errors, scales, missed = [], [], [], 0
+    for row in pictures(data_dir, "test", limit):
+        photo, place = hide(row["image"].convert("RGB"), rng)
+        truth, eyes = true_alignment(row)
+        faces = find_faces(photo)
+        if not faces:
+            missed += 1
+            continue
+        _, found = align(photo, faces[0], size)
+        eyes_found = found.to_crop(place.to_photo(eyes / 256))
+        errors.append(np.linalg.norm(eyes_found - truth.to_crop(eyes), axis=1) * size)
+        scales.append(found.side / (truth.side * place.side / 256))
+        yaws.append(row["yaw"])
+    yaws, errors = np.array(yaws), np.array(errors)
+    print(f"{len(yaws)} faces found, {missed} missed; scale {np.mean(scales):.3f}, deviation {np.std(scales):.3f}")
+    print(f"distance of the eyes from the set's own convention, in pixels of a crop of {size}")
+    print("yaw          faces  median  95 %  within 2 px")
+    for low, high in (*YAWS, (-90, 90)):
+        part = errors[(yaws >= low) & (yaws < high)]
+        if len(part):
+            median, high_error = np.quantile(part, (0.5, 0.95))
+            print(f"{low:4} to {high:3}  {len(part):6} {median:7.2f} {high_error:5.2f} {(part < 2).mean():12.0%}")
+
+
+def disturbed(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """The picture, sometimes grey, brighter or darker, or coarse."""
+    if rng.random() < 0.4:
+        image = image.convert("L").convert("RGB")
+    if rng.random() < 0.5:
+        image = ImageEnhance.Brightness(image).enhance(rng.uniform(0.5, 1.4))
+    if rng.random() < 0.3:
+        side = int(rng.uniform(48, 160))
+        image = image.resize((side, side), Image.Resampling.BILINEAR).resize(image.size, Image.Resampling.BICUBIC)
+    return image
+
+
+def samples(faces: Dataset, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Features (2, F) of misplaced windows and their mirror images, and the crop in them (2, 4)."""
+    for row in faces:
+        truth, _ = true_alignment(row)
+        rough = Alignment.at_eyes(
+            truth.to_photo([0.5, EYE_ROW] + rng.normal(0, 0.025, 2)),
+            truth.angle + np.radians(rng.normal(0, 3.5)),
+            truth.side * np.exp(rng.normal(0, 0.06)),
+        )
+        window = window_around(rough)
+        picture = disturbed(window.crop(row["image"].convert("RGB"), WINDOW), rng)
+        x, y = window.to_crop(truth.to_photo([0.5, EYE_ROW])) - 0.5
+        target = np.array([x, y, np.log(truth.side / window.side), truth.angle - window.angle])
+        yield detector().features(picture), np.stack([target, target * (-1, 1, 1, -1)])
+
+
+def fit(data_dir: str, limit: int | None) -> None:
+    """Writes the ridge regression from features to crops."""
+    features, targets = [], []
+    for number, (feature, target) in enumerate(samples(pictures(data_dir, "train", limit), np.random.default_rng(0))):
+        features.append(feature.astype(np.float32))
+        targets.append(target)
+        if number % 500 == 0:
+            print(number, flush=True)
+    x, y = np.concatenate(features), np.concatenate(targets)
+    mean, middle = x.mean(0), y.mean(0)
+    x, y = x - mean, y - middle
+    gram = (x.T @ x).astype(np.float64)
+    weight = np.linalg.solve(gram + RIDGE * np.trace(gram) / len(x) * np.eye(len(gram)), x.T @ y)
+    tensors = {"weight": weight.astype(np.float32), "bias": (middle - mean @ weight).astype(np.float32)}
+    safetensors.numpy.save_file(tensors, REFINEMENT)
+    print(
+        f"wrote {REFINEMENT.name}; error on its own samples (x, y, log side, roll):", (x @ weight - y).std(0).round(4)
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", choices=("measure", "fit"))
+    parser.add_argument("--data_dir", default="../shared/data/openfaces", help="parquet folder of the open face set")
+    parser.add_argument("--limit", type=int, help="use only so many pictures")
+    arguments = parser.parse_args()
+    {"measure": measure, "fit": fit}[arguments.task](arguments.data_dir, arguments.limit)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""Photo in, edited photo out: open it, find and align a face, edit it, paste it back."""
+
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageChops, ImageCms, ImageFilter, ImageOps, UnidentifiedImageError
+
+from leed.alignment import Alignment, Face, align, centre_alignment, find_faces
+from leed.images import to_rgb
+from leed.model import LEED, Expression, PreparedEdit
+
+MAX_MEGAPIXELS = 16
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+Image.init()  # registers them all; `Image.open` knows only the commonest until then
+
+FEATHER = 0.12  # width of the soft edge of a pasted face, as a fraction of the crop's side
+DETAIL_TOLERANCE = 10.0  # change [grey levels of 255] at which a pasted face has lost most of the photo's own detail
+
+
+class PhotoError(ValueError):
+    """A file is no photo that can be edited; the message is one sentence for the person who gave it."""
+
+
+class NoFaceError(ValueError):
+    """No face was found in a photo."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What an edit gives: the aligned face before and after, and the whole photo with the edited face in it."""
+
+    crop: Image.Image  # (S, S)
+    edited: Image.Image  # (S, S)
+    photo: Image.Image  # as large as the photo that was given
+
+
+def open_photo(path: Path | str) -> Image.Image:
+    """The photo in a file: upright, RGB, in sRGB colours, without metadata. Raises `PhotoError`."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            megapixels = image.width * image.height / 1e6  # known from the header, before anything is decoded
+            if megapixels <= MAX_MEGAPIXELS:
+                return upright(image)
+    except Image.DecompressionBombError:
+        megapixels = 2 * Image.MAX_IMAGE_PIXELS / 1e6
+    except FileNotFoundError:
+        raise PhotoError(f"There is no file {path}.") from None
+    except UnidentifiedImageError:
+        raise PhotoError("This file is not a picture that can be read; JPEG, PNG and WebP work.") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise for broken files
+        raise PhotoError("This picture is damaged and cannot be read.") from error
+    raise PhotoError(
+        f"This picture has more than {MAX_MEGAPIXELS} megapixels ({megapixels:.0f}); please give a smaller one."
+    )
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The picture as it is meant to be seen: EXIF orientation applied, RGB, sRGB, nothing else kept."""
+    image = to_srgb(ImageOps.exif_transpose(image))
+    image = to_rgb(image)
+    image.info = {}
+    return image
+
+
+def to_srgb(image: Image.Image) -> Image.Image:
+    """The picture in sRGB if it came with another colour profile that can be read (phones use Display P3)."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "CMYK"):
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):  # a profile that is broken or of another mode says nothing
+        return image
+
+
+def paste(photo: Image.Image, crop: Image.Image, edited: Image.Image, alignment: Alignment) -> Image.Image:
+    """The photo with an edited crop in it: what changed between `crop` and `edited` is added to the photo.
+
+    The edge is feathered. Where crop and edit agree the photo keeps its own detail, which is finer than the crop's;
+    where they differ the detail gives way, since it belongs to the old expression. Outside the crop the photo stays
+    as it is, bit for bit.
+    """
+    box = alignment.bounds(photo.size)
+    change = ImageChops.difference(crop, edited).convert("L").filter(ImageFilter.GaussianBlur(crop.width / 64))
+    keep = Image.fromarray(np.exp(-((np.asarray(change, np.float32) / DETAIL_TOLERANCE) ** 2)))
+
+    region = np.asarray(photo.crop(box), np.float32)
+    before, after, keep, mask = (
+        np.asarray(alignment.place(layer, box), np.float32) for layer in (crop, edited, keep, feather(crop.width))
+    )
+    mask, keep = mask[..., None], keep[..., None]
+    result = region + mask * (after - before - (1 - keep) * (region - before))
+
+    pasted = photo.copy()
+    pasted.paste(Image.fromarray(result.round().clip(0, 255).astype(np.uint8)), box[:2])
+    return pasted
+
+
+def feather(size: int) -> Image.Image:
+    """A square mask (mode F), 1 inside and falling smoothly to 0 at its border."""
+    position = (np.arange(size) + 0.5) / size
+    ramp = np.clip(np.minimum(position, 1 - position) / FEATHER - 0.15, 0, 1)
+    ramp = ramp * ramp * (3 - 2 * ramp)
+    return Image.fromarray(np.outer(ramp, ramp).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class PreparedPhoto:
+    """A photo whose face is found, aligned and neutralised: calling it with alpha does the rest."""
+
+    photo: Image.Image
+    crop: Image.Image
+    alignment: Alignment
+    face: PreparedEdit
+
+    def __call__(self, alpha: float = 1.0) -> Edit:
+        edited = self.face(alpha)
+        return Edit(self.crop, edited, paste(self.photo, self.crop, edited, self.alignment))
+
+    def with_expression(self, expression: Expression) -> "PreparedPhoto":
+        """The same photo with another expression."""
+        return replace(self, face=self.face.with_expression(expression))
+
+    def at_most(self, side: int) -> "PreparedPhoto":
+        """The same with a photo whose longer side is at most `side` pixels; for previews."""
+        scale = side / max(self.photo.size)
+        if scale >= 1:
+            return self
+        size = tuple(max(1, round(length * scale)) for length in self.photo.size)
+        photo = self.photo.resize(size, Image.Resampling.LANCZOS)
+        return replace(self, photo=photo, alignment=self.alignment.scaled(scale))
+
+
+class FaceEditor:
+    """Edits the faces of photos.
+
+    >>> editor = FaceEditor(LEED.from_pretrained("hub/leed-open"))
+    >>> editor.edit(photo, reference, alpha=1.0).photo
+    """
+
+    def __init__(self, leed: LEED) -> None:
+        self.leed = leed
+
+    def edit(
+        self,
+        photo: Image.Image,
+        reference: Image.Image | Expression,
+        alpha: float = 1.0,
+        face: int = 0,
+        center_crop: bool = False,
+    ) -> Edit:
+        """The photo with the expression of `reference`, a photo too, on one of its faces; face 0 is the largest.
+
+        With `center_crop`, a picture in which no face is found is taken for a face itself: its central square.
+        Raises `NoFaceError` if no face is found, `ValueError` if there is no face `face` or alpha is out of range.
+        """
+        return self.prepare(photo, reference, face, center_crop)(alpha)
+
+    def prepare(
+        self, photo: Image.Image, reference: Image.Image | Expression, face: int = 0, center_crop: bool = False
+    ) -> PreparedPhoto:
+        """Does once what does not depend on alpha; raises as `edit` does."""
+        expression = reference if isinstance(reference, Expression) else self.expression(reference, center_crop)
+        photo = upright(photo)
+        crop, alignment = self.align(photo, face, center_crop)
+        return PreparedPhoto(photo, crop, alignment, self.leed.prepare(crop, expression))
+
+    def expression(self, reference: Image.Image, center_crop: bool = False) -> Expression:
+        """The expression on the largest face of a photo. Raises `NoFaceError`."""
+        crop, _ = self.align(upright(reference), 0, center_crop, what="reference picture")
+        return self.leed.expression(crop)
+
+    def align(
+        self, photo: Image.Image, face: int = 0, center_crop: bool = False, what: str = "photo"
+    ) -> tuple[Image.Image, Alignment]:
+        """The aligned crop of a face of an upright RGB photo, of the model's size, and where it lies."""
+        size = self.leed.config.image_size
+        faces: list[Face] = find_faces(photo)
+        if faces:
+            if not 0 <= face < len(faces):
+                raise ValueError(f"face must be in [0, {len(faces) - 1}] for this {what}, got {face}")
+            return align(photo, faces[face], size)
+        if not center_crop:
+            raise NoFaceError(
+                f"No face was found in the {what}: give one that shows a face from the front, or use its centre "
+                "(center_crop)."
+            )
+        alignment = centre_alignment(photo.size)
+        return alignment.crop(photo, size), alignment

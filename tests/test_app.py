@@ -1,0 +1,114 @@
+"""The demo as a program: started as a visitor would meet it, driven by Gradio's client."""
+
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from leed.provenance import is_marked
+
+ROOT = Path(__file__).parent.parent
+PORTRAIT = ROOT / "assets/gallery/portraits/comp02.jpg"
+ANGRY = ROOT / "assets/gallery/faces/090_comp07_female_angry_v0.webp"
+
+
+@pytest.fixture(scope="session")
+def client(app_url: str, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return Client(app_url, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
+
+
+def edit(client: Client, photo: Path, **options) -> tuple[Path, Path]:
+    face, whole = client.predict(photo=handle_file(photo), api_name="/edit", **options)
+    return Path(face), Path(whole)
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path), int)
+
+
+def test_edit_comes_back_marked(client: Client):
+    face, whole = edit(client, PORTRAIT)
+    assert Image.open(face).format == Image.open(whole).format == "PNG"
+    assert Image.open(face).size == (32, 32) and Image.open(whole).size == Image.open(PORTRAIT).size
+    assert is_marked(face) and is_marked(whole)
+    changed = np.abs(pixels(whole) - pixels(PORTRAIT)).max(2)
+    assert changed[300:560, 250:450].max() > 3 and changed[:150].max() == 0
+
+
+def test_every_choice_has_an_effect(client: Client):
+    faces = [
+        pixels(edit(client, PORTRAIT, **options)[0])
+        for options in (
+            {"reference": 40, "alpha": 1.0},
+            {"reference": 40, "alpha": 0.3},
+            {"reference": 100, "alpha": 1.0},
+            {"own_reference": handle_file(PORTRAIT), "alpha": 1.0},
+        )
+    ]
+    for i, face in enumerate(faces):
+        assert all((face != other).any() for other in faces[:i])
+    np.testing.assert_array_equal(pixels(edit(client, PORTRAIT, reference=40, alpha=1.0)[0]), faces[0])
+
+
+def test_references_are_listed_in_the_order_of_their_numbers(client: Client):
+    references = client.predict(api_name="/references")
+    assert [item["reference"] for item in references] == list(range(220))
+    assert references[0]["expression"] == "neutral" and references[-1]["expression"] == "contemptuous"
+    assert {item["person"] for item in references} == {f"comp{i:02}" for i in range(1, 11)}
+
+
+def test_no_face_is_said_and_the_centre_offered(client: Client, tmp_path: Path):
+    Image.new("RGB", (300, 200), (120, 140, 160)).save(tmp_path / "wall.png")
+    with pytest.raises(AppError, match="No face was found in the photo"):
+        edit(client, tmp_path / "wall.png")
+    with pytest.raises(AppError, match="No face was found in the reference"):
+        edit(client, PORTRAIT, own_reference=handle_file(tmp_path / "wall.png"))
+    _, whole = edit(client, tmp_path / "wall.png", center_crop=True)
+    assert Image.open(whole).size == (300, 200)
+
+
+def test_bad_input_gives_one_sentence(client: Client, tmp_path: Path):
+    (tmp_path / "page.jpg").write_text("<html></html>")
+    (tmp_path / "cut.jpg").write_bytes(PORTRAIT.read_bytes()[:20000])
+    with pytest.raises(AppError, match="not a picture that can be read"):
+        edit(client, tmp_path / "page.jpg")
+    with pytest.raises(AppError, match="damaged"):
+        edit(client, tmp_path / "cut.jpg")
+    with pytest.raises(AppError, match=r"reference must be in \[0, 219\], got 220"):
+        edit(client, PORTRAIT, reference=220)
+    with pytest.raises(AppError, match="give a photo"):
+        client.predict(photo=None, api_name="/edit")
+    with pytest.raises(Exception, match="1.5"):
+        edit(client, PORTRAIT, alpha=1.6)
+
+
+def test_any_photo_works_and_its_metadata_stays_behind(client: Client, tmp_path: Path):
+    portrait = Image.open(PORTRAIT)
+    portrait.convert("CMYK").save(tmp_path / "print.jpg")
+    exif = portrait.getexif()
+    exif[0x0112], exif[0x010E] = 6, "a secret"
+    portrait.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "phone.jpg", exif=exif, comment="a secret")
+    for name in ("print.jpg", "phone.jpg"):
+        face, whole = edit(client, tmp_path / name)
+        assert Image.open(whole).size == portrait.size
+        assert b"a secret" not in face.read_bytes() + whole.read_bytes()
+
+
+@pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
+def test_files_that_nobody_uploaded_are_refused(app_url: str, meta: dict):
+    """A request written by hand, with and without Gradio's own mark of a file; the client would upload the file."""
+    data = [{"path": str(PORTRAIT), **meta}, 0, None, 1.0, False]
+    call = httpx.post(f"{app_url}/gradio_api/call/edit", json={"data": data})
+    events = httpx.get(f"{app_url}/gradio_api/call/edit/{call.json()['event_id']}", timeout=60).text
+    assert "event: error" in events and "event: complete" not in events
+
+
+def test_page_and_server_show_only_what_is_meant(app_url: str):
+    page = httpx.get(app_url).text
+    assert "fonts.googleapis" not in page.split("<body")[-1]
+    for path in ("/etc/passwd", "app.py", str(ROOT / "app.py")):
+        assert httpx.get(f"{app_url}/gradio_api/file={path}").status_code in (403, 404)

@@ -1,0 +1,147 @@
+"""The demo in a real browser. Skipped where Chromium (`apt-get install chromium`) or playwright is not installed."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from leed.provenance import is_marked
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+if CHROMIUM is None:
+    pytest.skip("no Chromium is installed: apt-get install chromium", allow_module_level=True)
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+
+PORTRAIT = Path(__file__).parent.parent / "assets/gallery/portraits/comp02.jpg"
+OPTIONS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+)
+SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["sync_api.Browser"]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: "sync_api.Browser", app_url: str) -> Iterator["sync_api.Page"]:
+    """The page with the result for the person that it shows at first."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}, permissions=["camera"]) as context:
+        page = context.new_page()
+        page.set_default_timeout(SECONDS * 1000)
+        page.goto(app_url)
+        page.wait_for_selector("#edited img", state="attached")
+        yield page
+
+
+class Changes:
+    """Waits for the edited face to change from what it was when this was made."""
+
+    def __init__(self, page: "sync_api.Page") -> None:
+        self.page = page
+        self.before = page.get_attribute("#edited img", "src")
+
+    def wait(self) -> None:
+        script = (
+            "before => { const image = document.querySelector('#edited img'); return image && image.src != before }"
+        )
+        self.page.wait_for_function(script, arg=self.before)
+
+
+def test_upload_choose_drag_and_download(page: "sync_api.Page", tmp_path: Path):
+    changes = Changes(page)
+    page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
+    page.set_input_files("#photo input[type=file]", PORTRAIT)
+    changes.wait()
+
+    changes = Changes(page)
+    page.click("#expression label:has-text('Angry')")
+    page.wait_for_selector("#gallery img[alt^='angry']")
+    page.click("#gallery button >> nth=4")
+    changes.wait()
+
+    changes = Changes(page)
+    slider = page.locator("#alpha input[type=range]")
+    slider.focus()
+    slider.press("ArrowLeft")
+    changes.wait()
+
+    with page.expect_download() as download:
+        page.click("#save")
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+    assert path.suffix == ".png" and is_marked(path)
+    with Image.open(path) as saved, Image.open(PORTRAIT) as portrait:
+        assert saved.size == portrait.size
+        assert (np.asarray(saved) != np.asarray(portrait)).any()
+
+
+def test_example_people_can_be_chosen(page: "sync_api.Page"):
+    changes = Changes(page)
+    page.click("#people button >> nth=8")
+    changes.wait()
+
+
+def test_no_face_is_said_and_the_centre_can_be_used(page: "sync_api.Page", tmp_path: Path):
+    Image.new("RGB", (300, 200), (120, 140, 160)).save(tmp_path / "wall.png")
+    page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
+    page.set_input_files("#photo input[type=file]", tmp_path / "wall.png")
+    page.wait_for_selector("#message:has-text('No face was found in the photo')")
+    assert page.locator("#edited img").count() == 0
+    page.check("#center-crop input")
+    page.wait_for_selector("#edited img", state="attached")
+    page.wait_for_selector("#message", state="hidden")
+
+
+def test_own_reference(page: "sync_api.Page"):
+    changes = Changes(page)
+    page.click("text=Or a reference of your own")
+    page.set_input_files("#own-reference input[type=file]", PORTRAIT)
+    changes.wait()
+    changes = Changes(page)
+    page.click("#gallery button >> nth=3")  # takes its place
+    changes.wait()
+    page.wait_for_selector("#own-reference img", state="detached")
+
+
+def test_camera(page: "sync_api.Page"):
+    """The fake camera shows no face, which is said; the picture arrived."""
+    page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
+    page.locator("#photo").get_by_label("Capture from camera").click()
+    page.locator("#photo").get_by_text("Click to Access Webcam").click()
+    page.locator("#photo video").wait_for(state="visible")
+    page.wait_for_function("document.querySelector('#photo video').videoWidth > 0")
+    page.locator("#photo").get_by_label("capture photo").click()
+    page.wait_for_selector("#message:has-text('No face was found in the photo')")
+
+
+def test_page_is_labelled(page: "sync_api.Page"):
+    """Every picture that says something has a text, every control a name."""
+    images = page.locator(".faces img, .face img, #photo img")
+    unnamed = images.evaluate_all("images => images.filter(image => !image.alt).map(image => image.outerHTML)")
+    assert images.count() > 40 and unnamed == []
+    assert page.get_by_label("Strength (alpha)").count() > 0
+    for text in ("AI-modified picture", "What it is not for", "consent"):
+        assert page.get_by_text(text).count() > 0
+
+
+def test_phone_width_needs_no_sideways_scrolling(browser: "sync_api.Browser", app_url: str):
+    with browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True) as context:
+        page = context.new_page()
+        page.goto(app_url)
+        page.wait_for_selector("#edited img", state="attached", timeout=SECONDS * 1000)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
