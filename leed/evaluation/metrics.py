@@ -1,0 +1,157 @@
+"""Metrics: free functions, per picture on tensors, or on the figures of many pictures; sums in float64.
+
+Letters in shapes: B pictures of a batch, N pictures of the whole evaluation, R resamplings of a bootstrap.
+Pictures are face tensors (B, 3, H, W) in [-1, 1]; differences of pictures are given in percent of that range.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
+from leed.images import inner_face
+
+RANGE = 2.0  # of face tensors, which lie in [-1, 1]
+MAX_PSNR = 60.0
+
+# --------------------------------------------------------------------------------------------------------------------
+# Per picture
+
+
+def ssim(image: Tensor, target: Tensor) -> Tensor:
+    """SSIM (B,) of RGB pictures: Gaussian window of 11 pixels, sigma 1.5."""
+    if len(image) == 1:  # torchmetrics drops the batch's dimension here
+        return structural_similarity_index_measure(image, target, data_range=RANGE).reshape(1)
+    return structural_similarity_index_measure(image, target, data_range=RANGE, reduction="none")
+
+
+def psnr(image: Tensor, target: Tensor) -> Tensor:
+    """PSNR (B,) in dB, at most MAX_PSNR, which equal pictures get."""
+    values = peak_signal_noise_ratio(image, target, data_range=RANGE, reduction="none", dim=(1, 2, 3))
+    return values.reshape(-1).clamp(max=MAX_PSNR)
+
+
+def inner_ssim(image: Tensor, target: Tensor) -> Tensor:
+    """SSIM (B,) of the inner faces, cropped first."""
+    return ssim(inner_face(image), inner_face(target))
+
+
+def inner_psnr(image: Tensor, target: Tensor) -> Tensor:
+    """PSNR (B,) of the inner faces, cropped first."""
+    return psnr(inner_face(image), inner_face(target))
+
+
+def difference(image: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Mean absolute difference (B,), in percent of the range; within `mask` (1 or B, 1, H, W) of weights if given."""
+    gap = (image - target).abs().mean(dim=1, keepdim=True).double() * (100 / RANGE)
+    if mask is None:
+        return gap.mean(dim=(1, 2, 3))
+    return (gap * mask).sum(dim=(1, 2, 3)) / mask.double().sum(dim=(1, 2, 3))
+
+
+def outside_face(size: int) -> Tensor:
+    """Mask (1, 1, size, size): 1 outside the inner face, 0 in it."""
+    mask = torch.ones(1, 1, size, size)
+    inner_face(mask).zero_()
+    return mask
+
+
+def colour_shift(image: Tensor, target: Tensor) -> Tensor:
+    """How far the mean colour is off (B,): mean over R, G, B of the absolute difference, in percent of the range."""
+    means = image.double().mean(dim=(2, 3)) - target.double().mean(dim=(2, 3))
+    return means.abs().mean(dim=1) * (100 / RANGE)
+
+
+def correct(logits: Tensor, expression: Tensor) -> Tensor:
+    """1 where the strongest of the logits (B, 8) is that of `expression` (B,), else 0; float64 (B,)."""
+    return (logits.argmax(dim=1) == expression).double()
+
+
+def feature_distance(features: Tensor, target: Tensor) -> Tensor:
+    """Euclidean distance (B,) of features (B, F)."""
+    return (features.double() - target.double()).norm(dim=1)
+
+
+def monotone(strengths: Tensor, tolerance: float = 0.02) -> Tensor:
+    """Whether strengths (B, A), probabilities at A rising alphas, grow; float64 (B,).
+
+    They grow if no step falls by more than `tolerance` and the greatest exceeds the first by more than it.
+    """
+    steps = strengths.double().diff(dim=1)
+    rises = strengths.double().amax(dim=1) - strengths.double()[:, 0]
+    return ((steps >= -tolerance).all(dim=1) & (rises > tolerance)).double()
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Over pictures. Weights (R, N) say how often each picture counts, so that an estimate, its subgroups and its bootstrap
+# are one computation.
+
+
+def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted mean (R,) of values (N,), of which NaN are left out; NaN where nothing is left."""
+    known = np.isfinite(values)
+    total = weights[:, known].sum(axis=1, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return weights[:, known] @ values[known].astype(np.float64) / total
+
+
+def median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted lower median (R,) of values (N,), of which NaN are left out; NaN where nothing is left."""
+    known = np.isfinite(values)
+    if not known.any():
+        return np.full(len(weights), np.nan)
+    order = np.flatnonzero(known)[np.argsort(values[known], kind="stable")]
+    below = weights[:, order].cumsum(axis=1, dtype=np.float64)
+    found = values[order[(below >= below[:, -1:] / 2).argmax(axis=1)]].astype(np.float64)
+    return np.where(below[:, -1] > 0, found, np.nan)
+
+
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """numerator / denominator (R,); NaN where the denominator is 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(denominator != 0, numerator / denominator, np.nan)
+
+
+def share(edit: np.ndarray, neutral: np.ndarray, autoencoded: np.ndarray) -> np.ndarray:
+    """The share of the way from the neutral face's score to the autoencoded truth's that the edit went.
+
+    (s - s_neutral) / (s_autoencoded - s_neutral), of mean scores (R,): 1 as good as the codes allow, 0 no better than
+    the neutral face.
+    """
+    return ratio(edit - neutral, autoencoded - neutral)
+
+
+class Estimate(NamedTuple):
+    """A figure and its 95 % interval; NaN where it cannot be had."""
+
+    value: float
+    low: float
+    high: float
+
+
+def person_weights(persons: Sequence[str], resamplings: int = 1000, seed: int = 0) -> np.ndarray:
+    """Bootstrap weights (R, N): people are drawn with replacement, each with all of their pictures.
+
+    Pictures of one person resemble each other, so this interval is wider, and more honest, than one over pictures.
+    """
+    names, person = np.unique(np.asarray(persons), return_inverse=True)
+    draws = np.random.default_rng(seed).integers(len(names), size=(resamplings, len(names)))
+    counts = np.stack([np.bincount(draw, minlength=len(names)) for draw in draws])
+    return counts[:, person].astype(np.float64)
+
+
+def estimate(figure: Callable[[np.ndarray], np.ndarray], weights: np.ndarray, members: np.ndarray) -> Estimate:
+    """A figure, weights (R, N) to values (R,), on the pictures that `members` (N,) marks.
+
+    Its interval is the middle 95 % of its values under the bootstrap `weights` (R, N).
+    """
+    value = float(figure(members[None].astype(np.float64))[0])
+    resampled = figure(weights * members)
+    resampled = resampled[np.isfinite(resampled)]
+    if not len(resampled):
+        return Estimate(value, np.nan, np.nan)
+    low, high = np.percentile(resampled, (2.5, 97.5))
+    return Estimate(value, float(low), float(high))

@@ -1,0 +1,322 @@
+"""Measures neutral faces against true ones.
+
+    python -m leed.evaluation.neutral --model hub/leed-open --data_dir ../shared/data/openfaces-pairs
+
+The pictures are the inputs and references of the triples. Prints a Markdown table; with --output_dir also writes it
+(neutral.md), all figures with intervals (neutral.json) and, with --wild_dir, wild_smiles.png (photographs of smiles,
+each beside its neutral face). Intervals are 95 %, by a bootstrap over the people.
+
+Open mouths are the 30 % of the pictures whose lips are farthest apart by their landmarks (a reference's are those of
+the true edit, which wears its expression). The difference left in them is that between result and true neutral face,
+summed over the mouth's part of the crop and these pictures, relative to that between picture and true neutral face:
+1 is unchanged, 0 is gone.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from leed.config import EXPRESSIONS
+from leed.data import decode, encoded, read_wild
+from leed.evaluation import metrics
+from leed.evaluation.identity import FaceEmbedding, distance, missing_package
+from leed.evaluation.metrics import Estimate, mean, median, ratio
+from leed.evaluation.pairs import Triples, load_triples
+from leed.evaluation.tables import as_json, markdown_table, show_estimate
+from leed.features import ExpressionClassifier
+from leed.images import contact_sheet, normalize
+from leed.model import LEED
+from leed.neutralizer import Neutralizer
+
+OPEN_SHARE = 0.3
+MOUTH = (68 / 128, 116 / 128, 24 / 128, 104 / 128)  # rows, then columns, as fractions of the side
+MOVES = {"right": {"right": 4.0}, "down": {"down": 4.0}, "smaller": {"scale": 0.9}}
+IDENTITY_STEP = 4  # identity is measured on every fourth picture
+NUM_SMILES = 30
+SMILES_A_ROW = 3
+
+LINES = {
+    "ssim_face": "inner-face SSIM to the true neutral face",
+    "picture_ssim_face": "same, the picture itself",
+    "left_open": "difference left in the most open mouths (top 30 %; 1 = unchanged)",
+    "left_right": "same, crop 4 px off to the right",
+    "left_down": "same, crop 4 px off downwards",
+    "left_smaller": "same, face 10 % smaller",
+    "neutral_in": "neutral in: SSIM to itself",
+    "neutral_in_face": "same, inner face",
+    "identity_ratio": "identity distance to the picture, relative to the true neutral's (medians)",
+}
+
+
+def move(images: Tensor, right: float = 0.0, down: float = 0.0, scale: float = 1.0) -> Tensor:
+    """Pictures (B, C, H, W) moved by pixels of 128 and scaled about the centre; beyond the edge, the edge repeats."""
+    if (right, down, scale) == (0.0, 0.0, 1.0):
+        return images
+    shift = torch.tensor([[-right / 64 / scale], [-down / 64 / scale]])
+    theta = torch.cat([torch.eye(2) / scale, shift], dim=1).expand(len(images), 2, 3).to(images)
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def mouth_mask(size: int) -> Tensor:
+    """Mask (1, 1, size, size): 1 in the mouth's part of the crop, from under the nose to the chin."""
+    top, bottom, left, right = (round(edge * size) for edge in MOUTH)
+    mask = torch.zeros(1, 1, size, size)
+    mask[:, :, top:bottom, left:right] = 1
+    return mask
+
+
+def most_open(openings: np.ndarray) -> np.ndarray:
+    """Marks the OPEN_SHARE of pictures (N,), at least one, with the lips farthest apart."""
+    count = max(round(OPEN_SHARE * len(openings)), 1)
+    marks = np.zeros(len(openings), dtype=bool)
+    marks[np.argsort(-openings, kind="stable")[:count]] = True
+    return marks
+
+
+@torch.no_grad()
+def measure(
+    neutralize: Callable[[Tensor], Tensor],
+    triples: Triples,
+    embedding: FaceEmbedding | None = None,
+    device: str = "cpu",
+    batch_size: int = 32,
+    progress: Callable[[int], None] = lambda done: None,
+) -> dict[str, np.ndarray]:
+    """What is measured on the 2 N pictures, inputs before references: float64 (2 N,), NaN where not measured."""
+    count, size = len(triples), triples.inputs.shape[-1]
+    is_open = most_open(np.concatenate([triples.input_openings, triples.reference_openings]))
+    mask = mouth_mask(size).to(device)
+    batches = []
+    for first, pictures, neutrals in (
+        (0, triples.inputs, triples.input_neutrals),
+        (count, triples.references, triples.reference_neutrals),
+    ):
+        for start in range(0, count, batch_size):
+            image, neutral = (normalize(x[start : start + batch_size].to(device)) for x in (pictures, neutrals))
+            rows = slice(first + start, first + start + len(image))
+            guess, again = (neutralize(faces).clamp(-1, 1) for faces in (image, neutral))
+            values = {
+                "ssim_face": metrics.inner_ssim(guess, neutral),
+                "picture_ssim_face": metrics.inner_ssim(image, neutral),
+                "neutral_in": metrics.ssim(again, neutral),
+                "neutral_in_face": metrics.inner_ssim(again, neutral),
+            }
+            marked = torch.from_numpy(is_open[rows]).to(device)
+            values |= _mouths(guess, image, neutral, marked, mask, "open")
+            for name, step in MOVES.items():
+                values |= _moved_mouths(neutralize, image, neutral, marked, mask, name, step)
+            batch = {name: value.double().cpu().numpy() for name, value in values.items()}
+            batches.append(batch | _identity(embedding, guess, image, neutral, rows.start))
+            progress(len(image))
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+
+
+def _mouths(
+    guess: Tensor, image: Tensor, neutral: Tensor, marked: Tensor, mask: Tensor, name: str
+) -> dict[str, Tensor]:
+    """Differences to the true neutral in the mouth's part, after and before (B,); NaN for pictures not marked."""
+    after, before = (metrics.difference(x, neutral, mask) for x in (guess, image))
+    return {f"after_{name}": after.where(marked, torch.nan), f"before_{name}": before.where(marked, torch.nan)}
+
+
+def _moved_mouths(
+    neutralize: Callable[[Tensor], Tensor],
+    image: Tensor,
+    neutral: Tensor,
+    marked: Tensor,
+    mask: Tensor,
+    name: str,
+    step: dict[str, float],
+) -> dict[str, Tensor]:
+    """The same with picture, true neutral and mouth moved alike; only marked pictures are neutralised."""
+    values = {
+        f"{when}_{name}": torch.full((len(image),), torch.nan, dtype=torch.float64, device=image.device)
+        for when in ("after", "before")
+    }
+    if bool(marked.any()):
+        moved_image, moved_neutral, moved_mask = (move(x, **step) for x in (image[marked], neutral[marked], mask))
+        guess = neutralize(moved_image).clamp(-1, 1)
+        values[f"after_{name}"][marked] = metrics.difference(guess, moved_neutral, moved_mask)
+        values[f"before_{name}"][marked] = metrics.difference(moved_image, moved_neutral, moved_mask)
+    return values
+
+
+def _identity(
+    embedding: FaceEmbedding | None, guess: Tensor, image: Tensor, neutral: Tensor, first: int
+) -> dict[str, np.ndarray]:
+    """Embedding distances of guess and true neutral to the picture (B,), on every IDENTITY_STEP-th picture."""
+    values = {name: np.full(len(image), np.nan) for name in ("guess_identity", "neutral_identity")}
+    rows = [row for row in range(len(image)) if (first + row) % IDENTITY_STEP == 0]
+    if embedding is not None and rows:
+        own = embedding(image[rows])
+        values["guess_identity"][rows] = distance(embedding(guess[rows]), own)
+        values["neutral_identity"][rows] = distance(embedding(neutral[rows]), own)
+    return values
+
+
+def figures(values: dict[str, np.ndarray]) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """Every line's figure by name, as a function of weights (R, 2 N)."""
+
+    def mean_of(name: str) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda w: mean(values[name], w)
+
+    def left(name: str) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda w: ratio(mean(values[f"after_{name}"], w), mean(values[f"before_{name}"], w))
+
+    def identity_ratio(w: np.ndarray) -> np.ndarray:
+        return ratio(median(values["guess_identity"], w), median(values["neutral_identity"], w))
+
+    named = {name: mean_of(name) for name in ("ssim_face", "picture_ssim_face", "neutral_in", "neutral_in_face")}
+    named |= {f"left_{name}": left(name) for name in ("open", *MOVES)}
+    named["identity_ratio"] = identity_ratio
+    return {name: named[name] for name in LINES}
+
+
+def evaluate(values: dict[str, np.ndarray], triples: Triples) -> dict[str, dict[str, Estimate]]:
+    """Every figure with its 95 % interval over people, for all pictures and by yaw."""
+    persons = np.concatenate([triples.input_persons, triples.reference_persons])
+    yaws = np.abs(np.concatenate([triples.input_yaws, triples.reference_yaws]))
+    members = {"all": np.ones(len(yaws), dtype=bool)}
+    members |= {f"yaw {'+-' if yaw else ''}{yaw}": yaws == yaw for yaw in sorted(set(yaws.tolist()))}
+    weights = metrics.person_weights(persons)
+    return {
+        group: {name: metrics.estimate(figure, weights, marks) for name, figure in figures(values).items()}
+        for group, marks in members.items()
+    }
+
+
+def load_wild(folder: str | Path, size: int) -> tuple[Tensor, np.ndarray]:
+    """Test photographs, uint8 (N, 3, size, size), and their rough expression labels (N,)."""
+    table = encoded(read_wild(Path(folder), "test"))
+    return torch.stack([decode(picture, size) for picture in table["image"]]), np.array(list(table["expression"]))
+
+
+@torch.no_grad()
+def neutral_shares(
+    classifier: ExpressionClassifier,
+    neutralize: Callable[[Tensor], Tensor],
+    photographs: Tensor,
+    device: str,
+    batch_size: int = 32,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which photographs the classifier calls neutral, before and after: bool (N,) each."""
+    before, after = [], []
+    for start in range(0, len(photographs), batch_size):
+        image = normalize(photographs[start : start + batch_size].to(device))
+        for found, faces in ((before, image), (after, neutralize(image).clamp(-1, 1))):
+            found.append((classifier(faces).argmax(dim=1) == EXPRESSIONS.index("neutral")).cpu().numpy())
+    return np.concatenate(before), np.concatenate(after)
+
+
+def wild_lines(
+    classifier: ExpressionClassifier | None,
+    neutralize: Callable[[Tensor], Tensor],
+    photographs: Tensor,
+    labels: np.ndarray,
+    device: str,
+) -> list[str]:
+    """The share of photographs called neutral, or why it is not measured."""
+    if classifier is None:
+        return ["wild faces called neutral: not measured, since no --classifier is given"]
+    if classifier.config.classifier_sees_neutral:
+        return ["wild faces called neutral: not measured, since this classifier needs a neutral face"]
+    before, after = neutral_shares(classifier, neutralize, photographs, device)
+    lines = []
+    smiles = labels == EXPRESSIONS.index("happy")
+    for name, marks in (("wild faces called neutral", np.ones(len(labels), bool)), ("smiles among them", smiles)):
+        if marks.any():
+            shares = after[marks].mean(), before[marks].mean()
+            lines.append(f"{name}: {shares[0]:.3f} of {marks.sum()} (before: {shares[1]:.3f})")
+    return lines
+
+
+@torch.no_grad()
+def smile_sheet(
+    neutralize: Callable[[Tensor], Tensor], photographs: Tensor, labels: np.ndarray, device: str
+) -> Image.Image | None:
+    """Up to NUM_SMILES smiles, spread over all, each beside its neutral face; None if there are no smiles."""
+    rows = np.flatnonzero(labels == EXPRESSIONS.index("happy"))
+    if not len(rows):
+        return None
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(NUM_SMILES, len(rows))).round().astype(int))]
+    before = normalize(photographs[rows].to(device))
+    faces = [face for pair in zip(before, neutralize(before), strict=True) for face in pair]
+    step = 2 * SMILES_A_ROW
+    return contact_sheet([faces[i : i + step] for i in range(0, len(faces), step)])
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m leed.evaluation.neutral",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    models = parser.add_mutually_exclusive_group(required=True)
+    models.add_argument("--model", help="LEED, whose neutraliser is measured: a folder or a name on the Hub")
+    models.add_argument("--neutralizer", help="a neutraliser alone: a folder or a name on the Hub")
+    parser.add_argument("--data_dir", required=True, help="folder of triples")
+    parser.add_argument("--twins_dir", help="their true neutral faces; default: <data_dir without -pairs>-twins")
+    parser.add_argument("--wild_dir", help="folder of photographs without truth")
+    parser.add_argument("--classifier", help="expression classifier that sees the face alone, for the photographs")
+    parser.add_argument("--output_dir", help="where to write neutral.json, neutral.md and wild_smiles.png")
+    parser.add_argument("--identity", action=argparse.BooleanOptionalAction, help="default: if dlib is installed")
+    parser.add_argument("--max_triples", type=int, help="measure so many only, spread over all")
+    parser.add_argument("--batch_size", type=int, default=32)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parse_args(arguments)
+    if options.model:
+        neutralize = LEED.from_pretrained(options.model).neutralizer
+    else:
+        neutralize = Neutralizer.from_pretrained(options.neutralizer)
+    neutralize, size = neutralize.to(options.device).eval(), neutralize.config.image_size
+    classifier = ExpressionClassifier.from_pretrained(options.classifier) if options.classifier else None
+    triples = load_triples(options.data_dir, options.twins_dir, size, options.max_triples)
+    lines = []
+    if package := options.identity is None and missing_package():
+        lines.append(f'identity: not measured, since {package} is not installed (pip install "leed[evaluation]")')
+    embedding = None if package or options.identity is False else FaceEmbedding()
+    with tqdm(total=2 * len(triples), desc="pictures", disable=None) as bar:
+        values = measure(neutralize, triples, embedding, options.device, options.batch_size, bar.update)
+    found = evaluate(values, triples)
+    rows = [[line, *(show_estimate(found[group][name]) for group in found)] for name, line in LINES.items()]
+    table = markdown_table([f"{2 * len(triples)} pictures", *found], rows)
+    sheet = None
+    if options.wild_dir:
+        photographs, labels = load_wild(options.wild_dir, size)
+        if classifier is not None:
+            classifier.to(options.device)
+        lines += wild_lines(classifier, neutralize, photographs, labels, options.device)
+        sheet = smile_sheet(neutralize, photographs, labels, options.device)
+    text = "\n\n".join([table, *lines])
+    print(text)
+    if not options.output_dir:
+        return
+    folder = Path(options.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "neutral.md").write_text(text + "\n")
+    content = {
+        "model": options.model or options.neutralizer,
+        "num_pictures": 2 * len(triples),
+        "figures": {group: {name: as_json(value) for name, value in named.items()} for group, named in found.items()},
+        "notes": lines,
+    }
+    (folder / "neutral.json").write_text(json.dumps(content, indent=2) + "\n")
+    if sheet is not None:
+        sheet.save(folder / "wild_smiles.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""Figures as Markdown tables and as JSON."""
+
+import math
+from collections.abc import Sequence
+
+from leed.evaluation.metrics import Estimate
+
+NOT_MEASURED = "-"
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first column is text, the others are aligned at the right."""
+    lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def show(value: float, digits: int = 3) -> str:
+    """A number, or a dash for NaN."""
+    return NOT_MEASURED if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def show_estimate(estimate: Estimate, digits: int = 3) -> str:
+    """A figure with its interval: `0.512 [0.480, 0.540]`."""
+    if math.isnan(estimate.value):
+        return NOT_MEASURED
+    return f"{show(estimate.value, digits)} [{show(estimate.low, digits)}, {show(estimate.high, digits)}]"
+
+
+def as_json(estimate: Estimate) -> dict[str, float | None]:
+    """Value, low and high; None for NaN, which JSON does not know."""
+    return {name: None if math.isnan(value) else value for name, value in estimate._asdict().items()}
