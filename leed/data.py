@@ -1,93 +1,58 @@
-"""Face sets: readers that bring each of them into one standard table, and the tensors made of it.
-
-The standard table is a `datasets.Dataset` with the columns of `FEATURES`:
-
-- `image`: the picture;
-- `neutral`: the true neutral face of the same person in exactly the same pose, or None;
-- `view`, `view_neutral`: the same person and moment from another camera, and the true neutral face there, or None;
-- `expression`: index into `EXPRESSIONS`, -1 if unknown;
-- `person`: a name; where nothing is known about identity, each row has a name of its own;
-- `yaw`: degrees, negative towards the picture's left, NaN if unknown;
-- `image_crop`, `view_crop`: the part to keep, (left, top, right, bottom) as fractions of the picture's sides, or None.
-
-Pictures stay encoded in the table. `FaceDataset` decodes, crops and resizes them.
-"""
+"""Face sets as tensors: load, split by person, check, decode. See `leed.readers` for the table they all share."""
 
 import io
 import os
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
-from datasets import Dataset, DatasetInfo, Features, Image, List, Value
+from datasets import Dataset, Image
 from PIL import Image as PILImage
 from PIL import ImageOps
 from torch import Tensor
 
-from leed.config import EXPRESSIONS
 from leed.images import to_uint8
-
-PICTURES = ("image", "neutral", "view", "view_neutral")
-
-FEATURES = Features(
-    {
-        **{name: Image() for name in PICTURES},
-        "expression": Value("int64"),
-        "person": Value("string"),
-        "yaw": Value("float32"),
-        "image_crop": List(Value("float32")),
-        "view_crop": List(Value("float32")),
-    }
-)
-
-INNER_CROP = (28 / 256, 40 / 256, 228 / 256, 240 / 256)
-"""Inner crop of the open face set's pictures; its twins and views are stored in this crop."""
+from leed.readers import FEATURES, PICTURES, READERS, guess_reader
 
 IN_MEMORY_BYTES = 4 * 2**30
 CHUNK = 256  # rows decoded at a time
 
 
-# --------------------------------------------------------------------------------------------------------------------
-# The standard table
+def load_faces(
+    source: str | Path,
+    reader: str | None = None,
+    split: str = "train",
+    max_samples: int | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """The standard table of a face set.
 
-
-def standard_table(num_rows: int, **columns: Sequence | pa.Array | pa.ChunkedArray) -> Dataset:
-    """A standard table of the given columns; those left out are unknown. Pictures: paths or structs of bytes and path.
-
-    Raises `ValueError` for unknown columns, other lengths and expressions outside -1..7.
+    Args:
+        source: a folder, a set on the Hub ("owner/name"), or "drawn" for faces drawn on the spot.
+        reader: one of `READERS`; None guesses it from what lies in the folder.
+        split: "train", "test" or "validation", as far as the set has it.
+        max_samples: keep that many rows at most, drawn by `seed`, in their order.
     """
-    if unknown := sorted(set(columns) - set(FEATURES)):
-        raise ValueError(f"unknown columns {unknown}; the standard table has {list(FEATURES)}")
-    arrays = {name: _array(name, columns.get(name), num_rows) for name in FEATURES}
-    if wrong := {name: len(array) for name, array in arrays.items() if len(array) != num_rows}:
-        raise ValueError(f"every column must have {num_rows} rows, got {wrong}")
-    expressions = arrays["expression"].to_numpy()
-    if num_rows and not (-1 <= expressions.min() and expressions.max() < len(EXPRESSIONS)):
-        raise ValueError(
-            f"expression must be in -1..{len(EXPRESSIONS) - 1}, got values from {expressions.min()} to "
-            f"{expressions.max()}; see leed.config.EXPRESSIONS for the order"
-        )
-    return Dataset(pa.table(arrays), info=DatasetInfo(features=FEATURES))
-
-
-def _array(name: str, values: Sequence | pa.Array | pa.ChunkedArray | None, num_rows: int) -> pa.ChunkedArray:
-    """The values of one column in the type of `FEATURES`."""
-    kind = FEATURES.arrow_schema.field(name).type
-    if values is None:
-        unknown = {"expression": -1, "yaw": float("nan")}.get(name)
-        # A row whose person is unknown counts as a person of its own.
-        values = [f"unknown-{row:07d}" for row in range(num_rows)] if name == "person" else [unknown] * num_rows
-    if name in PICTURES and not isinstance(values, (pa.Array, pa.ChunkedArray)):
-        values = [None if value is None else {"bytes": None, "path": str(value)} for value in values]
-    array = (
-        values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([pa.array(values)], pa.array(values).type)
-    )
-    return array.cast(kind)
+    if reader is not None and reader not in READERS:
+        raise ValueError(f"reader must be one of {sorted(READERS)}, got {reader!r}")
+    if max_samples is not None and max_samples < 1:
+        raise ValueError(f"max_samples must be at least 1, got {max_samples}")
+    chosen = reader or guess_reader(source)
+    try:
+        dataset = READERS[chosen](source if chosen == "table" else Path(source).expanduser(), split)
+    except ValueError as error:
+        if reader is not None:
+            raise
+        hint = f"{source} was taken for {chosen!r} by its content; choose with reader=, one of {sorted(READERS)}"
+        raise ValueError(f"{error} ({hint})") from error
+    if len(dataset) == 0:
+        raise ValueError(f"split {split!r} of {source} (reader {chosen!r}) is empty")
+    if max_samples is not None and max_samples < len(dataset):
+        dataset = dataset.select(sorted(random.Random(seed).sample(range(len(dataset)), max_samples)))
+    return dataset
 
 
 def split_by_person(dataset: Dataset, fraction: float = 0.1, seed: int = 0) -> tuple[Dataset, Dataset]:
@@ -107,99 +72,10 @@ def split_by_person(dataset: Dataset, fraction: float = 0.1, seed: int = 0) -> t
     return dataset.select(np.flatnonzero(~held_out)), dataset.select(np.flatnonzero(held_out))
 
 
-# --------------------------------------------------------------------------------------------------------------------
-# Readers
-
-
-def parquet_files(folder: Path, split: str) -> list[Path]:
-    """The parquet files of a split, `<split>-*.parquet` or `<split>.parquet`, sorted."""
-    return sorted(path for path in folder.rglob("*.parquet") if path.name.startswith((f"{split}-", f"{split}.")))
-
-
-def read_parquet(folder: Path, split: str, columns: Iterable[str]) -> pa.Table:
-    """These columns of a split. Raises `ValueError` if there is no file for it or a column is missing."""
-    files = parquet_files(folder, split)
-    if not files:
-        found = sorted(path.name for path in folder.rglob("*.parquet"))
-        raise ValueError(f"no parquet file of split {split!r} in {folder}: expected {split}-*.parquet, found {found}")
-    columns = list(columns)
-    if missing := sorted(set(columns) - set(pq.read_schema(files[0]).names)):
-        raise ValueError(f"{files[0]} has no columns {missing}, only {pq.read_schema(files[0]).names}")
-    return pa.concat_tables(pq.read_table(path, columns=columns) for path in files).replace_schema_metadata()
-
-
-def read_openfaces(folder: Path, split: str = "train") -> Dataset:
-    """The open face set, with the neutral twins and second views of the folders `<folder>-twins` and `<folder>-views`.
-
-    Either folder may be absent, and a row may be absent from it: real smiles have neither twin nor view.
-    """
-    faces = read_parquet(folder, split, ("image", "file", "expression", "person", "yaw"))
-    files = faces["file"].to_pylist()
-    columns = {name: faces[name] for name in ("image", "expression", "person", "yaw")}
-    columns["image_crop"] = [INNER_CROP] * len(files)
-    twins, views = (folder.with_name(f"{folder.name}-{kind}") for kind in ("twins", "views"))
-    if parquet_files(twins, split):
-        columns["neutral"] = _join(files, read_parquet(twins, split, ("file", "neutral")))["neutral"]
-    if parquet_files(views, split):
-        joined = _join(files, read_parquet(views, split, ("file", "view", "neutral")))
-        columns |= {"view": joined["view"], "view_neutral": joined["neutral"]}
-    return standard_table(len(files), **columns)
-
-
-def _join(files: list[str], table: pa.Table) -> pa.Table:
-    """The rows of `table` for these files, null where it has none."""
-    rows = {file: row for row, file in enumerate(table["file"].to_pylist())}
-    return table.take(pa.array([rows.get(file) for file in files], pa.int64()))
-
-
-def read_wild(folder: Path, split: str = "train") -> Dataset:
-    """The everyday photographs: aligned, in the models' crop, without neutrals."""
-    table = read_parquet(folder, split, ("image", "expression", "person"))
-    return standard_table(len(table), **{name: table[name] for name in table.column_names})
-
-
-FER2013_EXPRESSIONS = ("angry", "disgusted", "fearful", "happy", "neutral", "sad", "surprised")
-
-
-def read_fer2013(folder: Path, split: str = "train") -> Dataset:
-    """FER-2013 (48x48, grey): who is pictured is unknown, so each row is a person of its own."""
-    table = read_parquet(folder, split, ("image", "label"))
-    expressions = [EXPRESSIONS.index(FER2013_EXPRESSIONS[label]) for label in table["label"].to_pylist()]
-    return standard_table(len(table), image=table["image"], expression=expressions)
-
-
-READERS: dict[str, Callable[[Path, str], Dataset]] = {
-    "openfaces": read_openfaces,
-    "wild": read_wild,
-    "fer2013": read_fer2013,
-}
-
-
-def load_faces(
-    source: str | Path,
-    reader: str | None = None,
-    split: str = "train",
-    max_samples: int | None = None,
-    seed: int = 0,
-) -> Dataset:
-    """The standard table of a face set; with `max_samples` that many rows at most, drawn by `seed`, in their order."""
-    folder = Path(source)
-    if reader is None:
-        reader = next((name for name in READERS if folder.name.lower().startswith(name)), None)
-    if reader not in READERS:
-        raise ValueError(f"no reader for {source} (reader={reader!r}); name one of {sorted(READERS)}")
-    dataset = READERS[reader](folder, split)
-    if max_samples is not None and max_samples < len(dataset):
-        dataset = dataset.select(sorted(random.Random(seed).sample(range(len(dataset)), max_samples)))
-    return dataset
-
-
-# --------------------------------------------------------------------------------------------------------------------
-# Pictures
-
-
 def encoded(dataset: Dataset) -> Dataset:
     """The same table, whose pictures are read as structs of bytes and path instead of being decoded."""
+    if missing := [name for name in FEATURES if name not in dataset.column_names]:
+        raise ValueError(f"not a standard table: no columns {missing}; load_faces and standard_table make one")
     for name in PICTURES:
         dataset = dataset.cast_column(name, Image(decode=False))
     return dataset
@@ -209,17 +85,21 @@ def open_picture(picture: dict) -> PILImage.Image:
     """A picture of the table, upright."""
     source = picture["path"] if picture["bytes"] is None else io.BytesIO(picture["bytes"])
     with PILImage.open(source) as image:
-        return ImageOps.exif_transpose(image)
+        image.load()
+    ImageOps.exif_transpose(image, in_place=True)
+    return image
 
 
 def decode(picture: dict, size: int, crop: Sequence[float] | None = None) -> Tensor:
-    """A picture of the table, cropped and resized: uint8 (3, size, size)."""
+    """A picture of the table, cropped, cut to its central square and resized: uint8 (3, size, size)."""
     image = open_picture(picture)
-    if crop is not None:
-        left, top, right, bottom = crop
-        box = (left * image.width, top * image.height, right * image.width, bottom * image.height)
-        image = image.crop(tuple(round(edge) for edge in box))
-    return to_uint8(image, size)
+    left, top, right, bottom = crop or (0, 0, 1, 1)
+    if max(left, top, right, bottom) <= 1:
+        left, right, top, bottom = left * image.width, right * image.width, top * image.height, bottom * image.height
+    side = min(right - left, bottom - top)
+    left, top = (left + right - side) / 2, (top + bottom - side) / 2
+    box = tuple(round(edge) for edge in (left, top, left + side, top + side))
+    return to_uint8(image if box == (0, 0, *image.size) else image.crop(box), size)
 
 
 def check_images(dataset: Dataset, num_threads: int | None = None) -> None:
@@ -230,7 +110,7 @@ def check_images(dataset: Dataset, num_threads: int | None = None) -> None:
     def check(place: tuple[int, str, dict]) -> str | None:
         row, name, picture = place
         try:
-            open_picture(picture).load()
+            open_picture(picture)
         except (OSError, ValueError, SyntaxError) as error:
             return f"row {row}, {name}, {picture['path'] or 'embedded'}: {error}"
         return None
@@ -267,24 +147,26 @@ class FaceDataset(torch.utils.data.Dataset):
     def __init__(
         self, dataset: Dataset, image_size: int, in_memory: bool | None = None, num_threads: int | None = None
     ) -> None:
-        self.table = encoded(dataset)
+        table = encoded(dataset)
         self.image_size = image_size
         self.num_threads = num_threads or os.cpu_count() or 1
-        self.expressions = torch.tensor(list(dataset["expression"]), dtype=torch.int64)
-        self.yaws = torch.tensor(list(dataset["yaw"]), dtype=torch.float32)
-        self.persons, ids = np.unique(np.asarray(list(dataset["person"]), dtype=str), return_inverse=True)
-        self.persons, self.person_ids = self.persons.tolist(), torch.from_numpy(ids).long()
-        present = _present(self.table)
+        self.expressions = torch.tensor(list(table["expression"]), dtype=torch.int64)
+        self.yaws = torch.tensor(list(table["yaw"]), dtype=torch.float32)
+        persons, ids = np.unique(np.asarray(list(table["person"]), dtype=str), return_inverse=True)
+        self.persons: list[str] = persons.tolist()
+        self.person_ids = torch.from_numpy(ids).long()
+        present = _present(table)
         self.has_neutral, self.has_view = present["neutral"], present["view"]
         self.has_view_neutral = present["view_neutral"]
         kinds = [name for name in PICTURES if present[name].any()]
-        size_bytes = len(kinds) * len(dataset) * 3 * image_size**2
+        size_bytes = len(kinds) * len(table) * 3 * image_size**2
         self.in_memory = size_bytes <= IN_MEMORY_BYTES if in_memory is None else in_memory
-        stored = self._decode_all(kinds) if self.in_memory else {}
+        stored = self._decode_all(table, kinds) if self.in_memory else {}
+        self.table = None if self.in_memory else table
         self.images, self.neutrals, self.views, self.view_neutrals = (stored.get(name) for name in PICTURES)
 
     def __len__(self) -> int:
-        return len(self.table)
+        return len(self.expressions)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         """One row of the batch that `__getitems__` gives."""
@@ -321,12 +203,12 @@ class FaceDataset(torch.utils.data.Dataset):
             self._decode_into(target, chunk, name, rows.tolist(), map)
         return pictures
 
-    def _decode_all(self, kinds: list[str]) -> dict[str, Tensor]:
+    def _decode_all(self, table: Dataset, kinds: list[str]) -> dict[str, Tensor]:
         """All pictures of these columns, decoded by threads (Pillow frees the interpreter while it decodes)."""
-        stored = {name: self._zeros(len(self.table)) for name in kinds}
+        stored = {name: self._zeros(len(table)) for name in kinds}
         with ThreadPoolExecutor(self.num_threads) as pool:
-            for start in range(0, len(self.table), CHUNK):
-                chunk = self.table[start : start + CHUNK]
+            for start in range(0, len(table), CHUNK):
+                chunk = table[start : start + CHUNK]
                 rows = range(start, start + len(chunk["person"]))
                 for name in kinds:
                     self._decode_into(stored[name][rows.start : rows.stop], chunk, name, rows, pool.map)
