@@ -190,7 +190,8 @@ class Run:
         if not self.accelerator.is_main_process:
             return
         if self.average is not None:
-            save_file(self.average.state_dict(), temporary / "average.safetensors")
+            average = {name: value.contiguous() for name, value in self.average.state_dict().items()}
+            save_file(average, temporary / "average.safetensors")
         (temporary / "run.json").write_text(json.dumps({"step": self.step, "stage": self.name}))
         shutil.rmtree(final, ignore_errors=True)
         temporary.rename(final)
