@@ -41,8 +41,9 @@ def load_faces(
     if max_samples is not None and max_samples < 1:
         raise ValueError(f"max_samples must be at least 1, got {max_samples}")
     chosen = reader or guess_reader(source)
+    options = {"max_samples": max_samples} if chosen == "drawn" else {}
     try:
-        dataset = READERS[chosen](source if chosen == "table" else Path(source).expanduser(), split)
+        dataset = READERS[chosen](source if chosen == "table" else Path(source).expanduser(), split, **options)
     except ValueError as error:
         if reader is not None:
             raise

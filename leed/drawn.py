@@ -423,7 +423,7 @@ def drawn_moments(num_people: int, per_person: int, seed: int = 0, first: int = 
     for number in range(first, first + num_people):
         rng = random.Random(f"{seed}-{number}")
         for turn in range(per_person):
-            expression = turn % len(EXPRESSIONS)
+            expression = (number * per_person + turn) % len(EXPRESSIONS)
             actions = expression_actions(expression, rng.uniform(0.6, 1.1), seed=rng.getrandbits(31))
             yaw = rng.choice((-45, -22, 0, 22, 45))
             view = rng.choice([other for other in (-45, -22, 0, 22, 45) if other != yaw])
