@@ -16,7 +16,7 @@ import os
 import shutil
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -611,12 +611,12 @@ def repo_id(name: str, config: TrainConfig) -> str:
     return (config.hub_model_id or Path(config.output_dir).resolve().name) + ("" if name == "leed" else f"-{name}")
 
 
-def push(names: tuple[str, ...], config: TrainConfig, upload: Callable[..., str | None] | None = None) -> None:
+def push(names: tuple[str, ...], config: TrainConfig) -> None:
     """Uploads the published models of these stages: weights, configuration and card, no pictures of the data set."""
     for name in names:
         folder = Path(config.output_dir) / name
         model = MODELS[name].from_pretrained(folder)
-        address = (upload or model.save_pretrained)(
+        address = model.save_pretrained(
             folder, push_to_hub=True, repo_id=repo_id(name, config), token=config.hub_token
         )
         print(f"published {name}: {address}")

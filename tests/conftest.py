@@ -1,0 +1,68 @@
+"""What tests share: no network, no GPU, one thread, tiny networks and a small set of drawn faces."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["ACCELERATE_USE_CPU"] = "true"
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # for train_accelerate.py
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from torch import nn  # noqa: E402
+
+from leed.config import TINY, ModelConfig  # noqa: E402
+
+torch.set_num_threads(1)
+
+VARIANTS = {
+    "tiny": TINY,
+    "no flow": replace(TINY, flow=False),
+    "no skip": replace(TINY, patch_skip=False, flow=False),
+    "patches of 8": replace(TINY, image_size=64, patch_size=8, encoder_depth=2, decoder_depth=2),
+    "as in the paper": replace(
+        TINY, patch_skip=False, delta_size=0, flow=False, neutralizer="stargan", neutralizer_depth=2
+    ),
+    "bottleneck, face alone": replace(TINY, classifier_block="bottleneck", classifier_sees_neutral=False),
+}
+"""The configurations that build other networks than each other."""
+
+
+@pytest.fixture(params=list(VARIANTS), ids=list(VARIANTS))
+def variant(request: pytest.FixtureRequest) -> ModelConfig:
+    """Each of VARIANTS in turn."""
+    return VARIANTS[request.param]
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """The same random numbers in each test."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def perturb() -> Callable[[nn.Module], nn.Module]:
+    """Gives layers that start at zero some weight, so that what lies behind them has a gradient."""
+
+    def apply(module: nn.Module) -> nn.Module:
+        with torch.no_grad():
+            for parameter in module.parameters():
+                if not parameter.any():
+                    parameter.normal_(std=0.05)
+        return module
+
+    return apply
+
+
+@pytest.fixture(scope="session")
+def drawn_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a parquet file of 6 drawn people, 8 faces each, 32 pixels, with twins and views."""
+    from leed.readers import drawn_faces
+
+    folder = tmp_path_factory.mktemp("faces")
+    drawn_faces(num_people=6, per_person=8, size=32).to_parquet(folder / "train-00000.parquet")
+    return folder
