@@ -64,6 +64,8 @@ class ModelConfig:
             )
         if self.flow and (not self.patch_skip or self.delta_size == 0):
             raise ValueError("flow needs patch_skip and a vector delta_exp (delta_size > 0)")
+        if len(self.classifier_layers) != 4 or min(self.classifier_layers) < 1:
+            raise ValueError(f"classifier_layers must be four counts of blocks, got {self.classifier_layers}")
         for name, choices in (("neutralizer", ("unet", "stargan")), ("classifier_block", ("basic", "bottleneck"))):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")

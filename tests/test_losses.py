@@ -13,7 +13,7 @@ from leed import losses
 
 def column(*values: float) -> Tensor:
     """Maps (B, 1, 1, 1)."""
-    return torch.tensor(values).view(-1, 1, 1, 1)
+    return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1, 1)
 
 
 def test_every_loss_is_tested() -> None:
@@ -51,8 +51,8 @@ def test_identity_loss() -> None:
 
 
 def test_siamese_loss() -> None:
-    v_R, v_I = torch.tensor([[1.0, 0], [1, 0]]), torch.tensor([[3.0, 0], [0, 1]])
-    assert losses.siamese_loss(v_R, v_I).item() == pytest.approx(0.5)  # cosines 1 and 0: 1 - 1 / 2
+    reference, edit = torch.tensor([[1.0, 0], [1, 0]]), torch.tensor([[3.0, 0], [0, 1]])
+    assert losses.siamese_loss(reference, edit).item() == pytest.approx(0.5)  # cosines 1 and 0: 1 - 1 / 2
 
 
 def test_siamese_contrast_loss() -> None:

@@ -67,7 +67,7 @@ def classifier_run(drawn_folder: Path, tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def editor_run(drawn_folder: Path, earlier_models: tuple[str, ...]) -> list[str]:
-    """Arguments of a run with all objectives and accumulation: 40 faces, 10 batches, 4 steps an epoch (the last of 1)."""
+    """Arguments of a run with all objectives; 40 faces are 10 batches, an epoch has 4 steps (the last of 1)."""
     return [
         *("--stage", "leed", "--preset", "tiny", "--dataset_name", str(drawn_folder), *earlier_models),
         *("--train_batch_size", "4", "--gradient_accumulation_steps", "3", "--max_train_steps", "6"),
