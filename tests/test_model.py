@@ -65,7 +65,7 @@ def test_one_reference_serves_many_and_alpha_can_differ(leed: LEED) -> None:
     image, reference = tensor(3), tensor(1, seed=1)
     together = leed.edit(image, reference, torch.tensor([0.0, 0.5, 1.0]))
     apart = [leed.edit(image[i : i + 1], reference, alpha) for i, alpha in enumerate((0.0, 0.5, 1.0))]
-    torch.testing.assert_close(together, torch.cat(apart), rtol=0, atol=1e-5)
+    torch.testing.assert_close(together, torch.cat(apart), rtol=0, atol=1e-4)
     assert torch.equal(leed.edit(image, leed.expression(reference)), leed.edit(image, reference))
 
 
@@ -85,18 +85,18 @@ def test_alpha_out_of_range(leed: LEED, alpha: float) -> None:
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        ("face.png", "must be a PIL image or a float tensor, got str"),
+        ("face.png", "got str"),
         (tensor()[0], "a single face needs image"),
-        (tensor()[..., :16], "must be a float tensor"),
+        (tensor()[..., :16], "got .2, 3, 32, 16."),
         ((tensor() * 127 + 128).to(torch.uint8), "uint8 needs leed.images.normalize"),
-        (tensor() * 255, r"must lie in \[-1, 1\]"),
-        (tensor() * float("nan"), r"must lie in \[-1, 1\]"),
+        (tensor() * 255, r"lie in \[-1, 1\]"),
+        (tensor() * float("nan"), r"lie in \[-1, 1\]"),
     ],
 )
 def test_other_input_is_refused(leed: LEED, image: object, message: str) -> None:
-    with pytest.raises(ValueError, match=f"image {message}" if "single" not in message else message):
+    with pytest.raises(ValueError, match=f"image must .*{message}"):
         leed.edit(image, tensor())
-    with pytest.raises(ValueError, match=f"reference {message}" if "single" not in message else message):
+    with pytest.raises(ValueError, match=f"reference must .*{message}"):
         leed.edit(tensor(), image)
 
 

@@ -180,7 +180,8 @@ def test_resumed_equals_unbroken_with_two_processes(editor_run: list[str], tmp_p
     # 40 faces, 4 for each of 2 processes: 5 batches, 3 steps an epoch (2, 2 and 1 batches)
     arguments = [*editor_run, "--gradient_accumulation_steps", "2", "--max_train_steps", "5"]
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [*launch, str(driver), str(tmp_path), *arguments], env=environment, capture_output=True, text=True, timeout=900
     )
@@ -243,6 +244,28 @@ def test_a_resumed_run_must_be_the_same(classifier_run: list[str], tmp_path: Pat
     assert "is a checkpoint of stage classifier" in refusal(other)
     train_accelerate.main([*again, "--learning_rate", "1e-5"])  # may change
     assert json.loads((tmp_path / "run" / "classifier" / "training.json").read_text())["step"] == 5
+
+
+def test_all_stages_resume_where_they_stopped(
+    drawn_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    arguments = [
+        *("--preset", "tiny", "--phi", "psi", "--dataset_name", str(drawn_folder), "--output_dir", str(tmp_path)),
+        *("--train_batch_size", "8", "--max_train_steps", "2", "--checkpointing_steps", "1"),
+    ]
+    train_accelerate.main(arguments)
+    before = {name: load_file(tmp_path / name / "model.safetensors") for name in train_accelerate.STAGES}
+    shutil.rmtree(tmp_path / "leed")  # as if killed in the last stage, after its first step
+    shutil.rmtree(tmp_path / "checkpoints" / "leed" / "step-0000002")
+    capsys.readouterr()
+    train_accelerate.main([*arguments, "--resume_from_checkpoint", "latest"])
+    printed = capsys.readouterr().out
+    assert "stage classifier is finished" in printed and "stage neutralizer is finished" in printed
+    assert "resumed stage leed at step 1" in printed
+    after = {name: load_file(tmp_path / name / "model.safetensors") for name in train_accelerate.STAGES}
+    assert all(torch.equal(before[name][key], after[name][key]) for name in before for key in before[name])
+    leed_inside = LEED.from_pretrained(tmp_path / "leed").neutralizer.state_dict()
+    assert all(torch.equal(leed_inside[key], after["neutralizer"][key]) for key in leed_inside)
 
 
 # --------------------------------------------------------------------------------------------------------- checkpoints
