@@ -179,7 +179,7 @@ def test_resumed_equals_unbroken_with_two_processes(editor_run: list[str], tmp_p
     )
     # 40 faces, 4 for each of 2 processes: 5 batches, 3 steps an epoch (2, 2 and 1 batches)
     arguments = [*editor_run, "--gradient_accumulation_steps", "2", "--max_train_steps", "5"]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
