@@ -1,27 +1,37 @@
 """Trains Psi, the neutraliser and LEED: `accelerate launch train_accelerate.py --stage all --output_dir runs/first`.
 
-With no data given, the built-in procedural faces are used. `--help` lists every option.
+With no data given, the built-in procedural faces are used. `--help` lists every option. Several processes share one
+`output_dir`; on a machine without GPU they are started by
+
+    ACCELERATE_USE_CPU=true python -m torch.distributed.run --nproc-per-node 2 train_accelerate.py ...
 """
 
 import argparse
+import contextlib
 import dataclasses
+import importlib.util
 import json
 import math
+import os
 import shutil
 import types
 import typing
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.logging import get_logger
 from accelerate.utils import DataLoaderConfiguration, set_seed
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from leed import LEED, ExpressionClassifier, Neutralizer
-from leed.config import PAPER_WEIGHTS, PRESETS, STAGE_DEFAULTS, STAGES, LossWeights, TrainConfig
+from leed.card import training_card
+from leed.config import PAPER_WEIGHTS, PRESETS, STAGE_DEFAULTS, STAGES, LossWeights, ModelConfig, TrainConfig
 from leed.data import FaceDataset, check_images, collate, load_faces, split_by_person
 from leed.features import PerceptualFeatures
 from leed.images import contact_sheet
@@ -33,37 +43,229 @@ from leed.training import (
     NeutralizerStage,
     Stage,
     average_of,
-    with_true_neutrals,
+    keep_on_device,
+    only,
 )
 
-logger = get_logger(__name__)
+MODELS = {"classifier": ExpressionClassifier, "neutralizer": Neutralizer, "leed": LEED}
+
+LOG_STEPS = 10
+
+REFERENCE_BATCH = 16
+"""Faces per update for which the learning rates of `STAGE_DEFAULTS` were chosen."""
+
+MAY_CHANGE = {
+    *("stage", "output_dir", "resume_from_checkpoint", "num_train_epochs", "max_train_steps", "learning_rate"),
+    *("scale_lr", "lr_scheduler", "lr_warmup_steps", "max_grad_norm", "gradient_checkpointing", "allow_tf32"),
+    *("dataloader_num_workers", "data_on_device", "checkpointing_steps", "checkpoints_total_limit"),
+    *("validation_steps", "report_to", "logging_dir", "push_to_hub", "hub_model_id", "hub_token", "dry_run"),
+}
+"""Fields of `TrainConfig` that a resumed run may change. With any other changed, it would be another run."""
+
+
+# -------------------------------------------------------------------------------------------------------- command line
+
+
+class Settings(NamedTuple):
+    """All that a run is given: its training settings, the weights of its loss terms and the sizes of its networks."""
+
+    train: TrainConfig
+    weights: LossWeights
+    model: ModelConfig
+
+    def to_dict(self) -> dict[str, dict]:
+        """Plain values, without the Hub's token."""
+        train = dataclasses.asdict(self.train)
+        del train["hub_token"]
+        return {"train": train, "weights": dataclasses.asdict(self.weights), "model": self.model.to_dict()}
+
+
+def tuple_of_ints(text: str) -> tuple[int, ...]:
+    """`1,1,1,1` as a tuple."""
+    return tuple(int(part) for part in text.split(","))
 
 
 def add_fields(parser: argparse.ArgumentParser, kind: type, prefix: str = "") -> None:
-    """One option for each field of a dataclass."""
+    """One option for each field of a dataclass; those with a prefix are None unless they are given."""
+    group = parser.add_argument_group(f"{kind.__name__} (--{prefix}...)" if prefix else kind.__name__)
     for field in dataclasses.fields(kind):
         option, default = f"--{prefix}{field.name}", None if prefix else field.default
         options = typing.get_args(field.type) if isinstance(field.type, types.UnionType) else (field.type,)
         value_type = next(option_type for option_type in options if option_type is not type(None))
+        if typing.get_origin(value_type) is tuple:
+            value_type = tuple_of_ints
+        text = f"default: {'the preset' if prefix else field.default}"
         if value_type is bool:
-            parser.add_argument(option, action=argparse.BooleanOptionalAction, default=default)
+            group.add_argument(option, action=argparse.BooleanOptionalAction, default=default, help=text)
         else:
-            parser.add_argument(option, type=value_type, default=default, help=f"default: {field.default}")
+            group.add_argument(option, type=value_type, default=default, help=text)
 
 
-def parse_args(arguments: list[str] | None = None) -> tuple[TrainConfig, LossWeights]:
-    """The run's settings and the weights of its loss terms (`--weight_<term>`)."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args(arguments: list[str] | None = None) -> Settings:
+    """The run's settings. `--weight_<term>` and `--model_<field>` change single values of the preset."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     add_fields(parser, TrainConfig)
     add_fields(parser, LossWeights, prefix="weight_")
+    add_fields(parser, ModelConfig, prefix="model_")
     values = vars(parser.parse_args(arguments))
-    given = {name.removeprefix("weight_"): v for name, v in values.items() if name.startswith("weight_") and v is not None}
+
+    def given(prefix: str) -> dict:
+        return {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix) and v is not None}
+
     try:
-        config = TrainConfig(**{name: v for name, v in values.items() if not name.startswith("weight_")})
+        train = TrainConfig(**{field.name: values[field.name] for field in dataclasses.fields(TrainConfig)})
+        weights = PAPER_WEIGHTS if train.preset == "paper" else LossWeights()
+        weights = dataclasses.replace(weights, **given("weight_"))
+        model = dataclasses.replace(PRESETS[train.preset], **given("model_"))
     except ValueError as error:
         parser.error(str(error))
-    weights = PAPER_WEIGHTS if config.preset == "paper" else LossWeights()
-    return config, dataclasses.replace(weights, **given)
+    return Settings(train, weights, model)
+
+
+@contextlib.contextmanager
+def refusing(*kinds: type[Exception]) -> Iterator[None]:
+    """Errors of these kinds end the program with their message alone."""
+    try:
+        yield
+    except kinds as error:
+        raise SystemExit(f"train_accelerate.py: {error}") from error
+
+
+# --------------------------------------------------------------------------------------------------- before the loop
+
+
+def make_accelerator(config: TrainConfig) -> Accelerator:
+    """The accelerator of the whole run. Raises `ValueError` for a tracker or precision that is not to be had here."""
+    if config.report_to != "none" and importlib.util.find_spec(config.report_to) is None:
+        raise ValueError(f"--report_to {config.report_to} needs that package: pip install {config.report_to}")
+    accelerator = Accelerator(
+        mixed_precision=config.mixed_precision,
+        gradient_accumulation_steps=config.gradient_accumulation_steps,
+        log_with=None if config.report_to == "none" else config.report_to,
+        project_dir=str(Path(config.output_dir) / config.logging_dir),
+        dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, data_seed=config.seed),
+    )
+    if config.mixed_precision == "fp16" and accelerator.device.type == "cpu":
+        raise ValueError("--mixed_precision fp16 needs a GPU, on a CPU it would be ignored: use bf16 or no")
+    if accelerator.device.type == "cuda":
+        torch.set_float32_matmul_precision("high" if config.allow_tf32 else "highest")
+        torch.backends.cudnn.allow_tf32 = config.allow_tf32
+    return accelerator
+
+
+def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> tuple[FaceDataset, FaceDataset]:
+    """Training faces and held-out people's faces, every picture checked."""
+    table = load_faces(
+        config.dataset_name, config.dataset_reader, config.dataset_split, config.max_train_samples, config.seed
+    )
+    if accelerator.is_local_main_process:
+        check_images(table)
+    accelerator.wait_for_everyone()
+    data = tuple(FaceDataset(part, size) for part in split_by_person(table, config.validation_fraction))
+    if data_on_device(data, config, accelerator.device):
+        for faces in data:
+            keep_on_device(faces, accelerator.device)
+    return data
+
+
+def data_on_device(data: tuple[FaceDataset, ...], config: TrainConfig, device: torch.device) -> bool:
+    """Whether the pictures are kept on the device: as told, else on a GPU with twice the memory that they take."""
+    if config.data_on_device is not None:
+        return config.data_on_device
+    if device.type != "cuda" or config.dataloader_num_workers or not all(faces.in_memory for faces in data):
+        return False
+    stored = [(faces.images, faces.neutrals, faces.views, faces.view_neutrals) for faces in data]
+    num_bytes = sum(pictures.nbytes for four in stored for pictures in four if pictures is not None)
+    return 2 * num_bytes < torch.cuda.mem_get_info(device)[0]
+
+
+def earlier(name: str, given: str | None, output_dir: Path) -> torch.nn.Module:
+    """The model of an earlier stage: the given one, or this output folder's."""
+    path = given or str(output_dir / name)
+    if given is None and not Path(path).exists():
+        raise ValueError(
+            f"this stage needs a trained {name}: run `--stage {name}` first, or pass --{name} FOLDER_OR_ID"
+        )
+    return MODELS[name].from_pretrained(path)
+
+
+def build_stage(name: str, settings: Settings, device: torch.device) -> Stage:
+    """The networks and losses of a stage."""
+    config, weights, sizes = settings
+    output_dir = Path(config.output_dir)
+    augmentation = AUGMENTATIONS[config.augmentation or STAGE_DEFAULTS[name]["augmentation"]]
+    if name == "classifier":
+        stage = ClassifierStage(sizes, augmentation, config.random_flip)
+    elif name == "neutralizer":
+        psi = earlier("classifier", config.classifier, output_dir) if config.phi == "psi" else None
+        phi = PerceptualFeatures(config.phi, psi).to(device)
+        stage = NeutralizerStage(sizes, weights, phi, augmentation, config.random_flip)
+    else:
+        psi = earlier("classifier", config.classifier, output_dir).to(device)
+        leed = LEED(sizes)
+        copy_neutralizer(leed, earlier("neutralizer", config.neutralizer, output_dir))
+        phi = PerceptualFeatures(config.phi, psi).to(device)
+        stage = EditorStage(
+            leed, psi, phi, weights, augmentation, config.view_probability, config.neutrals, config.random_flip
+        )
+    if config.init_from:
+        start = type(stage.model).from_pretrained(config.init_from)
+        if start.config != stage.model.config:
+            raise ValueError(f"--init_from {config.init_from} has other sizes: {differences(start, stage.model)}")
+        state = {k: v for k, v in start.state_dict().items() if not k.startswith("neutralizer.")}
+        stage.model.load_state_dict(state, strict=False)  # what is left out is the neutraliser, loaded above
+    return stage
+
+
+def copy_neutralizer(leed: LEED, neutralizer: Neutralizer) -> None:
+    """Puts a trained neutraliser into the editor. Raises `ValueError` if it has other sizes."""
+    needed = {"image_size", "neutralizer", "neutralizer_width", "neutralizer_depth"}
+    if found := differences(neutralizer, leed, needed):
+        raise ValueError(f"the neutraliser has other sizes than this run: {found}; pass its own as --model_<field>")
+    leed.neutralizer.load_state_dict(neutralizer.state_dict())
+
+
+def differences(a: torch.nn.Module, b: torch.nn.Module, names: set[str] | None = None) -> str:
+    """Where the sizes of two models differ, in these fields or all."""
+    a, b = a.config.to_dict(), b.config.to_dict()
+    return ", ".join(f"{name} {a[name]} and {b[name]}" for name in sorted(names or a) if a[name] != b[name])
+
+
+def stage_faces(faces: FaceDataset, name: str, stage: Stage, settings: Settings) -> Dataset:
+    """The faces that a stage learns from: those that have what its losses need."""
+    if name == "classifier":
+        keep = faces.expressions >= 0
+        if stage.model.config.classifier_sees_neutral:
+            keep &= faces.has_neutral
+            return only(
+                faces,
+                keep,
+                "no face has both a label and a true neutral face; a classifier that sees no "
+                "neutral face (--no-model_classifier_sees_neutral) needs labels only",
+            )
+        return only(faces, keep, "the classifier needs labelled faces, and this data set has none")
+    if name == "neutralizer":
+        if settings.weights.stargan_adversarial:
+            return faces
+        return only(
+            faces,
+            faces.has_neutral,
+            "this data set has no true neutral faces: train the neutraliser with "
+            "StarGAN's terms (--weight_stargan_adversarial 1 --weight_stargan_classification 1 "
+            "--weight_stargan_cycle 10)",
+        )
+    if settings.train.neutrals == "true":
+        return only(
+            faces,
+            faces.has_neutral,
+            "this data set has no true neutral faces: train the editor with --neutrals learned",
+        )
+    return LearnedNeutrals(faces, stage.model.neutralizer)
+
+
+# ------------------------------------------------------------------------------------------------------------ one run
 
 
 def learning_rate_factor(step: int, num_steps: int, config: TrainConfig) -> float:
@@ -75,71 +277,41 @@ def learning_rate_factor(step: int, num_steps: int, config: TrainConfig) -> floa
     return warmup * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-def load_data(config: TrainConfig, size: int) -> tuple[FaceDataset, FaceDataset]:
-    """Training faces and held-out people's faces, every picture checked."""
-    table = load_faces(
-        config.dataset_name, config.dataset_reader, config.dataset_split, config.max_train_samples, config.seed
-    )
-    check_images(table)
-    train, held_out = split_by_person(table, config.validation_fraction)
-    return FaceDataset(train, size), FaceDataset(held_out, size)
-
-
-def earlier(kind: type, name: str, given: str | None, output_dir: Path) -> torch.nn.Module:
-    """The model of an earlier stage: the given one, or this output folder's."""
-    path = given or str(output_dir / name)
-    if given is None and not Path(path).exists():
-        raise SystemExit(f"this stage needs a trained {name}: run `--stage {name}` first, or pass --{name} FOLDER_OR_ID")
-    return kind.from_pretrained(path)
-
-
-def build_stage(name: str, config: TrainConfig, weights: LossWeights, device: torch.device) -> Stage:
-    """The networks and losses of a stage."""
-    sizes, output_dir = PRESETS[config.preset], Path(config.output_dir)
-    augmentation = AUGMENTATIONS[config.augmentation or STAGE_DEFAULTS[name]["augmentation"]]
-    if name == "classifier":
-        stage = ClassifierStage(sizes, augmentation)
-    elif name == "neutralizer":
-        psi = earlier(ExpressionClassifier, "classifier", config.classifier, output_dir) if config.phi == "psi" else None
-        stage = NeutralizerStage(sizes, weights, PerceptualFeatures(config.phi, psi).to(device), augmentation)
-    else:
-        psi = earlier(ExpressionClassifier, "classifier", config.classifier, output_dir).to(device)
-        leed = LEED(sizes)
-        neutralizer = earlier(Neutralizer, "neutralizer", config.neutralizer, output_dir)
-        leed.neutralizer.load_state_dict(neutralizer.state_dict())
-        phi = PerceptualFeatures(config.phi, psi).to(device)
-        stage = EditorStage(leed, psi, phi, weights, augmentation, config.view_probability)
-    if config.init_from:
-        start = type(stage.model).from_pretrained(config.init_from)
-        state = {k: v for k, v in start.state_dict().items() if not k.startswith("neutralizer.")}
-        missing = stage.model.load_state_dict(state, strict=False).missing_keys
-        assert all(key.startswith("neutralizer.") for key in missing), missing
-    return stage
-
-
-def stage_faces(faces: FaceDataset, name: str, stage: Stage, config: TrainConfig, device: torch.device) -> Dataset:
-    """The faces that a stage learns from, with true neutral faces or with those of the frozen neutraliser."""
-    if name == "neutralizer" or (name == "classifier" and not stage.model.config.classifier_sees_neutral):
-        return faces
-    if name == "classifier" or config.neutrals == "true":
-        return with_true_neutrals(faces)
-    return LearnedNeutrals(faces, stage.model.neutralizer.to(device), mixed=config.neutrals == "mixed")
+def mix_seed(*numbers: int) -> int:
+    """A seed that depends on all the numbers and their order, well mixed in every bit (splitmix64)."""
+    mask, state = 2**64 - 1, 0
+    for number in numbers:
+        state = ((state ^ number) + 0x9E3779B97F4A7C15) & mask
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & mask
+        state ^= state >> 31
+    return state
 
 
 class Run:
-    """Where one stage of a run stands: step, objectives, optimisers, average; saved and resumed as a whole."""
+    """Where one stage of a run stands: step, objectives, optimiser, average; saved and resumed as a whole.
 
-    def __init__(self, accelerator: Accelerator, stage: Stage, config: TrainConfig, name: str) -> None:
-        self.accelerator, self.stage, self.config, self.name = accelerator, stage, config, name
+    A step is an update of the weights. `fixed` are the settings that a resumed run must share.
+    """
+
+    def __init__(self, accelerator: Accelerator, stage: Stage, name: str, settings: Settings, fixed: dict) -> None:
+        config = settings.train
+        self.accelerator, self.stage, self.config, self.name, self.fixed = accelerator, stage, config, name, fixed
         self.base_rate = config.learning_rate or STAGE_DEFAULTS[name]["learning_rate"]
+        if config.scale_lr:
+            faces = config.train_batch_size * config.gradient_accumulation_steps * accelerator.num_processes
+            self.base_rate *= faces / REFERENCE_BATCH
         self.step = 0
+        self.num_batches = 0  # since the last step
+        self.sums: dict[str, torch.Tensor] = {}  # of the terms over these batches
         stage.to(accelerator.device)
-        betas = (config.adam_beta1, config.adam_beta2)
-        self.objectives, self.optimizers = {}, {}
-        for key, objective in stage.objectives.items():
-            optimizer = torch.optim.Adam([p for p in objective.parameters() if p.requires_grad], self.base_rate, betas)
-            self.objectives[key], self.optimizers[key] = accelerator.prepare(objective, optimizer)
         self.average = average_of(stage.model, config.ema_decay) if config.use_ema else None
+        if config.gradient_checkpointing:
+            stage.checkpoint_activations()
+        self.objectives = {key: accelerator.prepare(objective) for key, objective in stage.objectives.items()}
+        groups = [{"params": self.trained(key)} for key in self.objectives]
+        betas = (config.adam_beta1, config.adam_beta2)
+        self.optimizer = accelerator.prepare(torch.optim.Adam(groups, self.base_rate, betas))
         self.folder = Path(config.output_dir) / "checkpoints" / name
 
     @property
@@ -147,92 +319,190 @@ class Run:
         """The model as it is validated and published: the average, if there is one."""
         return self.average.module if self.average is not None else self.stage.model
 
-    def update(self, batch: dict[str, torch.Tensor], num_steps: int) -> dict[str, float]:
-        """One step of every objective in turn. Returns the terms of the loss. Raises on NaN."""
-        torch.manual_seed(hash((self.config.seed, self.step, self.accelerator.process_index)) % 2**63)
+    def trained(self, key: str) -> list[torch.nn.Parameter]:
+        """The parameters that an objective trains."""
+        return [parameter for parameter in self.objectives[key].parameters() if parameter.requires_grad]
+
+    def update(self, batch: dict[str, torch.Tensor], num_steps: int) -> dict[str, torch.Tensor] | None:
+        """The losses and gradients of a batch and, where it completes a step, the update of the weights.
+
+        Returns the terms of the loss, mean over the step's batches, or None within a step. Random numbers follow from
+        seed, step, batch and process alone. Raises `FloatingPointError` before NaN reaches the weights.
+        """
+        accelerator = self.accelerator
+        torch.manual_seed(mix_seed(self.config.seed, self.step, self.num_batches, accelerator.process_index))
         with torch.no_grad():
-            values = self.stage.inputs({k: v.to(self.accelerator.device) for k, v in batch.items()})
-        logs = {}
-        for key, objective in self.objectives.items():
-            optimizer = self.optimizers[key]
-            for group in optimizer.param_groups:
-                group["lr"] = self.base_rate * learning_rate_factor(self.step, num_steps, self.config)
-            with self.accelerator.accumulate(objective), self.accelerator.autocast():
+            values = self.stage.inputs({k: v.to(accelerator.device) for k, v in batch.items()})
+        self.num_batches += 1
+        with accelerator.accumulate(*self.objectives.values()):
+            for objective in self.objectives.values():
                 total, terms, outputs = objective(values)
-                if not torch.isfinite(total):
-                    broken = {name: float(value) for name, value in terms.items()}
-                    raise FloatingPointError(
-                        f"the loss of '{key}' is {float(total)} at step {self.step} (terms: {broken}); the last good "
-                        f"checkpoint is in {self.folder}; a lower --learning_rate or --max_grad_norm may help"
-                    )
-                self.accelerator.backward(total)
-                if self.accelerator.sync_gradients:
-                    self.accelerator.clip_grad_norm_(objective.parameters(), self.config.max_grad_norm)
-                optimizer.step()
-                optimizer.zero_grad()
-            logs |= {name: float(value) for name, value in terms.items()}
-            values = outputs or values
-        self.step += 1
-        if self.average is not None and self.accelerator.sync_gradients:
+                accelerator.backward(total)
+                for name, value in terms.items():
+                    self.sums[name] = self.sums.get(name, 0) + value
+                values = outputs or values
+            if not accelerator.sync_gradients:
+                return None
+            terms = {name: value / self.num_batches for name, value in self.sums.items()}
+            self.clip(terms)
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.base_rate * learning_rate_factor(self.step, num_steps, self.config)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        if self.average is not None and not accelerator.optimizer_step_was_skipped:
             self.average.update_parameters(self.stage.model)
-        return logs
+        self.step, self.num_batches, self.sums = self.step + 1, 0, {}
+        return terms
+
+    def clip(self, terms: dict[str, torch.Tensor]) -> None:
+        """Limits each objective's gradient. Raises if one is not finite or, at the first step, if one is missing."""
+        self.accelerator.unscale_gradients()
+        for key, objective in self.objectives.items():
+            if self.step == 0:
+                idle = [n for n, p in objective.named_parameters() if p.requires_grad and p.grad is None]
+                if idle:
+                    raise ValueError(f"no term of the loss trains {idle[0]} and {len(idle) - 1} other parameters")
+            norm = torch.nn.utils.clip_grad_norm_(self.trained(key), self.config.max_grad_norm)
+            # With fp16 an infinite gradient is a matter of the loss scale, which then is lowered.
+            checked = [norm] if self.accelerator.scaler is None else list(terms.values())
+            if not all(bool(value.isfinite()) for value in checked):
+                shown = ", ".join(f"{name} {float(value):.4g}" for name, value in terms.items())
+                raise FloatingPointError(
+                    f"the gradient of '{key}' is not finite at step {self.step} of stage {self.name} ({shown}); "
+                    f"the weights were not changed, and the last checkpoint in {self.folder} is from before; "
+                    "resume from it with a lower --learning_rate or --max_grad_norm"
+                )
 
     def save(self) -> None:
         """Writes a checkpoint to a temporary folder, renames it, then removes those over the limit."""
         final = self.folder / f"step-{self.step:07d}"
         temporary = self.folder / f".{final.name}.part"
         if self.accelerator.is_main_process:
-            shutil.rmtree(temporary, ignore_errors=True)
+            for left_behind in self.folder.glob(".step-*"):  # by a killed process
+                shutil.rmtree(left_behind)
             temporary.mkdir(parents=True)
         self.accelerator.wait_for_everyone()
         self.accelerator.save_state(str(temporary))
         self.accelerator.wait_for_everyone()
-        if not self.accelerator.is_main_process:
-            return
-        if self.average is not None:
-            average = {name: value.contiguous() for name, value in self.average.state_dict().items()}
-            save_file(average, temporary / "average.safetensors")
-        (temporary / "run.json").write_text(json.dumps({"step": self.step, "stage": self.name}))
-        shutil.rmtree(final, ignore_errors=True)
-        temporary.rename(final)
-        if self.config.checkpoints_total_limit is not None:
-            for old in sorted(self.folder.glob("step-*"))[: -self.config.checkpoints_total_limit]:
-                shutil.rmtree(old)
+        if self.accelerator.is_main_process:
+            if self.average is not None:
+                average = {name: value.contiguous() for name, value in self.average.state_dict().items()}
+                save_file(average, temporary / "average.safetensors")
+            state = {"stage": self.name, "step": self.step, "settings": self.fixed}
+            (temporary / "run.json").write_text(json.dumps(state, indent=2))
+            sync(*temporary.iterdir(), temporary)
+            remove(final)
+            temporary.rename(final)
+            sync(self.folder)
+            if self.config.checkpoints_total_limit is not None:
+                for old in self.checkpoints()[: -self.config.checkpoints_total_limit]:
+                    remove(old)
+        self.accelerator.wait_for_everyone()
+
+    def checkpoints(self) -> list[Path]:
+        """The whole checkpoints of this stage, oldest first."""
+        return sorted(path.parent for path in self.folder.glob("step-*/run.json"))
 
     def resume(self, which: str) -> None:
-        """Continues from a checkpoint folder or from the "latest"; starts anew if there is none yet."""
+        """Continues from a checkpoint folder or from the "latest"; starts anew if there is none yet.
+
+        Raises `ValueError` for what is no checkpoint and for one of a run with other settings.
+        """
         if which == "latest":
-            found = sorted(self.folder.glob("step-*"))
-            if not found:
-                logger.info("no checkpoint of stage %s yet: starting from the beginning", self.name)
+            if not self.checkpoints():
+                self.accelerator.print(f"no checkpoint of stage {self.name} yet: starting from the beginning")
                 return
-            which = str(found[-1])
+            which = str(self.checkpoints()[-1])
+        if not (Path(which) / "run.json").is_file():
+            raise ValueError(f"{which} is no checkpoint: it has no run.json")
+        state = json.loads((Path(which) / "run.json").read_text())
+        if state["stage"] != self.name:
+            raise ValueError(f"{which} is a checkpoint of stage {state['stage']}, and this is stage {self.name}")
+        if changed := changes(state["settings"], self.fixed):
+            raise ValueError(
+                f"{which} is of a run with other settings ({changed}): give it the same, or start a new --output_dir"
+            )
         self.accelerator.load_state(which)
         if self.average is not None:
             self.average.load_state_dict(load_file(Path(which) / "average.safetensors"))
-        self.step = json.loads((Path(which) / "run.json").read_text())["step"]
-        logger.info("resumed stage %s at step %d", self.name, self.step)
+        self.step = state["step"]
+        self.accelerator.print(f"resumed stage {self.name} at step {self.step}")
+
+
+def changes(before: dict, now: dict) -> str:
+    """What differs between two sets of settings, as a list in words."""
+    names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    return ", ".join(f"{name} {before.get(name)} -> {now.get(name)}" for name in names)
+
+
+def fixed_settings(
+    settings: Settings, accelerator: Accelerator, data: tuple[FaceDataset, FaceDataset]
+) -> dict[str, object]:
+    """The settings that decide what a run computes, flat; a resumed run must share them."""
+    plain = settings.to_dict()
+    fixed = {name: value for name, value in plain["train"].items() if name not in MAY_CHANGE}
+    fixed |= {f"weight_{name}": value for name, value in plain["weights"].items()}
+    fixed |= {f"model_{name}": value for name, value in plain["model"].items()}
+    return fixed | {"processes": accelerator.num_processes, "faces": len(data[0]), "held_out": len(data[1])}
+
+
+def sync(*paths: Path) -> None:
+    """Makes files and folders last through a loss of power."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove(folder: Path) -> None:
+    """Removes a checkpoint, so that it is never seen in part."""
+    if folder.exists():
+        hidden = folder.with_name(f".{folder.name}.old")
+        folder.rename(hidden)
+        shutil.rmtree(hidden)
+
+
+# ----------------------------------------------------------------------------------------------------------- the loop
 
 
 def validate(run: Run, held_out: Dataset) -> dict[str, float]:
-    """Figures on held-out people, logged, with a contact sheet beside the checkpoints."""
+    """Figures on held-out people, logged; figures and contact sheet also as files in `<output_dir>/validation`."""
     if not run.accelerator.is_main_process:
         return {}
     model = run.published
     training = model.training
     figures, rows = run.stage.validate(model.eval(), held_out)
     model.train(training)
+    folder = Path(run.config.output_dir) / "validation"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{run.name}-{run.step:07d}"
+    file.with_suffix(".json").write_text(json.dumps({"step": run.step, "figures": figures}, indent=2))
     if rows:
-        folder = Path(run.config.output_dir) / "validation"
-        folder.mkdir(parents=True, exist_ok=True)
-        contact_sheet(rows).save(folder / f"{run.name}-{run.step:07d}.png")
+        sheet = contact_sheet(rows, scale=max(128 // rows[0][0].shape[-1], 1))
+        sheet.save(file.with_suffix(".png"))
+        log_picture(run.accelerator, f"{run.name}/validation/sheet", sheet, run.step)
     tqdm.write(f"{run.name} step {run.step}: " + ", ".join(f"{k} {v:.4f}" for k, v in figures.items()))
     run.accelerator.log({f"{run.name}/validation/{k}": v for k, v in figures.items()}, step=run.step)
     return figures
 
 
+def log_picture(accelerator: Accelerator, name: str, picture: Image.Image, step: int) -> None:
+    """Sends a picture to the tracker, if there is one."""
+    for tracker in accelerator.trackers:
+        if tracker.name == "tensorboard":
+            tracker.log_images({name: np.asarray(picture)[None]}, step=step, dataformats="NHWC")
+        elif tracker.name == "wandb":
+            tracker.log_images({name: [picture]}, step=step)
+        else:
+            import trackio
+
+            tracker.log({name: trackio.Image(picture)}, step=step)
+
+
 def train(run: Run, faces: Dataset, held_out: Dataset) -> dict[str, float]:
-    """The loop of one stage."""
+    """The loop of one stage. Returns the figures at its end."""
     config, accelerator = run.config, run.accelerator
     loader = DataLoader(
         faces,
@@ -243,71 +513,141 @@ def train(run: Run, faces: Dataset, held_out: Dataset) -> dict[str, float]:
         num_workers=config.dataloader_num_workers,
     )
     loader = accelerator.prepare(loader)
-    num_steps = config.max_train_steps or config.num_train_epochs * len(loader)
+    steps_per_epoch = math.ceil(len(loader) / config.gradient_accumulation_steps)
+    num_steps = config.max_train_steps or config.num_train_epochs * steps_per_epoch
     figures: dict[str, float] = {}
-    progress = tqdm(total=num_steps, initial=run.step, desc=run.name, disable=not accelerator.is_main_process)
+    progress = tqdm(total=num_steps, initial=run.step, desc=run.name, disable=not accelerator.is_local_main_process)
     while run.step < num_steps:
-        epoch, done = divmod(run.step, len(loader))
+        epoch, done = divmod(run.step, steps_per_epoch)
         loader.set_epoch(epoch)
-        for batch in accelerator.skip_first_batches(loader, done) if done else loader:
-            logs = run.update(batch, num_steps)
+        rest = accelerator.skip_first_batches(loader, done * config.gradient_accumulation_steps) if done else loader
+        for batch in rest:
+            terms = run.update(batch, num_steps)
+            if terms is None:
+                continue
             progress.update()
-            if run.step % 10 == 0:
+            if run.step % LOG_STEPS == 0 or run.step == num_steps:
+                logs = {name: float(value) for name, value in terms.items()}
                 progress.set_postfix({k: f"{v:.3f}" for k, v in logs.items()})
                 accelerator.log({f"{run.name}/{k}": v for k, v in logs.items()}, step=run.step)
-            if run.step % config.checkpointing_steps == 0:
+            if run.step % config.checkpointing_steps == 0 or run.step == num_steps:
                 run.save()
-            if run.step % config.validation_steps == 0:
+            if run.step % config.validation_steps == 0 or run.step == num_steps:
                 figures = validate(run, held_out)
-            if run.step >= num_steps:
+            if run.step == num_steps:
                 break
     progress.close()
-    if run.step % config.checkpointing_steps:
-        run.save()
-    if run.step % config.validation_steps or not figures:
-        figures = validate(run, held_out)
-    return figures
+    return figures or validate(run, held_out)  # a resumed run may have nothing left to do
 
 
-def run_stage(name: str, config: TrainConfig, weights: LossWeights, data: tuple[FaceDataset, FaceDataset]) -> None:
-    """Builds, trains and publishes one stage's model to `<output_dir>/<stage>`."""
-    accelerator = Accelerator(
-        mixed_precision=config.mixed_precision,
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-        log_with=None if config.report_to == "none" else config.report_to,
-        project_dir=str(Path(config.output_dir) / config.logging_dir),
-        dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True),
-    )
-    set_seed(config.seed)
+def run_stage(name: str, accelerator: Accelerator, settings: Settings, data: tuple[FaceDataset, FaceDataset]) -> None:
+    """Builds, trains and publishes one stage's model to `<output_dir>/<stage>`, unless a resumed run has done so."""
+    config = settings.train
+    fixed = fixed_settings(settings, accelerator, data)
+    length = {"num_train_epochs": config.num_train_epochs, "max_train_steps": config.max_train_steps}
+    folder = Path(config.output_dir) / name
+    with refusing(ValueError, ModuleNotFoundError, OSError):
+        if config.resume_from_checkpoint and finished(folder, fixed | length):
+            accelerator.print(f"stage {name} is finished: {folder}")
+            return
+        set_seed(config.seed)
+        stage = build_stage(name, settings, accelerator.device)
+        run = Run(accelerator, stage, name, settings, fixed)
+        faces, held_out = (stage_faces(part, name, stage, settings) for part in data)
+        if len(faces) < config.train_batch_size * accelerator.num_processes:
+            raise ValueError(
+                f"{len(faces)} faces do not fill a batch of {config.train_batch_size} for each of "
+                f"{accelerator.num_processes} processes: lower --train_batch_size"
+            )
+        if config.resume_from_checkpoint:
+            run.resume(config.resume_from_checkpoint)
+        elif run.checkpoints():
+            raise ValueError(
+                f"{run.folder} holds checkpoints of another run: continue it with --resume_from_checkpoint latest, "
+                "or give a new --output_dir"
+            )
     if config.report_to != "none":
-        accelerator.init_trackers(f"leed-{name}")
-    stage = build_stage(name, config, weights, accelerator.device)
-    faces, held_out = (stage_faces(faces, name, stage, config, accelerator.device) for faces in data)
-    run = Run(accelerator, stage, config, name)
-    if config.resume_from_checkpoint:
-        run.resume(config.resume_from_checkpoint)
-    figures = train(run, faces, held_out)
+        accelerator.init_trackers(f"leed-{name}", config={k: str(v) for k, v in fixed.items()})
+    with refusing(FloatingPointError):
+        figures = train(run, faces, held_out)
     if accelerator.is_main_process:
-        folder = Path(config.output_dir) / name
-        run.published.save_pretrained(folder)
-        (folder / "figures.json").write_text(json.dumps(figures, indent=2))
+        publish(run, figures, data, folder)
+        state = {"stage": name, "step": run.step, "settings": fixed | length}
+        (folder / "training.json").write_text(json.dumps(state, indent=2))
+    for tracker in accelerator.trackers:
+        tracker.finish()
+    accelerator.trackers = []
+    accelerator.clear()
     accelerator.wait_for_everyone()
-    accelerator.end_training()
+
+
+def finished(folder: Path, settings: dict) -> bool:
+    """Whether this folder holds the published model of a run with these settings."""
+    file = folder / "training.json"
+    return file.is_file() and json.loads(file.read_text())["settings"] == json.loads(json.dumps(settings))
+
+
+def publish(run: Run, figures: dict[str, float], data: tuple[FaceDataset, FaceDataset], folder: Path) -> None:
+    """Writes a stage's model with its card and figures."""
+    (folder / "training.json").unlink(missing_ok=True)  # says that all of the folder is of one run
+    folder.mkdir(parents=True, exist_ok=True)
+    card = training_card(
+        run.name,
+        repo_id(run.name, run.config),
+        dataset=Path(run.config.dataset_name).name,
+        num_train=len(data[0]),
+        num_held_out=len(data[1]),
+        steps=run.step,
+        figures=figures,
+        settings={k: v for k, v in run.fixed.items() if not str(v).startswith("/")} | {"learning_rate": run.base_rate},
+    )
+    card.save(folder / "README.md")
+    run.published.save_pretrained(folder)
+    (folder / "figures.json").write_text(json.dumps(figures, indent=2))
+
+
+def repo_id(name: str, config: TrainConfig) -> str:
+    """Where on the Hub a stage's model goes."""
+    return (config.hub_model_id or Path(config.output_dir).resolve().name) + ("" if name == "leed" else f"-{name}")
+
+
+def push(names: tuple[str, ...], config: TrainConfig) -> None:
+    """Uploads the published models of these stages: weights, configuration and card, no pictures of the data set."""
+    for name in names:
+        folder = Path(config.output_dir) / name
+        model = MODELS[name].from_pretrained(folder)
+        address = model.save_pretrained(
+            folder, push_to_hub=True, repo_id=repo_id(name, config), token=config.hub_token
+        )
+        print(f"published {name}: {address}")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    config, weights = parse_args(arguments)
-    output_dir = Path(config.output_dir)
-    output_dir.mkdir(parents=True, exist_ok=True)
-    settings = {"train": dataclasses.asdict(config), "weights": dataclasses.asdict(weights)}
-    (output_dir / f"settings-{config.stage}.json").write_text(json.dumps(settings, indent=2))
+    """Trains the stages that the command line asks for."""
+    settings = parse_args(arguments)
+    config = settings.train
+    with refusing(ValueError):
+        accelerator = make_accelerator(config)
+    if accelerator.is_main_process:
+        output_dir = Path(config.output_dir)
+        output_dir.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(settings.to_dict(), indent=2)
+        (output_dir / f"settings-{config.stage}.json").write_text(text)
+        if config.dry_run:
+            print(text)
     if config.dry_run:
-        print(json.dumps(settings, indent=2))
         return
-    data = load_data(config, PRESETS[config.preset].image_size)
-    for name in STAGES if config.stage == "all" else (config.stage,):
-        run_stage(name, config, weights, data)
+    with refusing(ValueError, OSError):
+        data = load_data(accelerator, config, settings.model.image_size)
+    names = STAGES if config.stage == "all" else (config.stage,)
+    for name in names:
+        run_stage(name, accelerator, settings, data)
+    if config.push_to_hub and accelerator.is_main_process:
+        push(names, config)
+    accelerator.wait_for_everyone()
 
 
 if __name__ == "__main__":
     main()
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

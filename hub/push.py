@@ -11,7 +11,7 @@ from leed.hub import CARD, CONFIG, WEIGHTS
 
 
 def push(folder: Path, repo_id: str, private: bool = False, token: str | None = None) -> str:
-    """Verifies the folder by loading it, then uploads weights, configuration and card. Returns the commit's address."""
+    """Loads the folder, which verifies it, then uploads weights, configuration and card. Returns the address."""
     model_type = json.loads((folder / CONFIG).read_text())["model_type"]
     getattr(leed, model_type).from_pretrained(folder)
     api = HfApi(token=token)

@@ -1,6 +1,8 @@
-"""Contact sheets of a published model, made of the composite people of the gallery: `python hub/sheets.py hub/leed-open`.
+"""Contact sheets of a published model, made of the composite people of the gallery.
 
-Writes `contact-sheet.webp` (input, reference, edit, and the input person's own picture of that expression) and
+    python hub/sheets.py hub/leed-open
+
+writes `contact-sheet.webp` (input, reference, edit, and the input person's own picture of that expression) and
 `alpha.webp` (alpha from 0 to 1.5) into the model's folder.
 """
 

@@ -64,6 +64,8 @@ class ModelConfig:
             )
         if self.flow and (not self.patch_skip or self.delta_size == 0):
             raise ValueError("flow needs patch_skip and a vector delta_exp (delta_size > 0)")
+        if len(self.classifier_layers) != 4 or min(self.classifier_layers) < 1:
+            raise ValueError(f"classifier_layers must be four counts of blocks, got {self.classifier_layers}")
         for name, choices in (("neutralizer", ("unet", "stargan")), ("classifier_block", ("basic", "bottleneck"))):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
@@ -176,20 +178,22 @@ PAPER_WEIGHTS = LossWeights(
 class TrainConfig:
     """Settings of a training run; the command line of `train_accelerate.py` is made of these fields.
 
-    Names follow the diffusers training scripts. `None` means "the stage's own default" (see `STAGE_DEFAULTS`).
+    Names follow the diffusers training scripts. `None` means "the stage's own default" (see `STAGE_DEFAULTS`). A step
+    is an update of the weights, whatever `gradient_accumulation_steps` is. Raises `ValueError` for values out of range
+    and for settings that would have no effect.
     """
 
     stage: str = "all"  # classifier, neutralizer, leed, or all three in that order
-    preset: str = "base"  # sizes of the networks: base, tiny, paper
+    preset: str = "base"  # sizes of the networks: base, tiny, paper; single ones by --model_<field>
     dataset_name: str = "drawn"  # a folder, a Hub id, or "drawn" for the built-in procedural faces
     dataset_reader: str | None = None  # how to read it; guessed from its name and content if left out
     dataset_split: str = "train"
     max_train_samples: int | None = None
-    validation_fraction: float = 0.1  # of the people
+    validation_fraction: float = 0.1  # of the people; who they are depends on the data set alone, not on the seed
     output_dir: str = "runs/leed"
     seed: int = 0
 
-    # Networks of earlier stages. None: this run's own, where it trains them, else an error.
+    # Networks of earlier stages: folders or Hub ids. None: this output folder's own, where it has them, else an error.
     classifier: str | None = None
     neutralizer: str | None = None
     init_from: str | None = None  # weights of this stage's model to start from
@@ -197,12 +201,17 @@ class TrainConfig:
     neutrals: str = "true"  # what the editor trains on: true, learned (by the neutraliser), or mixed
     view_probability: float = 0.5  # how often delta_exp comes from the second camera's picture of the moment
     augmentation: str | None = None  # none, mild or strong
+    random_flip: bool = True  # mirror half of the faces
 
-    train_batch_size: int = 16
+    train_batch_size: int = 16  # of one process, before accumulation
     num_train_epochs: int = 20
     max_train_steps: int | None = None  # overrides the epochs
     gradient_accumulation_steps: int = 1
+    gradient_checkpointing: bool = False  # less memory, more time; not for the classifier
     learning_rate: float | None = None
+    scale_lr: bool = (
+        False  # times (faces per update) / 16, for which the defaults are; diffusers multiplies by all of it
+    )
     lr_scheduler: str = "cosine"  # constant or cosine (flat for half the run, then cosine to 2 %)
     lr_warmup_steps: int = 100
     adam_beta1: float = 0.5
@@ -210,18 +219,22 @@ class TrainConfig:
     max_grad_norm: float = 1.0
     use_ema: bool = True
     ema_decay: float = 0.999
-    mixed_precision: str = "no"  # no, fp16, bf16
+    mixed_precision: str = "no"  # no, fp16 (GPU only), bf16
+    allow_tf32: bool = True  # on GPUs that have it
     dataloader_num_workers: int = 0
+    data_on_device: bool | None = (
+        None  # keep all pictures there; None: on a GPU, if they fit into half its free memory
+    )
 
     checkpointing_steps: int = 500
     checkpoints_total_limit: int | None = 2
     resume_from_checkpoint: str | None = None  # a checkpoint folder, or "latest"
     validation_steps: int = 500
     report_to: str = "none"  # none, tensorboard, trackio, wandb
-    logging_dir: str = "logs"
-    push_to_hub: bool = False
-    hub_model_id: str | None = None
-    hub_token: str | None = None
+    logging_dir: str = "logs"  # inside output_dir
+    push_to_hub: bool = False  # leed as <hub_model_id>, the others as <hub_model_id>-classifier and -neutralizer
+    hub_model_id: str | None = None  # the name of output_dir if left out
+    hub_token: str | None = None  # never written to a file
     dry_run: bool = False  # print and write the configuration, then stop
 
     def __post_init__(self) -> None:
@@ -232,10 +245,50 @@ class TrainConfig:
             "augmentation": (None, "none", "mild", "strong"),
             "lr_scheduler": ("constant", "cosine"),
             "mixed_precision": ("no", "fp16", "bf16"),
+            "report_to": ("none", "tensorboard", "trackio", "wandb"),
         }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
+        self._check_ranges()
+        self._check_combinations()
+
+    def _check_ranges(self) -> None:
+        counts = ("max_train_samples", "train_batch_size", "num_train_epochs", "max_train_steps")
+        counts += ("gradient_accumulation_steps", "checkpointing_steps", "checkpoints_total_limit", "validation_steps")
+        for name in counts:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("learning_rate", "max_grad_norm"):
+            if getattr(self, name) is not None and not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)}")
+        for name in ("adam_beta1", "adam_beta2", "ema_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
+        if not 0 <= self.view_probability <= 1:
+            raise ValueError(f"view_probability must be in [0, 1], got {self.view_probability}")
+        if not 0 < self.validation_fraction < 1:
+            raise ValueError(f"validation_fraction must be between 0 and 1, got {self.validation_fraction}")
+
+    def _check_combinations(self) -> None:
+        if self.stage == "all" and self.init_from:
+            raise ValueError("init_from holds one stage's model: choose that --stage instead of all")
+        if self.stage == "all" and self.resume_from_checkpoint not in (None, "latest"):
+            raise ValueError("a checkpoint folder is of one stage: choose that --stage instead of all, or 'latest'")
+        if self.stage in ("leed", "all") and self.train_batch_size < 2:
+            raise ValueError("the editor exchanges expressions within a batch: train_batch_size must be at least 2")
+        if self.stage == "classifier" and self.gradient_checkpointing:
+            raise ValueError(
+                "gradient_checkpointing is not for the classifier, whose batch normalisation would count a batch twice"
+            )
+        if self.data_on_device and self.dataloader_num_workers:
+            raise ValueError(
+                "data_on_device leaves nothing for worker processes to do: set dataloader_num_workers to 0"
+            )
+        if (self.hub_model_id or self.hub_token) and not self.push_to_hub:
+            raise ValueError("hub_model_id and hub_token have an effect only with --push_to_hub")
+        if not self.use_ema and self.ema_decay != TrainConfig.ema_decay:
+            raise ValueError("ema_decay has no effect with --no-use_ema")
 
 
 STAGES = ("classifier", "neutralizer", "leed")

@@ -1,5 +1,6 @@
 """Blocks that the networks share: residual blocks, resampling, warping, the cosine transform of patches."""
 
+import contextlib
 import math
 
 import torch
@@ -26,7 +27,7 @@ def zero_init(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside the identity. Without biases it is positively homogeneous: f(a x) = a f(x), a >= 0."""
+    """Two 3x3 convolutions beside the identity. Without biases f(a x) = a f(x) for a >= 0."""
 
     def __init__(self, channels: int, bias: bool = True, norm: bool = False) -> None:
         super().__init__()
@@ -66,6 +67,7 @@ def warp(images: Tensor, flow: Tensor) -> Tensor:
     gives the images back. Outside the picture its border is repeated.
     """
     height, width = images.shape[-2:]
+    flow = flow.to(images.dtype)  # under autocast the flow is half, which cannot tell neighbouring places apart
     if flow.shape[-2:] != (height, width):
         flow = F.interpolate(flow, (height, width), mode="bilinear", align_corners=False)
     rows = (torch.arange(height, device=flow.device, dtype=flow.dtype) * 2 + 1) / height - 1
@@ -99,8 +101,15 @@ def cosine_patch_basis(patch_size: int, channels: int) -> tuple[Tensor, Tensor]:
     return (basis[kept] / scale[:, None]).float(), (basis[kept] * scale[:, None]).T.contiguous().float()
 
 
+def without_autocast(device: torch.device) -> contextlib.AbstractContextManager:
+    """Where autocast is on, a context without it."""
+    if torch.is_autocast_enabled(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return contextlib.nullcontext()
+
+
 class PatchTransform(nn.Module):
-    """The fixed cosine transform between pictures (B, 3, H, W) and codes (B, C, H/p, W/p)."""
+    """The fixed cosine transform between pictures (B, 3, H, W) and codes (B, C, H/p, W/p); exact under autocast."""
 
     def __init__(self, patch_size: int, channels: int) -> None:
         super().__init__()
@@ -111,8 +120,11 @@ class PatchTransform(nn.Module):
 
     def encode(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, C, H/p, W/p)."""
-        return F.conv2d(F.pixel_unshuffle(images, self.patch_size), self.analysis)
+        with without_autocast(images.device):
+            patches = F.pixel_unshuffle(images, self.patch_size)
+            return F.conv2d(patches.to(self.analysis.dtype), self.analysis)
 
     def decode(self, codes: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, 3, h p, w p); the inverse of `encode` on what the code can hold."""
-        return F.pixel_shuffle(F.conv2d(codes, self.synthesis), self.patch_size)
+        with without_autocast(codes.device):
+            return F.pixel_shuffle(F.conv2d(codes.to(self.synthesis.dtype), self.synthesis), self.patch_size)

@@ -109,9 +109,7 @@ class LEED(HubModel):
         return self.prepare(image, reference)(alpha)
 
     @torch.no_grad()
-    def prepare(
-        self, image: Image.Image | Tensor, reference: Image.Image | Tensor | Expression
-    ) -> PreparedEdit:
+    def prepare(self, image: Image.Image | Tensor, reference: Image.Image | Tensor | Expression) -> PreparedEdit:
         """Does once what does not depend on alpha; the result's call `prepared(alpha)` is cheap."""
         expression = reference if isinstance(reference, Expression) else self.expression(reference)
         code_neutral = self.encode(self.neutralizer(self._face(image, "image")))

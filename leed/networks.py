@@ -109,9 +109,9 @@ class Interpolation(NamedTuple):
 class Interpolator(nn.Module):
     """Interpolator (I in the paper): moves the code of a neutral face along an expression.
 
-    With a vector delta_exp: features of the neutral code gate an otherwise bias-free network, so that residual and flow
-    are zero at alpha = 0 and grow linearly with alpha. The flow warps the neutral face that the code stands for; the
-    residual is added to the warped face's code.
+    With a vector delta_exp: features of the neutral code gate an otherwise bias-free network, so that residual and
+    flow are zero at alpha = 0 and grow linearly with alpha. The flow warps the neutral face that the code stands for;
+    the residual is added to the warped face's code.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -156,7 +156,8 @@ class Interpolator(nn.Module):
         """Features (B, width, c, c) of what the expression does to this face; linear along delta_exp."""
         content = F.leaky_relu(self.content(code_neutral) + self.place, SLOPE)
         content = F.leaky_relu(self.content_blocks(content), SLOPE)  # (B, width, c, c)
-        gate, gate_coarse = self.gates(content).split([content.shape[1], self.gates.out_channels - content.shape[1]], 1)
+        width = content.shape[1]
+        gate, gate_coarse = self.gates(content).split([width, self.gates.out_channels - width], 1)
         gate_coarse = F.avg_pool2d(gate_coarse, 2).sigmoid()
         scale, shift = self.scale(delta_exp)[..., None, None], self.shift(delta_exp)[..., None, None]
         h = content * scale + shift
@@ -166,7 +167,7 @@ class Interpolator(nn.Module):
 
 
 class LatentCritic(nn.Module):
-    """The adversary (Eqs. 12, 13): scores codes, high for codes of real faces. Never called D, which is the decoder."""
+    """The adversary (Eqs. 12, 13): scores codes, high for those of real faces. Never called D: that is the decoder."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The neutraliser: StarGAN's generator, which renders the neutral face that LEED subtracts and draws on, and its critic."""
+"""The neutraliser: StarGAN's generator, which renders the neutral face that LEED draws on, and its critic."""
 
 from typing import NamedTuple
 
@@ -98,7 +98,7 @@ class Neutralizer(HubModel):
         self.generator = UNetGenerator(config) if config.neutralizer == "unet" else StarGANGenerator(config)
 
     def forward(self, image: Tensor, expression: Tensor | None = None) -> Tensor:
-        """Faces (B, 3, H, W) in [-1, 1] to the same with `expression` (B,), indices into EXPRESSIONS; None: neutral."""
+        """Faces (B, 3, H, W) in [-1, 1] to the same with `expression` (B,), indices of EXPRESSIONS; None: neutral."""
         if expression is None:
             expression = torch.full((image.shape[0],), NEUTRAL, dtype=torch.long, device=image.device)
         return self.generator(image, expression)

@@ -4,12 +4,17 @@ A stage has objectives: modules whose call returns a `Loss`, and which the loop 
 synchronised between processes. Each objective owns the networks that it trains and only borrows the others.
 """
 
-from typing import Any, NamedTuple
+import contextlib
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
-from torch.utils.data import Subset
+from torch.utils.checkpoint import checkpoint
+from torch.utils.data import Dataset, Subset
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from leed import losses
@@ -24,11 +29,19 @@ from leed.neutralizer import ImageCritic, Neutralizer
 
 AUGMENTATIONS = {"none": NONE, "mild": MILD, "strong": STRONG}
 
+LEARNED_SHARE = {"true": 0.0, "learned": 1.0, "mixed": 0.5}
+"""How often the editor trains on the neutraliser's neutral face where there is a true one, by `neutrals`."""
+
+ALPHAS = (0.0, 0.5, 1.0, 1.5)
+"""Intensities on the editor's contact sheets."""
+
+SHEET_ROWS = 8
+
 Batch = dict[str, Tensor]
 
 
 class Loss(NamedTuple):
-    """The weighed sum, its terms for the log (detached), and what later objectives of the same step need (detached)."""
+    """The weighed sum; detached, its terms for the log and what later objectives of the same step need."""
 
     total: Tensor
     terms: dict[str, Tensor]
@@ -42,26 +55,50 @@ class Borrowed:
         self.__dict__.update(networks)
 
 
+@contextlib.contextmanager
+def frozen(*networks: nn.Module) -> Iterator[None]:
+    """Gradients pass through these networks, but what is computed here leaves none in their parameters."""
+    parameters = [p for network in networks for p in network.parameters() if p.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+
+
 def weigh(weights: LossWeights, terms: dict[str, Tensor], outputs: dict[str, Tensor] | None = None) -> Loss:
     """Sums the terms, each times the weight of its name."""
     total = sum(getattr(weights, name) * value for name, value in terms.items())
     return Loss(total, {name: value.detach() for name, value in terms.items()}, outputs or {})
 
 
+def perceptual_maps(phi: PerceptualFeatures, image: Tensor, neutral: Tensor) -> list[Tensor]:
+    """Phi's maps of the inner face, in full precision."""
+    return [maps.float() for maps in phi(inner_face(image), inner_face(neutral))]
+
+
 def picture_losses(
-    prefix: dict[str, str], weights: LossWeights, phi: PerceptualFeatures, image: Tensor, target: Tensor, before: Tensor
+    names: dict[str, str], weights: LossWeights, phi: PerceptualFeatures, image: Tensor, target: Tensor, before: Tensor
 ) -> dict[str, Tensor]:
-    """The L1, perceptual and structural terms of a picture, named by `prefix`; those of weight 0 are left out."""
+    """The terms "image", "perceptual" and "structure" of a picture, named by `names`; without those of weight 0."""
     terms = {}
-    if getattr(weights, prefix["image"]):
-        terms[prefix["image"]] = losses.image_loss(image, target, before)
-    if getattr(weights, prefix["perceptual"]):
+    if getattr(weights, names["image"]):
+        terms[names["image"]] = losses.image_loss(image, target, before)
+    if getattr(weights, names["perceptual"]):
         with torch.no_grad():
-            wanted = phi(inner_face(target), inner_face(before))
-        terms[prefix["perceptual"]] = losses.perceptual_loss(phi(inner_face(image), inner_face(before)), wanted)
-    if getattr(weights, prefix["structure"]):
-        terms[prefix["structure"]] = losses.structure_loss(inner_face(image), inner_face(target))
+            wanted = perceptual_maps(phi, target, before)
+        terms[names["perceptual"]] = losses.perceptual_loss(perceptual_maps(phi, image, before), wanted)
+    if getattr(weights, names["structure"]):
+        terms[names["structure"]] = losses.structure_loss(inner_face(image), inner_face(target))
     return terms
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+    """The penalty in full precision: in half of it, gradients of gradients are mostly rounding."""
+    with torch.autocast(real.device.type, enabled=False):
+        return losses.gradient_penalty(critic, real.float(), fake.float())
 
 
 # ---------------------------------------------------------------------------------------------------------- classifier
@@ -75,7 +112,7 @@ class ClassifierObjective(nn.Module):
         self.classifier = classifier
 
     def forward(self, inputs: Batch) -> Loss:
-        logits = self.classifier(inputs["image"], inputs["neutral"])
+        logits = self.classifier(inputs["image"], inputs["neutral"]).float()
         loss = nn.functional.cross_entropy(logits, inputs["expression"], label_smoothing=0.05)
         return Loss(loss, {"cross_entropy": loss.detach()}, {})
 
@@ -83,33 +120,40 @@ class ClassifierObjective(nn.Module):
 # --------------------------------------------------------------------------------------------------------- neutraliser
 
 
-class NeutralizerObjective(nn.Module):
-    """The generator's loss: true neutral faces where there are any, and StarGAN's own terms where they have a weight."""
+PAIRED = {"image": "paired", "perceptual": "paired_perceptual", "structure": "paired_structure"}
 
-    def __init__(self, neutralizer: Neutralizer, critic: ImageCritic, phi: Any, weights: LossWeights) -> None:
+
+class NeutralizerObjective(nn.Module):
+    """The generator's loss: true neutral faces where there are any, and StarGAN's own terms if they have a weight."""
+
+    def __init__(
+        self, neutralizer: Neutralizer, critic: ImageCritic, phi: PerceptualFeatures, weights: LossWeights
+    ) -> None:
         super().__init__()
         self.neutralizer, self.weights = neutralizer, weights
         self.borrowed = Borrowed(critic=critic, phi=phi)
 
     def forward(self, inputs: Batch) -> Loss:
-        terms, outputs = {}, {}
-        image = inputs["image"]
-        if self.weights.paired and bool(inputs["has_neutral"].any()):
-            known = inputs["has_neutral"]
-            names = {"image": "paired", "perceptual": "paired_perceptual", "structure": "paired_structure"}
-            prediction = self.neutralizer(image[known])
+        terms: dict[str, Tensor] = {}
+        outputs: Batch = {}
+        image, known = inputs["image"], inputs["has_neutral"]
+        if any(getattr(self.weights, name) for name in PAIRED.values()) and bool(known.any()):
+            prediction = self.neutralizer(image[known]).float()
             terms |= picture_losses(
-                names, self.weights, self.borrowed.phi, prediction, inputs["neutral"][known], image[known]
+                PAIRED, self.weights, self.borrowed.phi, prediction, inputs["neutral"][known], image[known]
             )
         if self.weights.stargan_adversarial:
             target = random_targets(inputs["expression"])
-            fake = self.neutralizer(image, target)
-            score, logits = self.borrowed.critic(fake)
-            terms["stargan_adversarial"] = losses.adversarial_loss(score)
-            terms["stargan_classification"] = losses.domain_classification_loss(logits, target)
+            fake = self.neutralizer(image, target).float()
+            with frozen(self.borrowed.critic):
+                score, logits = self.borrowed.critic(fake)
+            terms["stargan_adversarial"] = losses.adversarial_loss(score.float())
+            if self.weights.stargan_classification:
+                terms["stargan_classification"] = losses.domain_classification_loss(logits.float(), target)
             labelled = inputs["expression"] >= 0
-            back = self.neutralizer(fake[labelled], inputs["expression"][labelled])
-            terms["stargan_cycle"] = losses.cycle_loss(back, image[labelled])
+            if self.weights.stargan_cycle and bool(labelled.any()):
+                back = self.neutralizer(fake[labelled], inputs["expression"][labelled]).float()
+                terms["stargan_cycle"] = losses.cycle_loss(back, image[labelled])
             outputs = {"image": image, "fake": fake.detach(), "expression": inputs["expression"]}
         return weigh(self.weights, terms, outputs)
 
@@ -131,10 +175,12 @@ class ImageCriticObjective(nn.Module):
         real, fake, expression = outputs["image"], outputs["fake"], outputs["expression"]
         score_real, logits = self.critic(real)
         score_fake, _ = self.critic(fake)
-        wasserstein = losses.critic_loss(score_real, score_fake)
-        penalty = losses.gradient_penalty(lambda image: self.critic(image)[0], real, fake)
+        wasserstein = losses.critic_loss(score_real.float(), score_fake.float())
+        penalty = gradient_penalty(lambda image: self.critic(image)[0], real, fake)
         labelled = expression >= 0
-        classification = losses.domain_classification_loss(logits[labelled], expression[labelled])
+        classification = logits.sum() * 0  # keeps the second head in the graph: every process must have its gradient
+        if bool(labelled.any()):
+            classification = losses.domain_classification_loss(logits[labelled].float(), expression[labelled])
         total = wasserstein + self.weights.gradient_penalty * penalty
         total = total + self.weights.stargan_classification * classification
         terms = {"critic": wasserstein, "critic_penalty": penalty, "critic_classification": classification}
@@ -164,63 +210,68 @@ class EditorObjective(nn.Module):
         super().__init__()
         self.encoder, self.decoder = leed.encoder, leed.decoder
         self.extractor, self.interpolator = leed.extractor, leed.interpolator
-        self.auxiliary, self.weights = auxiliary, weights
+        self.auxiliary = auxiliary if weights.mutual_information else None
+        self.weights = weights
         self.borrowed = Borrowed(critic=critic, siamese=siamese, psi=psi, phi=phi)
 
     def forward(self, inputs: Batch) -> Loss:
         weights, phi, psi = self.weights, self.borrowed.phi, self.borrowed.psi
         image, neutral = inputs["image"], inputs["neutral"]
         source, source_neutral = inputs["source"], inputs["source_neutral"]
-        C_I, C_IN, C_S, C_SN = self.encoder(torch.cat([image, neutral, source, source_neutral])).chunk(4)
-        delta_exp = self.extractor(C_S, C_SN)
+        C_I, C_IN, C_S, C_SN = self.encoder(torch.cat([image, neutral, source, source_neutral])).float().chunk(4)
+        delta_exp = self.extractor(C_S, C_SN).float()
 
-        num_swapped = max(len(image) // 5, 1)
+        num_swapped = max(len(image) // 5, 2)
         swapped, C_IN_swapped = delta_exp.roll(1, 0)[:num_swapped], C_IN[:num_swapped]
-        C_hat = self.interpolator(C_IN, delta_exp).code
-        C_IB = self.interpolator(C_IN_swapped, swapped).code
-        rebuilt, edit, autoencoded = self.decoder(torch.cat([C_hat, C_IB, C_I[:num_swapped]])).split(
-            [len(image), num_swapped, num_swapped]
-        )
+        C_hat = self.interpolator(C_IN, delta_exp).code.float()
+        C_IB = self.interpolator(C_IN_swapped, swapped).code.float()
+        decoded = self.decoder(torch.cat([C_hat, C_IB, C_I[:num_swapped]])).float()
+        rebuilt, edit, autoencoded = decoded.split([len(image), num_swapped, num_swapped])
 
-        terms = {"idt": losses.identity_loss(C_hat, C_I.detach())}
+        terms = {}
+        if weights.idt:
+            terms["idt"] = losses.identity_loss(C_hat, C_I.detach())
         names = {"image": "image", "perceptual": "perceptual", "structure": "structure"}
         terms |= picture_losses(names, weights, phi, rebuilt, image, neutral)
         if weights.psi_maps:
             with torch.no_grad():
-                wanted = psi.maps(image, neutral)[:3]
-            terms["psi_maps"] = losses.perceptual_loss(psi.maps(rebuilt, neutral)[:3], wanted)
-        with torch.no_grad():
-            wanted = phi(inner_face(image[:num_swapped]), inner_face(neutral[:num_swapped]))
-        terms["recon"] = losses.perceptual_loss(
-            phi(inner_face(autoencoded), inner_face(neutral[:num_swapped])), wanted
-        )
-        terms["recon"] = terms["recon"] + losses.image_loss(autoencoded, image[:num_swapped])
+                wanted = [maps.float() for maps in psi.maps(image, neutral)[:3]]
+            found = [maps.float() for maps in psi.maps(rebuilt, neutral)[:3]]
+            terms["psi_maps"] = losses.perceptual_loss(found, wanted)
+        if weights.recon:
+            with torch.no_grad():
+                wanted = perceptual_maps(phi, image[:num_swapped], neutral[:num_swapped])
+            found = perceptual_maps(phi, autoencoded, neutral[:num_swapped])
+            terms["recon"] = losses.perceptual_loss(found, wanted)
+            terms["recon"] = terms["recon"] + losses.image_loss(autoencoded, image[:num_swapped])
 
         with torch.no_grad():
-            features = psi.features(source, source_neutral)
+            features = psi.features(source, source_neutral).float()
         if weights.mutual_information:
             mean, log_variance = self.auxiliary(features)
-            terms["mutual_information"] = losses.mutual_information_loss(delta_exp, mean, log_variance)
+            terms["mutual_information"] = losses.mutual_information_loss(delta_exp, mean.float(), log_variance.float())
         if weights.similarity:
-            features_edit = psi.features(edit, neutral[:num_swapped])
+            features_edit = psi.features(edit, neutral[:num_swapped]).float()
             wanted = features.roll(1, 0)
             terms["similarity"] = losses.expression_similarity_loss(features_edit, wanted[:num_swapped])
-        if delta_exp.ndim == 4:
+        if weights.exp and delta_exp.ndim == 4:
             terms["exp"] = losses.expression_loss(delta_exp, C_S.detach(), C_SN.detach())
         alpha = torch.rand(num_swapped, device=image.device)
-        outputs = {}
+        outputs: Batch = {}
         if weights.adversarial or (weights.interp and delta_exp.ndim == 4):
             scaled = alpha.view(-1, *[1] * (delta_exp.ndim - 1)) * swapped
-            C_alpha = self.interpolator(C_IN_swapped, scaled).code
-            if delta_exp.ndim == 4:
+            C_alpha = self.interpolator(C_IN_swapped, scaled).code.float()
+            if weights.interp and delta_exp.ndim == 4:
                 terms["interp"] = losses.interpolation_loss(C_alpha, C_IN_swapped.detach(), swapped, alpha)
             if weights.adversarial:
-                terms["adversarial"] = losses.adversarial_loss(self.borrowed.critic(C_alpha))
+                with frozen(self.borrowed.critic):
+                    terms["adversarial"] = losses.adversarial_loss(self.borrowed.critic(C_alpha).float())
                 outputs |= {"code": C_I[:num_swapped].detach(), "code_interpolated": C_alpha.detach()}
         if weights.siamese:
             reference, reference_neutral = source.roll(1, 0)[:num_swapped], source_neutral.roll(1, 0)[:num_swapped]
-            v_R = self.borrowed.siamese.transform_vector(reference, reference_neutral)
-            v_I = self.borrowed.siamese.transform_vector(edit, neutral[:num_swapped])
+            with frozen(self.borrowed.siamese):
+                v_R = self.borrowed.siamese.transform_vector(reference, reference_neutral).float()
+                v_I = self.borrowed.siamese.transform_vector(edit, neutral[:num_swapped]).float()
             terms["siamese"] = losses.siamese_loss(v_R, v_I)
             outputs |= {"reference": reference, "reference_neutral": reference_neutral}
             outputs |= {"edit": edit.detach(), "edit_neutral": neutral[:num_swapped]}
@@ -236,8 +287,8 @@ class LatentCriticObjective(nn.Module):
 
     def forward(self, outputs: Batch) -> Loss:
         real, fake = outputs["code"], outputs["code_interpolated"]
-        wasserstein = losses.critic_loss(self.critic(real), self.critic(fake))
-        penalty = losses.gradient_penalty(self.critic, real, fake)
+        wasserstein = losses.critic_loss(self.critic(real).float(), self.critic(fake).float())
+        penalty = gradient_penalty(self.critic, real, fake)
         total = wasserstein + self.weights.gradient_penalty * penalty
         return Loss(total, {"critic": wasserstein.detach(), "critic_penalty": penalty.detach()}, {})
 
@@ -250,8 +301,8 @@ class SiameseObjective(nn.Module):
         self.siamese = siamese
 
     def forward(self, outputs: Batch) -> Loss:
-        v_R = self.siamese.transform_vector(outputs["reference"], outputs["reference_neutral"])
-        v_I = self.siamese.transform_vector(outputs["edit"], outputs["edit_neutral"])
+        v_R = self.siamese.transform_vector(outputs["reference"], outputs["reference_neutral"]).float()
+        v_I = self.siamese.transform_vector(outputs["edit"], outputs["edit_neutral"]).float()
         loss = losses.siamese_contrast_loss(v_R, v_I)
         return Loss(loss, {"siamese_contrast": loss.detach()}, {})
 
@@ -260,33 +311,44 @@ class SiameseObjective(nn.Module):
 
 
 class Stage:
-    """One training stage: `objectives` in the order of their updates, `model` to publish, inputs and validation.
+    """One training stage: `objectives` in the order of their losses, `model` to publish, inputs and validation.
 
-    The first objective is called with `inputs(batch)`, the others with its outputs.
+    The first objective is called with `inputs(batch)`, the others with its outputs. `wide` are the networks whose
+    activations fill the memory.
     """
 
     model: nn.Module
     objectives: dict[str, nn.Module]
     augmentation: Augmentation
+    mirror: bool
+    wide: Sequence[nn.Module] = ()
 
     def to(self, device: torch.device) -> None:
         """Moves all networks, in the memory format that convolutions are fastest in."""
         for module in (self.model, *self.objectives.values()):
             module.to(device=device, memory_format=torch.channels_last)
 
+    def checkpoint_activations(self) -> None:
+        """From here on `wide` networks are computed anew for the gradients, and only their inputs are kept."""
+        for network in self.wide:
+            network.forward = functools.partial(
+                checkpoint, network.forward, use_reentrant=False, preserve_rng_state=False
+            )
+
     def inputs(self, batch: Batch) -> Batch:
         """A stored batch as augmented float tensors."""
         raise NotImplementedError("a stage defines its inputs")
 
-    def validate(self, model: nn.Module, faces: FaceDataset) -> tuple[dict[str, float], list[list[Tensor]]]:
+    def validate(self, model: nn.Module, faces: Dataset) -> tuple[dict[str, float], list[list[Tensor | None]]]:
         """Figures on held-out people and rows of pictures for a contact sheet."""
         raise NotImplementedError("a stage defines its figures")
 
 
-def paired_inputs(batch: Batch, augmentation: Augmentation) -> tuple[Tensor, Tensor]:
-    """Augmented face and neutral face, half of them mirrored."""
-    image, neutral = augment(normalize(batch["image"]), normalize(batch["neutral"]), augmentation)
-    return tuple(channels_last(x) for x in flip(image, neutral))
+def paired_inputs(batch: Batch, augmentation: Augmentation, mirror: bool) -> tuple[Tensor, Tensor]:
+    """Augmented face and neutral face, half of them mirrored where `mirror` is set."""
+    pictures = augment(normalize(batch["image"]), normalize(batch["neutral"]), augmentation)
+    image, neutral = flip(*pictures) if mirror else pictures
+    return channels_last(image), channels_last(neutral)
 
 
 def channels_last(images: Tensor) -> Tensor:
@@ -294,60 +356,113 @@ def channels_last(images: Tensor) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
+def whole_views(batch: Batch) -> Tensor:
+    """Which rows have a second camera's picture and the true neutral face to it: bool (B,)."""
+    return batch["has_view"] & batch["has_view_neutral"]
+
+
+def as_map(rows: Tensor) -> Tensor:
+    """(B,) to (B, 1, 1, 1)."""
+    return rows[:, None, None, None]
+
+
 def join_views(batch: Batch) -> Batch:
     """For half of the rows that have one, the second camera's picture and neutral face instead of the first's."""
-    take = (torch.rand(len(batch["image"]), device=batch["image"].device) < 0.5) & batch["has_view"]
-    take_map = take[:, None, None, None]
+    take = (torch.rand(len(batch["image"]), device=batch["image"].device) < 0.5) & whole_views(batch)
     return batch | {
-        "image": torch.where(take_map, batch["view"], batch["image"]),
-        "neutral": torch.where(take_map, batch["view_neutral"], batch["neutral"]),
+        "image": torch.where(as_map(take), batch["view"], batch["image"]),
+        "neutral": torch.where(as_map(take), batch["view_neutral"], batch["neutral"]),
+        "has_neutral": batch["has_neutral"] | take,
     }
+
+
+def choose_neutrals(batch: Batch, learned: float) -> Batch:
+    """With the learned neutral faces, where the batch has them: always for rows without a true one, else at random."""
+    chosen = dict(batch)
+    for name in ("neutral", "view_neutral"):
+        if f"learned_{name}" in batch:
+            has_true = batch[f"has_{name}"]
+            take = ~has_true | (torch.rand(len(has_true), device=has_true.device) < learned)
+            chosen[name] = torch.where(as_map(take), batch[f"learned_{name}"], batch[name])
+            chosen[f"has_{name}"] = torch.ones_like(has_true)
+    return chosen
+
+
+def batches(faces: Dataset, device: torch.device, size: int = 32) -> Iterator[tuple[Batch, list[int]]]:
+    """The whole data set in order, and of each batch the rows to show on a sheet, spread over the data set."""
+    count = math.ceil(len(faces) / size)
+    for start in range(0, len(faces), size):
+        batch = faces.__getitems__(list(range(start, min(start + size, len(faces)))))
+        shown = math.ceil(SHEET_ROWS / count)
+        length = len(batch["image"])
+        rows = sorted({i * length // shown for i in range(shown)})
+        yield {name: value.to(device) for name, value in batch.items()}, rows
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model lies."""
+    return next(model.parameters()).device
 
 
 class ClassifierStage(Stage):
     """Psi, on labelled faces and, where it sees them, their true neutral faces."""
 
-    def __init__(self, config: ModelConfig, augmentation: Augmentation) -> None:
+    def __init__(self, config: ModelConfig, augmentation: Augmentation, mirror: bool = True) -> None:
         self.model = ExpressionClassifier(config)
         self.objectives = {"classifier": ClassifierObjective(self.model)}
-        self.augmentation = augmentation
+        self.augmentation, self.mirror = augmentation, mirror
 
     def inputs(self, batch: Batch) -> Batch:
         batch = join_views(batch)
-        image, neutral = paired_inputs(batch, self.augmentation)
+        image, neutral = paired_inputs(batch, self.augmentation, self.mirror)
         return {"image": image, "neutral": neutral, "expression": batch["expression"]}
 
     @torch.no_grad()
-    def validate(self, model: nn.Module, faces: FaceDataset) -> tuple[dict[str, float], list[list[Tensor]]]:
-        correct = count = 0
-        for batch in batches(faces, model):
+    def validate(self, model: nn.Module, faces: Dataset) -> tuple[dict[str, float], list[list[Tensor | None]]]:
+        """`accuracy` in [0, 1]."""
+        correct = 0
+        for batch, _ in batches(faces, device_of(model)):
             guess = model(normalize(batch["image"]), normalize(batch["neutral"])).argmax(dim=1)
             correct += int((guess == batch["expression"]).sum())
-            count += len(guess)
-        return {"accuracy": correct / count}, []
+        return {"accuracy": correct / len(faces)}, []
 
 
 class NeutralizerStage(Stage):
-    """The neutraliser and, where StarGAN's terms have a weight, its critic."""
+    """The neutraliser and, where StarGAN's terms have a weight, its critic. Raises `ValueError` if no term has one."""
 
-    def __init__(self, config: ModelConfig, weights: LossWeights, phi: Any, augmentation: Augmentation) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        weights: LossWeights,
+        phi: PerceptualFeatures,
+        augmentation: Augmentation,
+        mirror: bool = True,
+    ) -> None:
+        if not weights.stargan_adversarial and not any(getattr(weights, name) for name in PAIRED.values()):
+            raise ValueError(
+                f"the neutraliser has no loss: give one of {list(PAIRED.values())} or stargan_adversarial a weight"
+            )
         self.model, critic = Neutralizer(config), ImageCritic(config)
         self.objectives = {"neutralizer": NeutralizerObjective(self.model, critic, phi, weights)}
         if weights.stargan_adversarial:
             self.objectives["critic"] = ImageCriticObjective(critic, weights)
-        self.augmentation = augmentation
+        self.augmentation, self.mirror = augmentation, mirror
+        self.wide = (self.model.generator, phi)
 
     def inputs(self, batch: Batch) -> Batch:
         batch = join_views(batch)
-        image, neutral = paired_inputs(batch, self.augmentation)
+        image, neutral = paired_inputs(batch, self.augmentation, self.mirror)
         kept = {name: batch[name] for name in ("expression", "has_neutral")}
         return {"image": image, "neutral": neutral} | kept
 
     @torch.no_grad()
-    def validate(self, model: nn.Module, faces: FaceDataset) -> tuple[dict[str, float], list[list[Tensor]]]:
-        """`ssim`: inner face to the true neutral; `left`: difference left in the 30 % most changed faces."""
+    def validate(self, model: nn.Module, faces: Dataset) -> tuple[dict[str, float], list[list[Tensor | None]]]:
+        """`ssim`: inner face to the true neutral; `left`: difference left in the 30 % most changed faces.
+
+        Both only where true neutral faces are known. Rows: face, neutralised face, true neutral face.
+        """
         similarity, before, after, rows = [], [], [], []
-        for batch in batches(faces, model):
+        for batch, shown in batches(faces, device_of(model)):
             image, neutral = normalize(batch["image"]), normalize(batch["neutral"])
             guess = model(image).clamp(-1, 1)
             known = batch["has_neutral"]
@@ -355,18 +470,20 @@ class NeutralizerStage(Stage):
                 similarity.append(ssim(guess[known], neutral[known]))
                 before.append((inner_face(image - neutral)[known]).abs().mean((1, 2, 3)))
                 after.append((inner_face(guess - neutral)[known]).abs().mean((1, 2, 3)))
-            if len(rows) < 8:
-                rows.append([image[0], guess[0], neutral[0]])
+            rows += [[image[i], guess[i], neutral[i] if known[i] else None] for i in shown]
         if not similarity:
             return {}, rows
         before, after = torch.cat(before), torch.cat(after)
         most = before.topk(max(len(before) * 3 // 10, 1)).indices
-        figures = {"ssim": float(torch.cat(similarity).mean()), "left": float((after[most] / before[most]).mean())}
-        return figures, rows
+        left = (after[most] / before[most].clamp(min=1e-3)).mean()
+        return {"ssim": float(torch.cat(similarity).mean()), "left": float(left)}, rows
 
 
 class EditorStage(Stage):
-    """E, D, X, I and Q, and where they have a weight the latent critic and S; neutraliser and Psi are frozen."""
+    """E, D, X, I and Q, and where they have a weight the latent critic and S; neutraliser and Psi are frozen.
+
+    `neutrals` is a key of LEARNED_SHARE. Raises `ValueError` if no term rebuilds a picture.
+    """
 
     def __init__(
         self,
@@ -376,146 +493,178 @@ class EditorStage(Stage):
         weights: LossWeights,
         augmentation: Augmentation,
         view_probability: float = 0.5,
+        neutrals: str = "true",
+        mirror: bool = True,
     ) -> None:
+        if not (weights.image or weights.perceptual or weights.structure or weights.psi_maps or weights.idt):
+            raise ValueError(
+                "nothing tells the editor what a face looks like: give image, perceptual, structure, psi_maps or idt "
+                "a weight"
+            )
         self.model = leed
         leed.neutralizer.requires_grad_(False).eval()
         psi.requires_grad_(False).eval()
         critic, siamese = LatentCritic(leed.config), SiameseNetwork(leed.config)
         auxiliary = AuxiliaryDistribution(leed.config, psi.num_features)
-        self.psi, self.augmentation, self.view_probability = psi, augmentation, view_probability
+        self.psi, self.augmentation, self.mirror = psi, augmentation, mirror
+        self.view_probability, self.learned = view_probability, LEARNED_SHARE[neutrals]
         self.objectives = {"editor": EditorObjective(leed, auxiliary, critic, siamese, psi, phi, weights)}
         if weights.adversarial:
             self.objectives["critic"] = LatentCriticObjective(critic, weights)
         if weights.siamese:
             self.objectives["siamese"] = SiameseObjective(siamese)
+        self.wide = (leed.encoder, leed.decoder, leed.interpolator, phi)
 
     def inputs(self, batch: Batch) -> Batch:
         """Face and neutral face to rebuild, and source and neutral face that the expression comes from."""
-        device, count = batch["image"].device, len(batch["image"])
-        exchange = ((torch.rand(count, device=device) < 0.5) & batch["has_view"])[:, None, None, None]
-        first = [torch.where(exchange, batch[b], batch[a]) for a, b in (("image", "view"), ("neutral", "view_neutral"))]
-        other = [torch.where(exchange, batch[a], batch[b]) for a, b in (("image", "view"), ("neutral", "view_neutral"))]
+        batch = choose_neutrals(batch, self.learned)
+        device, count, has_view = batch["image"].device, len(batch["image"]), whole_views(batch)
+        exchange = as_map((torch.rand(count, device=device) < 0.5) & has_view)
+        pairs = (("image", "view"), ("neutral", "view_neutral"))
+        first = [torch.where(exchange, batch[b], batch[a]) for a, b in pairs]
+        other = [torch.where(exchange, batch[a], batch[b]) for a, b in pairs]
         image, neutral = augment(*map(normalize, first), self.augmentation)
         view, view_neutral = augment(*map(normalize, other), self.augmentation)
-        image, neutral, view, view_neutral = flip(image, neutral, view, view_neutral)
-        across = (torch.rand(count, device=device) < self.view_probability) & batch["has_view"]
-        across = across[:, None, None, None]
+        if self.mirror:
+            image, neutral, view, view_neutral = flip(image, neutral, view, view_neutral)
+        across = as_map((torch.rand(count, device=device) < self.view_probability) & has_view)
         source, source_neutral = torch.where(across, view, image), torch.where(across, view_neutral, neutral)
         inputs = {"image": image, "neutral": neutral, "source": source, "source_neutral": source_neutral}
         return {name: channels_last(x) for name, x in inputs.items()}
 
     @torch.no_grad()
-    def validate(self, model: nn.Module, faces: FaceDataset) -> tuple[dict[str, float], list[list[Tensor]]]:
-        """Figures with the neutral faces of the data set.
+    def validate(self, model: nn.Module, faces: Dataset) -> tuple[dict[str, float], list[list[Tensor | None]]]:
+        """Figures with the neutral faces of the data set, or with the neutraliser's where the editor trains on them.
 
         `share_own`, `share_view`: how far the rebuilt face goes from the neutral face (0) to the face (1) in SSIM of
-        the inner face, with delta_exp from itself and from the second camera; `accuracy`, `distance`: Psi on edits with
-        the next person's expression (distance in features, 1 = that of the neutral face).
+        the inner face, with delta_exp from itself and, where there is one, from the second camera; `autoencoded`: SSIM
+        of D(E(face)); `accuracy`, `distance`: Psi on edits with the next face's expression (distance in features, 1 =
+        that of the neutral face). Rows: face, its neutral face, rebuilt, rebuilt from the second camera, reference,
+        edits with alpha of ALPHAS.
         """
         sums: dict[str, float] = {}
-        rows, count = [], 0
+        rows: list[list[Tensor | None]] = []
 
         def add(name: str, values: Tensor) -> None:
             sums[name] = sums.get(name, 0.0) + float(values.double().sum())
 
-        for batch in batches(faces, model):
+        def drawn(code_neutral: Tensor, delta_exp: Tensor, alpha: float = 1.0) -> Tensor:
+            return model.decode(model.interpolate(code_neutral, delta_exp, alpha).code).clamp(-1, 1)
+
+        for batch, shown in batches(faces, device_of(model)):
+            batch = choose_neutrals(batch, 1.0)
             image, neutral = normalize(batch["image"]), normalize(batch["neutral"])
-            view, view_neutral = normalize(batch["view"]), normalize(batch["view_neutral"])
             C_I, C_IN = model.encode(image), model.encode(neutral)
             delta_exp = model.extract(C_I, C_IN)
-            rebuilt = model.decode(model.interpolate(C_IN, delta_exp).code).clamp(-1, 1)
-            edit = model.decode(model.interpolate(C_IN, delta_exp.roll(1, 0)).code).clamp(-1, 1)
-            across = model.extract(model.encode(view), model.encode(view_neutral))
-            across = model.decode(model.interpolate(C_IN, across).code).clamp(-1, 1)
-            wanted = self.psi.features(image, neutral).roll(1, 0)
-            start = self.psi.features(neutral, neutral)
-            found = self.psi.features(edit, neutral)
-            add("neutral", ssim(neutral, image))
+            rebuilt, edit = drawn(C_IN, delta_exp), drawn(C_IN, delta_exp.roll(1, 0))
+            start, has_view = ssim(neutral, image), whole_views(batch)
+            add("faces", torch.ones(len(image)))
+            add("neutral", start)
             add("own", ssim(rebuilt, image))
-            add("view", ssim(across, image))
             add("autoencoded", ssim(model.decode(C_I).clamp(-1, 1), image))
-            add("right", self.psi.resnet.fc(found).argmax(1) == batch["expression"].roll(1, 0))
+            across = None
+            if bool(has_view.any()):
+                view, view_neutral = normalize(batch["view"]), normalize(batch["view_neutral"])
+                across = drawn(C_IN, model.extract(model.encode(view), model.encode(view_neutral)))
+                add("views", has_view)
+                add("view_neutral", start[has_view])
+                add("view", ssim(across[has_view], image[has_view]))
+            wanted = self.psi.features(image, neutral).roll(1, 0)
+            found = self.psi.features(edit, neutral)
+            label = batch["expression"].roll(1, 0)
+            add("labels", label >= 0)
+            add("right", self.psi.resnet.fc(found).argmax(1) == label)
             add("distance", (found - wanted).norm(dim=1))
-            add("way", (start - wanted).norm(dim=1))
-            count += len(image)
-            if len(rows) < 10:
-                half = model.decode(model.interpolate(C_IN, delta_exp.roll(1, 0), 0.5).code)
-                reference = image.roll(1, 0)
-                rows.append([image[0], neutral[0], rebuilt[0], across[0], reference[0], half[0], edit[0]])
-        room = count - sums["neutral"]
-        figures = {
-            "share_own": (sums["own"] - sums["neutral"]) / room,
-            "share_view": (sums["view"] - sums["neutral"]) / room,
-            "autoencoded": sums["autoencoded"] / count,
-            "accuracy": sums["right"] / count,
-            "distance": sums["distance"] / sums["way"],
-        }
-        return figures, rows
+            add("way", (self.psi.features(neutral, neutral) - wanted).norm(dim=1))
+            reference = image.roll(1, 0)
+            edits = [drawn(C_IN[shown], delta_exp.roll(1, 0)[shown], alpha) for alpha in ALPHAS]
+            for number, i in enumerate(shown):
+                second = across[i] if across is not None and has_view[i] else None
+                row = [image[i], neutral[i], rebuilt[i], second, reference[i]]
+                rows.append(row + [pictures[number] for pictures in edits])
+        return editor_figures(sums), rows
+
+
+def editor_figures(sums: dict[str, float]) -> dict[str, float]:
+    """The figures of `EditorStage.validate` from its sums over faces; those that the data cannot tell are left out."""
+    figures = {"autoencoded": sums["autoencoded"] / sums["faces"]}
+    wholes = {
+        "share_own": (sums["own"] - sums["neutral"], sums["faces"] - sums["neutral"]),
+        "share_view": (
+            sums.get("view", 0.0) - sums.get("view_neutral", 0.0),
+            sums.get("views", 0.0) - sums.get("view_neutral", 0.0),
+        ),
+        "accuracy": (sums["right"], sums["labels"]),
+        "distance": (sums["distance"], sums["way"]),
+    }
+    return figures | {name: part / whole for name, (part, whole) in wholes.items() if whole > 0}
 
 
 def ssim(image: Tensor, target: Tensor) -> Tensor:
     """SSIM (B,) of the inner faces of pictures in [-1, 1]: RGB, Gaussian window 11 / 1.5."""
-    return structural_similarity_index_measure(
-        inner_face(image), inner_face(target), data_range=2.0, reduction="none"
-    )
+    return structural_similarity_index_measure(inner_face(image), inner_face(target), data_range=2.0, reduction="none")
 
 
-def batches(faces: FaceDataset, model: nn.Module, size: int = 32):  # noqa: ANN201 (generator of Batch)
-    """The whole data set in order, on the model's device."""
-    device = next(model.parameters()).device
-    for start in range(0, len(faces), size):
-        batch = faces.__getitems__(list(range(start, min(start + size, len(faces)))))
-        yield {name: value.to(device) for name, value in batch.items()}
+# ---------------------------------------------------------------------------------------------------------------- data
 
 
-def with_true_neutrals(faces: FaceDataset) -> Subset:
-    """The faces whose true neutral face is known. Raises `ValueError` if there are none."""
-    rows = faces.has_neutral.nonzero().flatten().tolist()
-    if not rows:
-        raise ValueError("this data set has no true neutral faces: train the editor with --neutrals learned")
-    return Subset(faces, rows)
+def only(faces: FaceDataset, rows: Tensor, lack: str) -> Subset:
+    """The faces where `rows` (N,) is true. Raises `ValueError` saying what they lack if there are none."""
+    kept = rows.nonzero().flatten().tolist()
+    if not kept:
+        raise ValueError(lack)
+    return Subset(faces, kept)
 
 
-class LearnedNeutrals(torch.utils.data.Dataset):
-    """Faces with the neutral faces that a frozen neutraliser gives them, computed once.
+def keep_on_device(faces: FaceDataset, device: torch.device) -> None:
+    """Moves the pictures of a data set, so that batches need no copies between host and device."""
+    if not faces.in_memory:
+        raise ValueError("the pictures are too many to be kept in memory: they cannot be kept on the device")
+    for name in ("images", "neutrals", "views", "view_neutrals"):
+        pictures = getattr(faces, name)
+        setattr(faces, name, None if pictures is None else pictures.to(device))
 
-    With `mixed`, rows that have a true neutral face keep it for half of the draws. Needs the faces in memory.
+
+class LearnedNeutrals(Dataset):
+    """Faces with the neutral faces `learned_neutral`, `learned_view_neutral` that a frozen neutraliser gives them.
+
+    They are computed once, and `choose_neutrals` uses them. Needs the faces in memory.
     """
 
-    def __init__(self, faces: FaceDataset, neutralizer: Neutralizer, mixed: bool) -> None:
+    def __init__(self, faces: FaceDataset, neutralizer: Neutralizer) -> None:
         if not faces.in_memory:
             raise ValueError("learned neutral faces are kept in memory: pass FaceDataset(..., in_memory=True)")
-        self.faces, self.mixed = faces, mixed
-        self.neutrals = predict_neutrals(neutralizer, faces.images)
-        self.view_neutrals = None if faces.views is None else predict_neutrals(neutralizer, faces.views)
+        self.faces = faces
+        self.learned = {"learned_neutral": predict_neutrals(neutralizer, faces.images)}
+        if faces.views is not None:
+            self.learned["learned_view_neutral"] = predict_neutrals(neutralizer, faces.views)
 
     def __len__(self) -> int:
         return len(self.faces)
 
     def __getitems__(self, indices: list[int]) -> Batch:
-        batch = self.faces.__getitems__(indices)
-        learned = {"neutral": self.neutrals[indices]}
-        if self.view_neutrals is not None:
-            learned["view_neutral"] = self.view_neutrals[indices]
-        for name, pictures in learned.items():
-            keep = batch[f"has_{name}"] & (torch.rand(len(indices)) < 0.5) & self.mixed
-            learned[name] = torch.where(keep[:, None, None, None], batch[name], pictures)
-        return batch | learned
+        """A batch of the faces, with the learned neutral faces."""
+        return self.faces.__getitems__(indices) | {name: faces[indices] for name, faces in self.learned.items()}
 
 
 @torch.no_grad()
 def predict_neutrals(neutralizer: Neutralizer, images: Tensor, size: int = 64) -> Tensor:
-    """Neutral faces of stored pictures, uint8 (N, 3, S, S) to the same; computed once, before training."""
-    device = next(neutralizer.parameters()).device
-    parts = [denormalize(neutralizer(normalize(part.to(device)))).cpu() for part in images.split(size)]
+    """Neutral faces of stored pictures, uint8 (N, 3, S, S) to the same, on the pictures' device."""
+    device = device_of(neutralizer)
+    parts = [denormalize(neutralizer(normalize(part.to(device)))).to(images.device) for part in images.split(size)]
     return torch.cat(parts)
 
 
 def average_of(model: nn.Module, decay: float) -> AveragedModel:
     """Exponential moving average of a model; the decay starts low, so that early weights are soon forgotten."""
 
-    def average(mean: Tensor, value: Tensor, num_averaged: Tensor | int) -> Tensor:
-        weight = 1 - min(decay, (1 + int(num_averaged)) / (10 + int(num_averaged)))
-        return torch.lerp(mean, value, weight) if mean.is_floating_point() else value
+    def average(means: list[Tensor], values: list[Tensor], num_averaged: Tensor | int) -> None:
+        count = int(num_averaged)
+        weight = 1 - min(decay, (1 + count) / (10 + count))
+        for mean, value in zip(means, values, strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(value, weight)
+            else:
+                mean.copy_(value)
 
-    return AveragedModel(model, avg_fn=average, use_buffers=True)
+    return AveragedModel(model, multi_avg_fn=average, use_buffers=True)

@@ -1,27 +1,83 @@
-"""What several test files share."""
+"""What tests share: no network, no GPU, one thread, tiny networks and a small set of drawn faces."""
 
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import httpx
-import pytest
-import torch
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["ACCELERATE_USE_CPU"] = "true"
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # for train_accelerate.py
 
-from leed import LEED, PRESETS
+import httpx  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from torch import nn  # noqa: E402
 
-ROOT = Path(__file__).parent.parent
+from leed import LEED  # noqa: E402
+from leed.config import TINY, ModelConfig  # noqa: E402
+
+torch.set_num_threads(1)
+
+VARIANTS = {
+    "tiny": TINY,
+    "no flow": replace(TINY, flow=False),
+    "no skip": replace(TINY, patch_skip=False, flow=False),
+    "patches of 8": replace(TINY, image_size=64, patch_size=8, encoder_depth=2, decoder_depth=2),
+    "as in the paper": replace(
+        TINY, patch_skip=False, delta_size=0, flow=False, neutralizer="stargan", neutralizer_depth=2
+    ),
+    "bottleneck, face alone": replace(TINY, classifier_block="bottleneck", classifier_sees_neutral=False),
+}
+"""The configurations that build other networks than each other."""
+
+
+@pytest.fixture(params=list(VARIANTS), ids=list(VARIANTS))
+def variant(request: pytest.FixtureRequest) -> ModelConfig:
+    """Each of VARIANTS in turn."""
+    return VARIANTS[request.param]
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """The same random numbers in each test."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def perturb() -> Callable[[nn.Module], nn.Module]:
+    """Gives layers that start at zero some weight, so that what lies behind them has a gradient."""
+
+    def apply(module: nn.Module) -> nn.Module:
+        with torch.no_grad():
+            for parameter in module.parameters():
+                if not parameter.any():
+                    parameter.normal_(std=0.05)
+        return module
+
+    return apply
+
+
+@pytest.fixture(scope="session")
+def drawn_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a parquet file of 6 drawn people, 8 faces each, 32 pixels, with twins and views."""
+    from leed.readers import drawn_faces
+
+    folder = tmp_path_factory.mktemp("faces")
+    drawn_faces(num_people=6, per_person=8, size=32).to_parquet(folder / "train-00000.parquet")
+    return folder
 
 
 @pytest.fixture(scope="session")
 def lively_leed() -> LEED:
     """A tiny model with random weights that changes faces visibly; a fresh one starts as the identity."""
     torch.manual_seed(0)
-    leed = LEED(PRESETS["tiny"]).eval()
+    leed = LEED(TINY).eval()
     with torch.no_grad():
         for parameter in leed.parameters():
             parameter.add_(0.03 * torch.randn_like(parameter))

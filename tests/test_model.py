@@ -1,0 +1,123 @@
+"""LEED's public calls: kinds in and out, errors, preparing, saving and loading."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from leed import LEED, Expression
+from leed.config import TINY, ModelConfig
+
+SIDE = TINY.image_size
+
+
+@pytest.fixture
+def leed(perturb: Callable) -> LEED:
+    return perturb(LEED(TINY)).eval()
+
+
+def tensor(count: int = 2, seed: int = 0) -> torch.Tensor:
+    return torch.rand(count, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def picture(size: tuple[int, int] = (SIDE, SIDE), mode: str = "RGB") -> Image.Image:
+    pixels = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+    return Image.fromarray(pixels).convert(mode)
+
+
+def test_tensors_in_tensors_out(leed: LEED) -> None:
+    image = tensor()
+    edited = leed.edit(image, tensor(seed=1), alpha=0.7)
+    assert edited.shape == image.shape and edited.dtype == torch.float32 and edited.abs().max() <= 1
+    assert not edited.requires_grad
+    assert leed.neutralize(image).shape == image.shape
+    assert leed(image, tensor(seed=1)).requires_grad
+
+
+@pytest.mark.parametrize(
+    ("size", "mode"), [((SIDE, SIDE), "RGB"), ((50, 71), "L"), ((200, 90), "RGBA"), ((9, 9), "P")]
+)
+def test_pictures_in_pictures_out(leed: LEED, size: tuple[int, int], mode: str) -> None:
+    edited = leed.edit(picture(size, mode), picture(), alpha=1.0)
+    assert isinstance(edited, Image.Image) and edited.size == (SIDE, SIDE) and edited.mode == "RGB"
+    assert leed.neutralize(picture(size, mode)).size == (SIDE, SIDE)
+
+
+def test_the_result_is_of_the_kind_of_the_image(leed: LEED) -> None:
+    assert isinstance(leed.edit(tensor(1), picture()), torch.Tensor)
+    assert isinstance(leed.edit(picture(), tensor(1)), Image.Image)
+
+
+def test_prepared_edits_are_the_edits(leed: LEED) -> None:
+    image, reference = tensor(), tensor(seed=1)
+    prepared = leed.prepare(image, reference)
+    for alpha in (0.0, 0.5, 2.0):
+        assert torch.equal(prepared(alpha), leed.edit(image, reference, alpha))
+    assert torch.equal(prepared(), leed.edit(image, reference))
+    expression = leed.expression(tensor(seed=2))
+    assert torch.equal(prepared.with_expression(expression)(), leed.edit(image, tensor(seed=2)))
+
+
+def test_one_reference_serves_many_and_alpha_can_differ(leed: LEED) -> None:
+    image, reference = tensor(3), tensor(1, seed=1)
+    together = leed.edit(image, reference, torch.tensor([0.0, 0.5, 1.0]))
+    apart = [leed.edit(image[i : i + 1], reference, alpha) for i, alpha in enumerate((0.0, 0.5, 1.0))]
+    torch.testing.assert_close(together, torch.cat(apart), rtol=0, atol=1e-4)
+    assert torch.equal(leed.edit(image, leed.expression(reference)), leed.edit(image, reference))
+
+
+def test_alpha_zero_gives_the_decoded_neutral_face(leed: LEED) -> None:
+    image = tensor()
+    with torch.no_grad():
+        neutral = leed.decode(leed.encode(leed.neutralizer(image))).clamp(-1, 1)
+    torch.testing.assert_close(leed.edit(image, tensor(seed=1), 0.0), neutral, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 2.1, float("nan"), float("inf")])
+def test_alpha_out_of_range(leed: LEED, alpha: float) -> None:
+    with pytest.raises(ValueError, match=r"alpha must be in \[0, 2\]"):
+        leed.edit(tensor(), tensor(), alpha)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ("face.png", "got str"),
+        (tensor()[0], "a single face needs image"),
+        (tensor()[..., :16], "got .2, 3, 32, 16."),
+        ((tensor() * 127 + 128).to(torch.uint8), "uint8 needs leed.images.normalize"),
+        (tensor() * 255, r"lie in \[-1, 1\]"),
+        (tensor() * float("nan"), r"lie in \[-1, 1\]"),
+    ],
+)
+def test_other_input_is_refused(leed: LEED, image: object, message: str) -> None:
+    with pytest.raises(ValueError, match=f"image must .*{message}"):
+        leed.edit(image, tensor())
+    with pytest.raises(ValueError, match=f"reference must .*{message}"):
+        leed.edit(tensor(), image)
+
+
+def test_numbers_of_images_and_references_must_agree(leed: LEED) -> None:
+    with pytest.raises(ValueError, match="got 3 images and 2 references"):
+        leed.edit(tensor(3), tensor(2))
+
+
+def test_saved_and_loaded_the_same_bit_for_bit(tmp_path: Path, variant: ModelConfig, perturb: Callable) -> None:
+    leed = perturb(LEED(variant)).eval()
+    leed.save_pretrained(tmp_path)
+    loaded = LEED.from_pretrained(tmp_path)
+    assert loaded.config == variant
+    side = variant.image_size
+    image, reference = torch.rand(2, 1, 3, side, side) * 2 - 1
+    assert torch.equal(leed.edit(image, reference, 0.8), loaded.edit(image, reference, 0.8))
+    assert torch.equal(leed.neutralize(image), loaded.neutralize(image))
+    state, again = leed.neutralizer.state_dict(), loaded.neutralizer.state_dict()
+    assert state.keys() == again.keys() and all(torch.equal(state[name], again[name]) for name in state)
+
+
+def test_expressions_are_values(leed: LEED) -> None:
+    expression = leed.expression(picture())
+    assert isinstance(expression, Expression) and expression.delta_exp.shape == (1, TINY.delta_size)
