@@ -140,15 +140,19 @@ def prepare(path: str, center_crop: bool) -> PreparedPhoto:
     return editor().prepare(open_photo(path), gallery_expression(0), center_crop=center_crop)
 
 
-def prepared(photo: str, reference: int, own_reference: str | None, center_crop: bool) -> PreparedPhoto:
-    """A photo and an expression, ready for any alpha. Raises `PhotoError` and `NoFaceError`."""
+@lru_cache(maxsize=64)
+def preview(path: str, center_crop: bool) -> PreparedPhoto:
+    """The same with a photo of the page's size."""
+    return prepare(path, center_crop).at_most(PREVIEW_SIDE)
+
+
+def chosen_expression(reference: int, own_reference: str | None, center_crop: bool) -> Expression:
+    """One's own reference if there is one, else the gallery's. Raises `PhotoError` and `NoFaceError`."""
     if own_reference is not None:
-        expression = own_expression(own_reference, center_crop)
-    elif 0 <= reference < len(gallery()):
-        expression = gallery_expression(int(reference))
-    else:
+        return own_expression(own_reference, center_crop)
+    if not 0 <= reference < len(gallery()):
         raise PhotoError(f"reference must be in [0, {len(gallery()) - 1}], got {reference}.")
-    return prepare(photo, center_crop).with_expression(expression)
+    return gallery_expression(int(reference))
 
 
 def result_path(name: str) -> Path:
@@ -183,7 +187,8 @@ def edit(
     if photo is None:
         raise gr.Error("Please give a photo first.", print_exception=False)
     try:
-        result = prepared(photo, reference, own_reference, center_crop)(alpha)
+        expression = chosen_expression(reference, own_reference, center_crop)
+        result = prepare(photo, center_crop).with_expression(expression)(alpha)
     except (PhotoError, NoFaceError) as error:
         raise gr.Error(str(error), print_exception=False) from error
     face, whole = result_path("leed-face.png"), result_path("leed-photo.png")
@@ -195,13 +200,14 @@ def show(photo: str | None, reference: int, own_reference: str | None, alpha: fl
     if photo is None:
         return None, None, None, gr.Markdown(visible=False), gr.Checkbox(visible=center_crop)
     try:
-        preview = prepared(photo, reference, own_reference, center_crop).at_most(PREVIEW_SIDE)
+        expression = chosen_expression(reference, own_reference, center_crop)
+        prepared = preview(photo, center_crop).with_expression(expression)
     except (PhotoError, NoFaceError) as error:
         offer = center_crop or isinstance(error, NoFaceError)
         return None, None, None, gr.Markdown(str(error), visible=True), gr.Checkbox(visible=offer)
-    result = preview(alpha)
+    result = prepared(alpha)
     comparison = (
-        save_plain(preview.photo, result_path("photo.jpg")),
+        save_plain(prepared.photo, result_path("photo.jpg")),
         save_marked(result.photo, result_path("edited.jpg")),
     )
     crop, face = (

@@ -30,8 +30,9 @@ SIDE = 1.55
 SIDE_PER_NOSE_SQUARED = 6.4
 SIDE_PER_EYE_DISTANCE = 1.4
 
-# From a window around the rough crop to the crop: `benchmarks/alignment.py fit` makes the file.
+# From a window around a rough crop to the crop: `benchmarks/alignment.py fit` makes the file.
 REFINEMENT = Path(__file__).with_name("alignment.safetensors")
+REFINEMENTS = 2  # one leaves 91 % of the eyes within 2 pixels of 128, two 96 % (people held out of the fit)
 WINDOW = 160  # side of the window [px]
 WINDOW_MARGIN = 0.06  # by which the window is wider than the rough crop, on each side
 WINDOW_CENTRE = 0.48  # row of the rough crop in the window's middle
@@ -157,9 +158,10 @@ def find_faces(photo: Image.Image) -> list[Face]:
 
 def align(photo: Image.Image, face: Face, size: int = 128) -> tuple[Image.Image, Alignment]:
     """The aligned crop (size, size) of a face of the photo, and where it lies in the photo."""
-    window = window_around(rough_alignment(face.points))
-    features = detector().features(window.crop(photo, WINDOW))
-    alignment = refined_alignment(window, features)
+    alignment = rough_alignment(face.points)
+    for _ in range(REFINEMENTS):
+        window = window_around(alignment)
+        alignment = refined_alignment(window, detector().features(window.crop(photo, WINDOW)))
     return alignment.crop(photo, size), alignment
 
 
