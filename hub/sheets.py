@@ -14,12 +14,16 @@ import torch
 from PIL import Image, ImageDraw
 
 from leed import EXPRESSIONS, LEED
-from leed.images import contact_sheet, to_tensor
+from leed.images import INNER_CROP, contact_sheet, to_tensor
 
 FACES = Path(__file__).parent.parent / "assets" / "gallery" / "faces"
-INNER_CROP = (28, 40, 228, 240)  # of the gallery's 256 pixels
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 TITLE_HEIGHT = 20
+
+
+def inner(face: Image.Image) -> Image.Image:
+    """The models' crop of a face of the gallery."""
+    return face.crop(tuple(round(part * face.width) for part in INNER_CROP))
 
 
 def gallery(size: int) -> dict[tuple[str, str, str, int], torch.Tensor]:
@@ -28,7 +32,7 @@ def gallery(size: int) -> dict[tuple[str, str, str, int], torch.Tensor]:
         rows = list(csv.DictReader(file))
     return {
         (row["person"], row["expression"], row["camera"], int(row["variant"])): to_tensor(
-            Image.open(FACES / row["file_name"]).crop(INNER_CROP), size
+            inner(Image.open(FACES / row["file_name"])), size
         )
         for row in rows
     }
