@@ -46,8 +46,8 @@ ABOUT = """
 **What it is not for.** Do not use pictures of people without their consent, do not present a result as something a
 person did or felt, and do not judge anyone by it. It edits expressions; it does not recognise people or read emotions.
 
-**What happens to your picture.** It is used for your edits only and is not logged; its files are deleted within
-{minutes} minutes.
+**What happens to your picture.** It is used for your edits only and is not logged. Its files are deleted after about
+an hour; it leaves the memory when newer pictures come.
 
 The example people and all faces of the gallery do not exist: each is an average of three to five people, with rendered
 expressions; modified from the Face Research Lab London Set (DeBruine and Jones, 2017,
@@ -355,7 +355,7 @@ def build() -> gr.Blocks:
                 save = gr.Button("Download photo (PNG)", variant="primary", elem_id="save")
                 file = gr.DownloadButton(visible="hidden", elem_id="file")
         size = editor().leed.config.image_size
-        gr.Markdown(ABOUT.format(size=size, minutes=CACHE_SECONDS // 60), elem_id="about")
+        gr.Markdown(ABOUT.format(size=size), elem_id="about")
 
         choice = [photo, reference, own_reference, alpha, center_crop]
         page.load(lambda: portraits()[FIRST_PERSON][0], None, photo, api_visibility="private")

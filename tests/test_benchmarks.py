@@ -1,23 +1,35 @@
-"""Budgets of the default configuration, and that the benchmark runs."""
+"""Budgets of the default configuration, and that the benchmarks measure what they say."""
 
 import importlib.util
 import re
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from leed import LEED, PRESETS
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "latency.py"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
-@pytest.fixture(scope="module")
-def latency():
-    spec = importlib.util.spec_from_file_location("latency", SCRIPT)
+def load_benchmark(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def latency() -> ModuleType:
+    return load_benchmark("latency")
+
+
+@pytest.fixture(scope="module")
+def alignment() -> ModuleType:
+    return load_benchmark("alignment")
 
 
 def test_gmac_budgets(latency) -> None:
@@ -51,3 +63,30 @@ def test_latency_prints_the_ratios(latency, capsys, tmp_path: Path) -> None:
     output = capsys.readouterr().out
     assert re.search(r"^edit: \d+\.\d{3} of StarGAN's time \(budget 0\.5: \w+\)", output, re.MULTILINE)
     assert re.search(r"^slider step: \d+\.\d{3} of StarGAN's time \(budget 0\.15: \w+\)", output, re.MULTILINE)
+
+
+@pytest.mark.parametrize("roll", [0, 10])
+def test_true_alignment_is_the_set_s_crop(alignment, roll: float) -> None:
+    """Level eyes on row 100, a face from column 50 to 206: the square (28, 40, 228, 240); rolled, it rolls along."""
+    landmarks = np.full((68, 2), (128.0, 150.0))
+    landmarks[36:42], landmarks[42:48] = (94, 100), (162, 100)
+    landmarks[0], landmarks[16] = (50, 100), (206, 100)
+    radians = np.radians(roll)
+    rotation = np.array([[np.cos(radians), np.sin(radians)], [-np.sin(radians), np.cos(radians)]])
+    landmarks = (landmarks - (128, 100)) @ rotation + (128, 100)
+    truth, eyes = alignment.true_alignment({"landmarks": landmarks.ravel().tolist()})
+    assert truth.side == pytest.approx(200) and np.degrees(truth.angle) == pytest.approx(roll)
+    np.testing.assert_allclose(truth.to_crop(eyes), [[0.33, 0.30], [0.67, 0.30]], atol=1e-9)
+    if roll == 0:
+        np.testing.assert_allclose(truth.corner, (28, 40), atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hidden_picture_lies_where_it_is_said_to(alignment, seed: int) -> None:
+    picture = Image.new("RGB", (256, 256), "black")
+    picture.paste("white", (70, 150, 90, 170))
+    photo, place = alignment.hide(picture, np.random.default_rng(seed))
+    rows, columns = np.nonzero(np.asarray(photo)[..., 0] > 127)
+    np.testing.assert_allclose(
+        (columns.mean() + 0.5, rows.mean() + 0.5), place.to_photo([80 / 256, 160 / 256]), atol=1
+    )
