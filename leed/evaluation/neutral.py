@@ -25,7 +25,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from leed.config import EXPRESSIONS
-from leed.data import decode, encoded, read_wild
+from leed.data import decode, encoded
 from leed.evaluation import metrics
 from leed.evaluation.identity import FaceEmbedding, distance, missing_package
 from leed.evaluation.metrics import Estimate, mean, median, ratio
@@ -35,6 +35,7 @@ from leed.features import ExpressionClassifier
 from leed.images import contact_sheet, normalize
 from leed.model import LEED
 from leed.neutralizer import Neutralizer
+from leed.readers import read_wild
 
 OPEN_SHARE = 0.3
 MOUTH = (68 / 128, 116 / 128, 24 / 128, 104 / 128)  # rows, then columns, as fractions of the side

@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leed.data import INNER_CROP, decode, parquet_files, read_parquet
+from leed.data import decode
+from leed.images import INNER_CROP
+from leed.readers import parquet_files, read_parquet
 
 PICTURES = ("input", "reference", "target")
 LABELS = (
