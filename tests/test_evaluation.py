@@ -275,6 +275,37 @@ def test_the_result_does_not_depend_on_the_batch(folders: dict[str, Path]) -> No
         assert values == pytest.approx(ten[name], rel=1e-3, abs=1e-3, nan_ok=True), name
 
 
+def mean_colour(images: torch.Tensor) -> np.ndarray:
+    """Stands for a face embedding: (B, 3)."""
+    return images.double().mean(dim=(2, 3)).numpy()
+
+
+def test_identity_compares_with_the_input(folders: dict[str, Path]) -> None:
+    leed = LEED.from_pretrained(folders["leed"])
+    evaluator = ExpressionClassifier.from_pretrained(folders["evaluator"])
+    triples = load_triples(folders["pairs"], image_size=32)
+    values = ruler.measure(leed, evaluator, triples, embedding=mean_colour, batch_size=4).values
+    image, truth = (mean_colour(normalize(x)) for x in (triples.inputs, triples.targets))
+    assert values["truth_identity"] == pytest.approx(np.linalg.norm(truth - image, axis=1))
+    # Of each camera there are two triples, i and i + 5, of different people.
+    assert values["other_identity"] == pytest.approx(np.linalg.norm(np.roll(image, 5, axis=0) - image, axis=1))
+    found = ruler.figures(values)
+    everyone = np.ones((1, 10))
+    within = (values["edit_identity"] <= 0.6).mean()
+    assert found["identity_within"](everyone)[0] == pytest.approx(within)
+    quotient = np.sort(values["edit_identity"])[4] / np.sort(values["truth_identity"])[4]  # lower medians of ten
+    assert found["identity_ratio"](everyone)[0] == pytest.approx(quotient)
+
+
+def test_identity_of_neutral_faces_is_sampled(folders: dict[str, Path]) -> None:
+    triples = load_triples(folders["pairs"], image_size=32)
+    values = neutral.measure(lambda faces: faces, triples, mean_colour, batch_size=4)
+    assert np.isfinite(values["neutral_identity"]).tolist() == [row % 4 == 0 for row in range(20)]
+    image, true = (mean_colour(normalize(x)) for x in (triples.inputs, triples.input_neutrals))
+    assert values["neutral_identity"][4] == pytest.approx(np.linalg.norm(true[4] - image[4]))
+    assert values["guess_identity"][4] == 0
+
+
 def test_sheet_shows_every_expression(folders: dict[str, Path]) -> None:
     triples = load_triples(folders["pairs"], image_size=32)
     rows = command.sheet_rows(triples, 8)

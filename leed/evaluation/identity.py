@@ -42,5 +42,5 @@ class FaceEmbedding:
 
 
 def distance(embedding: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Distance (B,) of embeddings (B, 128)."""
-    return np.linalg.norm(embedding - other, axis=1)
+    """Distance (...) of embeddings (..., 128)."""
+    return np.linalg.norm(embedding - other, axis=-1)
