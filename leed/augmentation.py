@@ -1,5 +1,6 @@
 """Random changes of training pictures, the same on a face and on its neutral twin: what webcams and snapshots do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -68,13 +69,13 @@ def recolour(images: Tensor, augmentation: Augmentation) -> Tensor:
     return (2 * values - 1 + augmentation.noise * noise).clamp(-1, 1)
 
 
-def augment(image: Tensor, neutral: Tensor, augmentation: Augmentation) -> tuple[Tensor, Tensor]:
-    """The same random change of faces and their neutral twins, both (B, 3, H, W) in [-1, 1]."""
+def augment(pictures: Sequence[Tensor], augmentation: Augmentation) -> list[Tensor]:
+    """The same random change of all pictures of a moment: faces and neutral faces, each (B, 3, H, W) in [-1, 1]."""
     if augmentation == NONE:
-        return image, neutral
-    both = move(torch.cat([image, neutral], dim=1), augmentation)
-    both = recolour(both.view(len(both), 2, 3, *both.shape[-2:]), augmentation)
-    return both[:, 0], both[:, 1]
+        return list(pictures)
+    moved = move(torch.cat(list(pictures), dim=1), augmentation)
+    moved = recolour(moved.unflatten(1, (len(pictures), 3)), augmentation)
+    return list(moved.unbind(1))
 
 
 def flip(*images: Tensor) -> list[Tensor]:

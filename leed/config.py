@@ -198,7 +198,7 @@ class TrainConfig:
     neutralizer: str | None = None
     init_from: str | None = None  # weights of this stage's model to start from
     phi: str = "efficientnet-lite0"  # perceptual network: efficientnet-lite0, vgg19, psi
-    neutrals: str = "true"  # what the editor trains on: true, learned (by the neutraliser), or mixed
+    neutrals: str = "true"  # what the editor draws on and subtracts: true, learned, or mixed (draws on true ones)
     view_probability: float = 0.5  # how often delta_exp comes from the second camera's picture of the moment
     augmentation: str | None = None  # none, mild or strong
     random_flip: bool = True  # mirror half of the faces

@@ -29,8 +29,12 @@ from leed.neutralizer import ImageCritic, Neutralizer
 
 AUGMENTATIONS = {"none": NONE, "mild": MILD, "strong": STRONG}
 
-LEARNED_SHARE = {"true": 0.0, "learned": 1.0, "mixed": 0.5}
-"""How often the editor trains on the neutraliser's neutral face where there is a true one, by `neutrals`."""
+LEARNED_SHARE = {"true": (0.0, 0.0), "mixed": (0.0, 0.6), "learned": (1.0, 1.0)}
+"""How often, where there is a true neutral face, the editor draws on and how often it subtracts the neutraliser's.
+
+Mixed, it learns to read an expression off a reference whose neutral face keeps a rest of it, as at the user's. It
+still draws on true neutral faces: on others, that rest would give the answer away.
+"""
 
 ALPHAS = (0.0, 0.5, 1.0, 1.5)
 """Intensities on the editor's contact sheets."""
@@ -346,7 +350,7 @@ class Stage:
 
 def paired_inputs(batch: Batch, augmentation: Augmentation, mirror: bool) -> tuple[Tensor, Tensor]:
     """Augmented face and neutral face, half of them mirrored where `mirror` is set."""
-    pictures = augment(normalize(batch["image"]), normalize(batch["neutral"]), augmentation)
+    pictures = augment([normalize(batch["image"]), normalize(batch["neutral"])], augmentation)
     image, neutral = flip(*pictures) if mirror else pictures
     return channels_last(image), channels_last(neutral)
 
@@ -517,18 +521,20 @@ class EditorStage(Stage):
 
     def inputs(self, batch: Batch) -> Batch:
         """Face and neutral face to rebuild, and source and neutral face that the expression comes from."""
-        batch = choose_neutrals(batch, self.learned)
-        device, count, has_view = batch["image"].device, len(batch["image"]), whole_views(batch)
+        drawn_on, subtracted = (choose_neutrals(batch, share) for share in self.learned)
+        device, count, has_view = batch["image"].device, len(batch["image"]), whole_views(drawn_on)
         exchange = as_map((torch.rand(count, device=device) < 0.5) & has_view)
-        pairs = (("image", "view"), ("neutral", "view_neutral"))
-        first = [torch.where(exchange, batch[b], batch[a]) for a, b in pairs]
-        other = [torch.where(exchange, batch[a], batch[b]) for a, b in pairs]
-        image, neutral = augment(*map(normalize, first), self.augmentation)
-        view, view_neutral = augment(*map(normalize, other), self.augmentation)
+        first = (batch["image"], drawn_on["neutral"], subtracted["neutral"])
+        second = (batch["view"], drawn_on["view_neutral"], subtracted["view_neutral"])
+        pictures = [torch.where(exchange, b, a) for a, b in zip(first, second, strict=True)]
+        views = [torch.where(exchange, a, b) for a, b in zip(first, second, strict=True)]
+        pictures, views = (augment([normalize(x) for x in group], self.augmentation) for group in (pictures, views))
         if self.mirror:
-            image, neutral, view, view_neutral = flip(image, neutral, view, view_neutral)
+            mirrored = flip(*pictures, *views)
+            pictures, views = mirrored[:3], mirrored[3:]
+        image, neutral, _ = pictures
         across = as_map((torch.rand(count, device=device) < self.view_probability) & has_view)
-        source, source_neutral = torch.where(across, view, image), torch.where(across, view_neutral, neutral)
+        source, source_neutral = (torch.where(across, views[i], pictures[i]) for i in (0, 2))
         inputs = {"image": image, "neutral": neutral, "source": source, "source_neutral": source_neutral}
         return {name: channels_last(x) for name, x in inputs.items()}
 
