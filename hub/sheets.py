@@ -49,18 +49,18 @@ def titled(sheet: Image.Image, titles: list[str]) -> Image.Image:
 
 
 def edits_sheet(leed: LEED, faces: dict) -> Image.Image:
-    """For each expression two edits, frontal and turned, of people whose own picture of it is beside it."""
+    """For each expression an edit of a frontal face, beside that person's own picture, and one of a turned face."""
     people = sorted({person for person, *_ in faces})
     rows = []
     for i, expression in enumerate(EXPRESSIONS[1:]):
-        row = []
-        for j, camera in enumerate(("090", "068" if i % 2 else "112")):
-            person, other = people[(3 * i + 5 * j) % len(people)], people[(3 * i + 5 * j + 4) % len(people)]
-            shown = EXPRESSIONS[1 + (i + 2 + j) % 7]
-            image, reference = faces[person, shown, camera, 0], faces[other, expression, "090", 0]
-            row += [image[0], reference[0], leed.edit(image, reference)[0], faces[person, expression, camera, 0][0]]
-        rows.append(row)
-    return titled(contact_sheet(rows), ["input", "reference", "edit", "own picture"] * 2)
+        person, other, third, fourth = (people[(3 * i + step) % len(people)] for step in (0, 4, 5, 9))
+        image, reference = faces[person, EXPRESSIONS[1 + (i + 2) % 7], "090", 0], faces[other, expression, "090", 0]
+        row = [image, reference, leed.edit(image, reference), faces[person, expression, "090", 0]]
+        turned = faces[third, "neutral", "068" if i % 2 else "112", 0]
+        reference = faces[fourth, expression, "090", 0]
+        rows.append([face[0] for face in (*row, turned, reference, leed.edit(turned, reference))])
+    titles = ["input", "reference", "edit", "own picture", "turned input", "reference", "edit"]
+    return titled(contact_sheet(rows), titles)
 
 
 def alpha_sheet(leed: LEED, faces: dict) -> Image.Image:

@@ -7,6 +7,7 @@ synchronised between processes. Each objective owns the networks that it trains 
 import contextlib
 import functools
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -314,7 +315,7 @@ class SiameseObjective(nn.Module):
 # -------------------------------------------------------------------------------------------------------------- stages
 
 
-class Stage:
+class Stage(ABC):
     """One training stage: `objectives` in the order of their losses, `model` to publish, inputs and validation.
 
     The first objective is called with `inputs(batch)`, the others with its outputs. `wide` are the networks whose
@@ -339,13 +340,13 @@ class Stage:
                 checkpoint, network.forward, use_reentrant=False, preserve_rng_state=False
             )
 
+    @abstractmethod
     def inputs(self, batch: Batch) -> Batch:
         """A stored batch as augmented float tensors."""
-        raise NotImplementedError("a stage defines its inputs")
 
+    @abstractmethod
     def validate(self, model: nn.Module, faces: Dataset) -> tuple[dict[str, float], list[list[Tensor | None]]]:
         """Figures on held-out people and rows of pictures for a contact sheet."""
-        raise NotImplementedError("a stage defines its figures")
 
 
 def paired_inputs(batch: Batch, augmentation: Augmentation, mirror: bool) -> tuple[Tensor, Tensor]:
