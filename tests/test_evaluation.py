@@ -32,9 +32,9 @@ def constant(value: float, size: int = 32) -> torch.Tensor:
 
 
 def test_ssim_of_constant_pictures() -> None:
-    """Without variance SSIM is (2 a b + c1) / (a^2 + b^2 + c1), c1 = (0.01 * range)^2."""
-    a, b, c1 = 0.5, -0.25, (0.01 * 2) ** 2
-    expected = (2 * a * b + c1) / (a**2 + b**2 + c1)
+    """Without variance SSIM is (2 a b + c1) / (a^2 + b^2 + c1), c1 = 0.01^2, of values in [0, 1]."""
+    a, b = 0.5, -0.5  # 0.75 and 0.25 in [0, 1]
+    expected = (2 * 0.75 * 0.25 + 1e-4) / (0.75**2 + 0.25**2 + 1e-4)
     for function in (metrics.ssim, metrics.inner_ssim):
         assert function(constant(a), constant(b)).tolist() == pytest.approx([expected] * 2, abs=1e-3)
     assert metrics.ssim(constant(a)[:1], constant(b)[:1]).tolist() == pytest.approx([expected], abs=1e-3)
@@ -48,10 +48,10 @@ def test_psnr_of_a_known_offset() -> None:
 
 
 def test_each_picture_is_measured_alone() -> None:
-    pictures = torch.stack([constant(0.0)[0], constant(0.2)[0]])
+    pictures = torch.stack([constant(0.0)[0], constant(0.2)[0]])  # 0.5 and 0.6 in [0, 1]
     assert metrics.psnr(pictures, constant(0.0)).tolist() == pytest.approx([metrics.MAX_PSNR, 20], abs=1e-4)
-    assert metrics.ssim(pictures, constant(0.0))[0] == pytest.approx(1)
-    assert metrics.ssim(pictures, constant(0.0))[1] < 0.1
+    expected = (2 * 0.5 * 0.6 + 1e-4) / (0.5**2 + 0.6**2 + 1e-4)
+    assert metrics.ssim(pictures, constant(0.0)).tolist() == pytest.approx([1, expected], abs=1e-3)
 
 
 def test_differences_are_percent_of_the_range() -> None:

@@ -22,10 +22,14 @@ MAX_PSNR = 60.0
 
 
 def ssim(image: Tensor, target: Tensor) -> Tensor:
-    """SSIM (B,) of RGB pictures: Gaussian window of 11 pixels, sigma 1.5."""
+    """SSIM (B,) of RGB pictures brought to [0, 1]: Gaussian window of 11 pixels, sigma 1.5.
+
+    SSIM depends on where black lies: the same pictures in [-1, 1] score lower.
+    """
+    image, target = image * 0.5 + 0.5, target * 0.5 + 0.5
     if len(image) == 1:  # torchmetrics drops the batch's dimension here
-        return structural_similarity_index_measure(image, target, data_range=RANGE).reshape(1)
-    return structural_similarity_index_measure(image, target, data_range=RANGE, reduction="none")
+        return structural_similarity_index_measure(image, target, data_range=1.0).reshape(1)
+    return structural_similarity_index_measure(image, target, data_range=1.0, reduction="none")
 
 
 def psnr(image: Tensor, target: Tensor) -> Tensor:
