@@ -6,6 +6,7 @@ loads `hub/leed-open`, or the folder or Hub repository that the variable LEED_MO
 """
 
 import csv
+import math
 import os
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -17,6 +18,7 @@ from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
 
 from leed import EXPRESSIONS, LEED, Expression
+from leed.alignment import Face, find_faces
 from leed.editor import FaceEditor, NoFaceError, PhotoError, PreparedPhoto, open_photo
 from leed.images import INNER_CROP
 from leed.provenance import save_marked, save_plain
@@ -61,6 +63,13 @@ CSS = """
 #caption { font-size: 0.9rem; }
 #message { border-left: 4px solid var(--primary-500); padding: 0.5rem 0.75rem; background: var(--primary-50); }
 .dark #message { background: var(--neutral-800); }
+#photo-and-outlines { position: relative; }
+#outlines { position: absolute; inset: 0 0 auto 0; height: 280px; padding: 0; pointer-events: none; z-index: 1; }
+#outlines div, #outlines svg { height: 100%; width: 100%; padding: 0; }
+#outlines rect { fill: none; stroke: white; stroke-width: 2; rx: 2%; vector-effect: non-scaling-stroke; }
+#outlines text { fill: white; font-weight: 600; paint-order: stroke; stroke: #0008; stroke-width: 0.12em; }
+#outlines .chosen rect { stroke: var(--primary-500); stroke-width: 3; }
+#outlines .other rect { stroke-dasharray: 6 4; }
 .faces .grid-container { grid-template-columns: repeat(auto-fill, minmax(64px, 1fr)); grid-auto-rows: auto; }
 .faces .grid-wrap { padding: 0; min-height: 0; }
 .faces .caption-label { position: absolute; width: 1px; height: 1px; padding: 0; clip-path: inset(50%); }
@@ -134,16 +143,29 @@ def own_expression(path: str, center_crop: bool) -> Expression:
     return editor().expression(open_photo(path), center_crop)
 
 
+@lru_cache(maxsize=512)
+def found(path: str) -> tuple[tuple[int, int], list[Face]]:
+    """The size of a photo and the faces in it, the largest first. Raises `PhotoError`."""
+    photo = open_photo(path)
+    return photo.size, find_faces(photo)
+
+
 @lru_cache(maxsize=16)
-def prepare(path: str, center_crop: bool) -> PreparedPhoto:
-    """A photo with everything done that depends neither on the expression nor on alpha."""
-    return editor().prepare(open_photo(path), gallery_expression(0), center_crop=center_crop)
+def prepare(path: str, center_crop: bool, face: int) -> PreparedPhoto:
+    """A photo with everything done that depends neither on the expression nor on alpha.
+
+    Raises `PhotoError` and `NoFaceError`.
+    """
+    faces = found(path)[1]
+    if faces and not 0 <= face < len(faces):
+        raise PhotoError(f"face must be in [0, {len(faces) - 1}] for this photo, got {face}.")
+    return editor().prepare(open_photo(path), gallery_expression(0), face, center_crop)
 
 
 @lru_cache(maxsize=64)
-def preview(path: str, center_crop: bool) -> PreparedPhoto:
+def preview(path: str, center_crop: bool, face: int) -> PreparedPhoto:
     """The same with a photo of the page's size."""
-    return prepare(path, center_crop).at_most(PREVIEW_SIDE)
+    return prepare(path, center_crop, face).at_most(PREVIEW_SIDE)
 
 
 def chosen_expression(reference: int, own_reference: str | None, center_crop: bool) -> Expression:
@@ -171,8 +193,9 @@ def edit(
     own_reference: str | None = None,
     alpha: float = 1.0,
     center_crop: bool = False,
+    face: int = 0,
 ) -> tuple[Path, Path]:
-    """Edits the expression of the largest face in a photo.
+    """Edits the expression of a face in a photo.
 
     Args:
         photo: a picture with a face, at most 16 megapixels
@@ -180,6 +203,7 @@ def edit(
         own_reference: a picture with a face that shows the expression, used instead of the gallery's
         alpha: strength of the expression, from 0 (neutral) to 1.5
         center_crop: where no face is found, take the centre of the picture for a face
+        face: which face of the photo; 0 is the largest
 
     Returns:
         the edited face and the whole photo with it, as PNG files that are marked as altered
@@ -188,20 +212,22 @@ def edit(
         raise gr.Error("Please give a photo first.", print_exception=False)
     try:
         expression = chosen_expression(reference, own_reference, center_crop)
-        result = prepare(photo, center_crop).with_expression(expression)(alpha)
+        result = prepare(photo, center_crop, int(face)).with_expression(expression)(alpha)
     except (PhotoError, NoFaceError) as error:
         raise gr.Error(str(error), print_exception=False) from error
-    face, whole = result_path("leed-face.png"), result_path("leed-photo.png")
-    return save_marked(result.edited, face), save_marked(result.photo, whole)
+    edited, whole = result_path("leed-face.png"), result_path("leed-photo.png")
+    return save_marked(result.edited, edited), save_marked(result.photo, whole)
 
 
-def show(photo: str | None, reference: int, own_reference: str | None, alpha: float, center_crop: bool) -> tuple:
+def show(
+    photo: str | None, reference: int, own_reference: str | None, alpha: float, center_crop: bool, face: int
+) -> tuple:
     """The page's results, in preview size: comparison, crop, edited face, message, offer of a centre crop."""
     if photo is None:
         return None, None, None, gr.Markdown(visible=False), gr.Checkbox(visible=center_crop)
     try:
         expression = chosen_expression(reference, own_reference, center_crop)
-        prepared = preview(photo, center_crop).with_expression(expression)
+        prepared = preview(photo, center_crop, face).with_expression(expression)
     except (PhotoError, NoFaceError) as error:
         offer = center_crop or isinstance(error, NoFaceError)
         return None, None, None, gr.Markdown(str(error), visible=True), gr.Checkbox(visible=offer)
@@ -210,11 +236,57 @@ def show(photo: str | None, reference: int, own_reference: str | None, alpha: fl
         save_plain(prepared.photo, result_path("photo.jpg")),
         save_marked(result.photo, result_path("edited.jpg")),
     )
-    crop, face = (
+    crop, edited = (
         save_plain(result.crop, result_path("face.png")),
         save_marked(result.edited, result_path("leed-face.png")),
     )
-    return comparison, crop, face, gr.Markdown(visible=False), gr.Checkbox(visible=center_crop)
+    return comparison, crop, edited, gr.Markdown(visible=False), gr.Checkbox(visible=center_crop)
+
+
+def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
+    """The size of a photo and its faces; none of a photo that cannot be read, which `show` says."""
+    try:
+        return found(photo) if photo is not None else ((1, 1), [])
+    except PhotoError:
+        return (1, 1), []
+
+
+def offer_faces(photo: str | None) -> tuple[gr.Radio, int, str]:
+    """For a new photo: the choice among its faces, if there are several; the largest; its faces outlined."""
+    size, faces = faces_of(photo)
+    names = [("1, the largest", 0), *((str(i + 1), i) for i in range(1, len(faces)))]
+    return gr.Radio(names, value=0, visible=len(faces) > 1), 0, outlines(size, faces, 0)
+
+
+def outline_face(photo: str | None, face: int) -> str:
+    """The faces of a photo outlined, `face` as the chosen one."""
+    return outlines(*faces_of(photo), face)
+
+
+def click_face(photo: str | None, event: gr.SelectData) -> tuple[int, int]:
+    """The face whose middle is nearest to a click on the photo, for the radio buttons and for the editor."""
+    _, faces = faces_of(photo)
+    nearest = min(range(len(faces)), key=lambda i: math.dist(faces[i].centre, event.index), default=0)
+    return nearest, nearest
+
+
+def outlines(size: tuple[int, int], faces: list[Face], chosen: int) -> str:
+    """A drawing to be laid over a photo of (width, height) `size`: a box around each face, numbered if several."""
+    if not faces:
+        return ""
+    boxes = []
+    for i, face in enumerate(faces):
+        left, top, right, bottom = face.box
+        number = f'<text x="{left:.0f}" y="{top:.0f}" dx="0.25em" dy="0.95em">{i + 1}</text>' if len(faces) > 1 else ""
+        boxes.append(
+            f'<g class="{"chosen" if i == chosen else "other"}">'
+            f'<rect x="{left:.0f}" y="{top:.0f}" width="{right - left:.0f}" height="{bottom - top:.0f}"/>{number}</g>'
+        )
+    said = "1 face found" if len(faces) == 1 else f"{len(faces)} faces found; face {chosen + 1} is chosen"
+    return (
+        f'<svg viewBox="0 0 {size[0]} {size[1]}" font-size="{max(size) / 16:.0f}" role="img" aria-label="{said}">'
+        f"{''.join(boxes)}</svg>"
+    )
 
 
 def references() -> list[dict]:
@@ -256,14 +328,25 @@ def build() -> gr.Blocks:
         with gr.Row():
             with gr.Column(min_width=300):
                 gr.Markdown("### 1. Photo")
-                photo = Photo(
-                    label="Photo with a face",
-                    sources=["upload", "webcam", "clipboard"],
-                    height=320,
-                    elem_id="photo",
-                    alt_text="The photo to edit",
-                    placeholder="Drop a photo here, click to choose one, or use the camera or the clipboard below",
+                with gr.Column(min_width=0, elem_id="photo-and-outlines"):
+                    photo = Photo(
+                        label="Photo with a face",
+                        sources=["upload", "webcam", "clipboard"],
+                        height=320,
+                        elem_id="photo",
+                        alt_text="The photo to edit",
+                        placeholder="Drop a photo here, click to choose one, or use the camera or the clipboard below",
+                    )
+                    outline = gr.HTML(elem_id="outlines")
+                which_face = gr.Radio(
+                    [("1, the largest", 0)],
+                    value=0,
+                    label="Face to edit",
+                    info="Numbered in the photo; a click on the photo chooses one, too.",
+                    visible=False,
+                    elem_id="which-face",
                 )
+                face = gr.Number(0, precision=0, label="face", visible="hidden")
                 message = gr.Markdown(visible=False, elem_id="message")
                 center_crop = gr.Checkbox(
                     label="Use the centre of the picture",
@@ -357,23 +440,27 @@ def build() -> gr.Blocks:
         size = editor().leed.config.image_size
         gr.Markdown(ABOUT.format(size=size), elem_id="about")
 
-        choice = [photo, reference, own_reference, alpha, center_crop]
+        choice = [photo, reference, own_reference, alpha, center_crop, face]
         page.load(lambda: portraits()[FIRST_PERSON][0], None, photo, api_visibility="private")
         expression.change(
             lambda name: gr.Gallery(thumbnails(name), selected_index=None), expression, faces, api_visibility="private"
         )
         people.select(person, None, photo, api_visibility="private")
         faces.select(pick, expression, [reference, own_reference], api_visibility="private")
-        gr.on(
-            [photo.change, reference.change, own_reference.change, alpha.change, center_crop.change],
-            show,
-            choice,
-            [comparison, crop, edited, message, center_crop],
-            trigger_mode="always_last",
-            show_progress="hidden",
-            concurrency_id="model",
-            api_visibility="private",
-        )
+        quiet = {"show_progress": "hidden", "api_visibility": "private"}
+        photo.select(click_face, photo, [which_face, face], **quiet)
+        which_face.input(int, which_face, face, **quiet)
+        face.change(outline_face, [photo, face], outline, **quiet)
+        draw = {
+            "fn": show,
+            "inputs": choice,
+            "outputs": [comparison, crop, edited, message, center_crop],
+            "trigger_mode": "always_last",
+            "concurrency_id": "model",
+            **quiet,
+        }
+        photo.change(offer_faces, photo, [which_face, face, outline], **quiet).then(**draw)
+        gr.on([item.change for item in choice if item is not photo], **draw)
         save.click(edit, choice, [edited, file], concurrency_id="model", api_name="edit").success(
             None, js="() => document.querySelector('#file').click()"
         )

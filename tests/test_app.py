@@ -54,6 +54,16 @@ def test_every_choice_has_an_effect(client: Client):
     np.testing.assert_array_equal(pixels(edit(client, PORTRAIT, reference=40, alpha=1.0)[0]), faces[0])
 
 
+def test_each_face_can_be_chosen(client: Client, two_people: Path):
+    """Face 0, the larger one, is in the right half, face 1 in the left."""
+    for face, (changed, kept) in enumerate([(slice(700, None), slice(0, 700)), (slice(0, 700), slice(700, None))]):
+        _, whole = edit(client, two_people, face=face)
+        change = np.abs(pixels(whole) - pixels(two_people))
+        assert change[:, changed].max() > 3 and change[:, kept].max() == 0
+    with pytest.raises(AppError, match=r"face must be in \[0, 1\] for this photo, got 2"):
+        edit(client, two_people, face=2)
+
+
 def test_references_are_listed_in_the_order_of_their_numbers(client: Client):
     references = client.predict(api_name="/references")
     assert [item["reference"] for item in references] == list(range(220))
@@ -101,7 +111,7 @@ def test_any_photo_works_and_its_metadata_stays_behind(client: Client, tmp_path:
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
 def test_files_that_nobody_uploaded_are_refused(app_url: str, meta: dict):
     """A request written by hand, with and without Gradio's own mark of a file; the client would upload the file."""
-    data = [{"path": str(PORTRAIT), **meta}, 0, None, 1.0, False]
+    data = [{"path": str(PORTRAIT), **meta}, 0, None, 1.0, False, 0]
     call = httpx.post(f"{app_url}/gradio_api/call/edit", json={"data": data})
     events = httpx.get(f"{app_url}/gradio_api/call/edit/{call.json()['event_id']}", timeout=60).text
     assert "event: error" in events and "event: complete" not in events

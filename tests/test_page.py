@@ -96,6 +96,28 @@ def test_example_people_can_be_chosen(page: "sync_api.Page"):
     changes.wait()
 
 
+def test_a_face_is_chosen_by_click_and_by_keyboard(page: "sync_api.Page", two_people: Path):
+    assert page.locator("#outlines rect").count() == 1 and not page.locator("#which-face").is_visible()
+    changes = Changes(page)
+    page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
+    page.set_input_files("#photo input[type=file]", two_people)
+    changes.wait()
+    larger, smaller = page.locator("#outlines rect").first, page.locator("#outlines rect").last
+    assert page.locator("#outlines text").all_text_contents() == ["1", "2"]
+    assert larger.bounding_box()["x"] > smaller.bounding_box()["x"]
+
+    changes = Changes(page)
+    box = smaller.bounding_box()  # where the page draws it is where it is clicked
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    changes.wait()
+    page.wait_for_selector("#outlines .chosen text:has-text('2')", state="attached")
+
+    changes = Changes(page)
+    page.locator("#which-face input").first.press("Space")
+    changes.wait()
+    page.wait_for_selector("#outlines .chosen text:has-text('1')", state="attached")
+
+
 def test_no_face_is_said_and_the_centre_can_be_used(page: "sync_api.Page", tmp_path: Path):
     Image.new("RGB", (300, 200), (120, 140, 160)).save(tmp_path / "wall.png")
     page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
