@@ -8,6 +8,8 @@ loads `hub/leed-open`, or the folder or Hub repository that the variable LEED_MO
 import csv
 import math
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -15,13 +17,16 @@ from uuid import uuid4
 
 import gradio as gr
 from gradio.data_classes import ImageData
+from gradio.events import Dependency
 from gradio.utils import get_upload_folder
 
 from leed import EXPRESSIONS, LEED, Expression
 from leed.alignment import Face, find_faces
 from leed.editor import FaceEditor, NoFaceError, PhotoError, PreparedPhoto, open_photo
+from leed.grid import grid
 from leed.images import INNER_CROP
-from leed.provenance import save_marked, save_plain
+from leed.provenance import save_marked, save_marked_sequence, save_plain
+from leed.sequence import FPS, sequence
 
 ROOT = Path(__file__).parent
 GALLERY = ROOT / "assets/gallery"
@@ -39,7 +44,8 @@ should be: the result is the same person with that expression.
 """
 
 CAPTION = (
-    "**AI-modified picture.** A model made this expression; the person did not. Saved files are marked as such (XMP)."
+    "**AI-modified picture:** a model made the expression, not the person. "
+    "Saved files carry a mark that says so (XMP)."
 )
 
 ABOUT = """
@@ -60,7 +66,7 @@ the face at {size}x{size} pixels.
 CSS = """
 .gradio-container { max-width: 1320px !important; margin: 0 auto !important; }
 #header h1 { font-size: 2rem; margin-bottom: 0.25rem; }
-#caption { font-size: 0.9rem; }
+#caption * { font-size: 0.875rem; line-height: 1.4; }
 #message { border-left: 4px solid var(--primary-500); padding: 0.5rem 0.75rem; background: var(--primary-50); }
 .dark #message { background: var(--neutral-800); }
 #photo-and-outlines { position: relative; }
@@ -151,11 +157,13 @@ def found(path: str) -> tuple[tuple[int, int], list[Face]]:
 
 
 @lru_cache(maxsize=16)
-def prepare(path: str, center_crop: bool, face: int) -> PreparedPhoto:
+def prepare(path: str | None, center_crop: bool, face: int) -> PreparedPhoto:
     """A photo with everything done that depends neither on the expression nor on alpha.
 
     Raises `PhotoError` and `NoFaceError`.
     """
+    if path is None:
+        raise PhotoError("Please give a photo first.")
     faces = found(path)[1]
     if faces and not 0 <= face < len(faces):
         raise PhotoError(f"face must be in [0, {len(faces) - 1}] for this photo, got {face}.")
@@ -168,13 +176,25 @@ def preview(path: str, center_crop: bool, face: int) -> PreparedPhoto:
     return prepare(path, center_crop, face).at_most(PREVIEW_SIDE)
 
 
+@cache
+def expressions_of(person: str) -> dict[str, int]:
+    """The number of the strongest face of each expression that a person of the gallery shows, neutral aside."""
+    faces = {item.expression: i for i, item in enumerate(gallery()) if item.person == person}
+    return {name: i for name, i in faces.items() if name != "neutral"}
+
+
+def checked(reference: int) -> int:
+    """The number of a face of the gallery. Raises `PhotoError` if there is none."""
+    if not 0 <= reference < len(gallery()):
+        raise PhotoError(f"reference must be in [0, {len(gallery()) - 1}], got {reference}.")
+    return int(reference)
+
+
 def chosen_expression(reference: int, own_reference: str | None, center_crop: bool) -> Expression:
     """One's own reference if there is one, else the gallery's. Raises `PhotoError` and `NoFaceError`."""
     if own_reference is not None:
         return own_expression(own_reference, center_crop)
-    if not 0 <= reference < len(gallery()):
-        raise PhotoError(f"reference must be in [0, {len(gallery()) - 1}], got {reference}.")
-    return gallery_expression(int(reference))
+    return gallery_expression(checked(reference))
 
 
 def result_path(name: str) -> Path:
@@ -182,6 +202,15 @@ def result_path(name: str) -> Path:
     folder = Path(get_upload_folder()) / uuid4().hex
     folder.mkdir(parents=True)
     return folder / name
+
+
+@contextmanager
+def said_to_the_visitor() -> Iterator[None]:
+    """Hands on what is wrong with a visitor's pictures or choices as one sentence."""
+    try:
+        yield
+    except (PhotoError, NoFaceError) as error:
+        raise gr.Error(str(error), print_exception=False) from error
 
 
 # What the page and the API call.
@@ -208,15 +237,58 @@ def edit(
     Returns:
         the edited face and the whole photo with it, as PNG files that are marked as altered
     """
-    if photo is None:
-        raise gr.Error("Please give a photo first.", print_exception=False)
-    try:
+    with said_to_the_visitor():
         expression = chosen_expression(reference, own_reference, center_crop)
         result = prepare(photo, center_crop, int(face)).with_expression(expression)(alpha)
-    except (PhotoError, NoFaceError) as error:
-        raise gr.Error(str(error), print_exception=False) from error
     edited, whole = result_path("leed-face.png"), result_path("leed-photo.png")
     return save_marked(result.edited, edited), save_marked(result.photo, whole)
+
+
+def make_sequence(
+    photo: str | None,
+    reference: int = 0,
+    own_reference: str | None = None,
+    center_crop: bool = False,
+    face: int = 0,
+) -> tuple[Path, Path, Path]:
+    """Makes a two-second loop of a face in a photo: neutral, the full expression, beyond it, and back.
+
+    Args:
+        photo: a picture with a face, at most 16 megapixels; the frames are at most 720 pixels wide and high
+        reference: number of a face of the gallery, as /references lists them
+        own_reference: a picture with a face that shows the expression, used instead of the gallery's
+        center_crop: where no face is found, take the centre of the picture for a face
+        face: which face of the photo; 0 is the largest
+
+    Returns:
+        the loop as MP4, animated WebP and GIF files that are marked as altered
+    """
+    with said_to_the_visitor():
+        expression = chosen_expression(reference, own_reference, center_crop)
+        frames = sequence(prepare(photo, center_crop, int(face)).with_expression(expression), MAX_ALPHA)
+    mp4, webp, gif = (
+        save_marked_sequence(frames, result_path(f"leed-sequence.{suffix}"), FPS) for suffix in ("mp4", "webp", "gif")
+    )
+    return mp4, webp, gif
+
+
+def make_grid(photo: str | None, reference: int = 0, center_crop: bool = False, face: int = 0) -> Path:
+    """Gives a face in a photo all expressions of a person of the gallery, each at three strengths.
+
+    Args:
+        photo: a picture with a face, at most 16 megapixels
+        reference: number of a face of the gallery, as /references lists them; its person's expressions are used
+        center_crop: where no face is found, take the centre of the picture for a face
+        face: which face of the photo; 0 is the largest
+
+    Returns:
+        a labelled sheet of all the edited faces, as a PNG file that is marked as altered
+    """
+    with said_to_the_visitor():
+        numbers = expressions_of(gallery()[checked(reference)].person)
+        prepared = prepare(photo, center_crop, int(face))
+    picture = grid(prepared, {name: gallery_expression(i) for name, i in numbers.items()})
+    return save_marked(picture, result_path("leed-expressions.png"))
 
 
 def show(
@@ -321,6 +393,84 @@ def pick(expression: str, event: gr.SelectData) -> tuple[int, None]:
 # The page.
 
 
+def strength(elem_id: str) -> gr.Slider:
+    """The slider of alpha."""
+    return gr.Slider(
+        0,
+        MAX_ALPHA,
+        value=1.0,
+        step=0.05,
+        label="Strength (alpha)",
+        info="0 is a neutral face, 1 as strong as in the reference; more exaggerates.",
+        elem_id=elem_id,
+    )
+
+
+def sequence_tab(choice: list[gr.components.Component]) -> None:
+    """A loop of what is chosen, which is removed when something else is."""
+    gr.Markdown("The face goes from neutral to the chosen expression, beyond it, and back.")
+    make = gr.Button("Make the sequence", variant="primary", elem_id="make-sequence")
+    film = gr.Video(
+        label="Sequence", autoplay=True, loop=True, interactive=False, visible=False, buttons=[], elem_id="sequence"
+    )
+    with gr.Row(visible=False, elem_id="sequence-files") as row:
+        files = [gr.DownloadButton(name, min_width=80) for name in ("MP4", "WebP", "GIF")]
+    made = long_work(make, make_sequence, choice, files, api_name="sequence")
+    made.success(
+        lambda path: (gr.Video(path, visible=True), gr.Row(visible=True)),
+        files[0],
+        [film, row],
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    hide_when_outdated(choice, [film, row])
+
+
+def grid_tab(choice: list[gr.components.Component]) -> None:
+    """A sheet of all expressions, which is removed when another photo or person is chosen."""
+    gr.Markdown("Every expression of the chosen reference person, at three strengths each.")
+    make = gr.Button("Make the sheet", variant="primary", elem_id="make-grid")
+    sheet = gr.Image(
+        label="All expressions",
+        show_label=False,
+        visible=False,
+        buttons=["fullscreen"],
+        elem_id="grid",
+        alt_text="The face with all expressions, at three strengths each",
+    )
+    file = gr.DownloadButton("Download sheet (PNG)", visible=False, elem_id="grid-file")
+    made = long_work(make, make_grid, choice, file, api_name="grid")
+    made.success(
+        lambda path: (gr.Image(path, visible=True), gr.DownloadButton(visible=True)),
+        file,
+        [sheet, file],
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    hide_when_outdated(choice, [sheet, file])
+
+
+def long_work(button: gr.Button, work: Callable, inputs: list, outputs: list | gr.Button, api_name: str) -> Dependency:
+    """Has a button start what takes seconds; until it is done, the button says so and cannot be clicked again."""
+    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    busy = button.click(lambda: gr.Button("One moment ...", interactive=False), None, button, **quiet)
+    done = busy.then(work, inputs, outputs, concurrency_id="long", show_progress="hidden", api_name=api_name)
+    done.then(lambda: gr.Button(button.value, interactive=True), None, button, **quiet)
+    return done
+
+
+def hide_when_outdated(choice: list[gr.components.Component], results: list[gr.blocks.Block]) -> None:
+    """Hides results that no longer belong to what is chosen."""
+    gr.on(
+        [item.change for item in choice],
+        lambda: [gr.update(visible=False)] * len(results),
+        None,
+        results,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
 def build() -> gr.Blocks:
     first_happy = [item.expression for item in gallery()].index("happy")
     with gr.Blocks(title="LEED", delete_cache=(600, CACHE_SECONDS), analytics_enabled=False) as page:
@@ -400,43 +550,41 @@ def build() -> gr.Blocks:
                     )
             with gr.Column(min_width=300):
                 gr.Markdown("### 3. Result")
-                alpha = gr.Slider(
-                    0,
-                    MAX_ALPHA,
-                    value=1.0,
-                    step=0.05,
-                    label="Strength (alpha)",
-                    info="0 is a neutral face, 1 as strong as in the reference; more exaggerates.",
-                    elem_id="alpha",
-                )
-                comparison = gr.ImageSlider(
-                    label="Before and after: drag the divider",
-                    slider_position=20,
-                    buttons=["fullscreen"],
-                    elem_id="comparison",
-                )
                 gr.Markdown(CAPTION, elem_id="caption")
-                with gr.Row():
-                    crop = gr.Image(
-                        label="Face",
-                        min_width=120,
-                        height=180,
-                        buttons=[],
-                        elem_id="crop",
-                        elem_classes="face",
-                        alt_text="The aligned face before the edit",
-                    )
-                    edited = gr.Image(
-                        label="Edited face",
-                        min_width=120,
-                        height=180,
-                        buttons=["download"],
-                        elem_id="edited",
-                        elem_classes="face",
-                        alt_text="The aligned face with the chosen expression",
-                    )
-                save = gr.Button("Download photo (PNG)", variant="primary", elem_id="save")
-                file = gr.DownloadButton(visible="hidden", elem_id="file")
+                with gr.Tabs():
+                    with gr.Tab("Picture"):
+                        alpha = strength("alpha")
+                        comparison = gr.ImageSlider(
+                            label="Before and after: drag the divider",
+                            slider_position=20,
+                            buttons=["fullscreen"],
+                            elem_id="comparison",
+                        )
+                        with gr.Row():
+                            crop = gr.Image(
+                                label="Face",
+                                min_width=120,
+                                height=180,
+                                buttons=[],
+                                elem_id="crop",
+                                elem_classes="face",
+                                alt_text="The aligned face before the edit",
+                            )
+                            edited = gr.Image(
+                                label="Edited face",
+                                min_width=120,
+                                height=180,
+                                buttons=["download"],
+                                elem_id="edited",
+                                elem_classes="face",
+                                alt_text="The aligned face with the chosen expression",
+                            )
+                        save = gr.Button("Download photo (PNG)", variant="primary", elem_id="save")
+                        file = gr.DownloadButton(visible="hidden", elem_id="file")
+                    with gr.Tab("Sequence"):
+                        sequence_tab([photo, reference, own_reference, center_crop, face])
+                    with gr.Tab("All expressions"):
+                        grid_tab([photo, reference, center_crop, face])
         size = editor().leed.config.image_size
         gr.Markdown(ABOUT.format(size=size), elem_id="about")
 

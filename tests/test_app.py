@@ -64,6 +64,29 @@ def test_each_face_can_be_chosen(client: Client, two_people: Path):
         edit(client, two_people, face=2)
 
 
+def test_sequence_comes_as_three_marked_files(client: Client, two_people: Path):
+    files = [Path(path) for path in client.predict(photo=handle_file(two_people), face=1, api_name="/sequence")]
+    assert [file.suffix for file in files] == [".mp4", ".webp", ".gif"]
+    for file in files:
+        assert is_marked(file)
+    for file in files[1:]:
+        with Image.open(file) as saved:
+            assert saved.n_frames == 30 and max(saved.size) == 720
+    with pytest.raises(AppError, match="give a photo"):
+        client.predict(photo=None, api_name="/sequence")
+
+
+def test_grid_is_one_marked_sheet(client: Client):
+    sheets = [
+        Path(client.predict(photo=handle_file(PORTRAIT), reference=reference, api_name="/grid"))
+        for reference in (10, 12, 20)  # the first and the last of person 1's happy faces are 10 and 12
+    ]
+    assert all(is_marked(sheet) and sheet.suffix == ".png" for sheet in sheets)
+    assert (pixels(sheets[0]) == pixels(sheets[1])).all() and (pixels(sheets[0]) != pixels(sheets[2])).any()
+    with pytest.raises(AppError, match=r"reference must be in \[0, 219\], got -1"):
+        client.predict(photo=handle_file(PORTRAIT), reference=-1, api_name="/grid")
+
+
 def test_references_are_listed_in_the_order_of_their_numbers(client: Client):
     references = client.predict(api_name="/references")
     assert [item["reference"] for item in references] == list(range(220))

@@ -118,6 +118,33 @@ def test_a_face_is_chosen_by_click_and_by_keyboard(page: "sync_api.Page", two_pe
     page.wait_for_selector("#outlines .chosen text:has-text('1')", state="attached")
 
 
+def test_sequence_plays_and_is_saved_marked(page: "sync_api.Page", tmp_path: Path):
+    page.get_by_role("tab", name="Sequence").click()
+    page.click("#make-sequence")
+    page.wait_for_selector("#sequence video")
+    page.wait_for_function("(film => !film.paused && film.currentTime > 0)(document.querySelector('#sequence video'))")
+    for name, suffix in (("MP4", ".mp4"), ("WebP", ".webp"), ("GIF", ".gif")):
+        with page.expect_download() as download:
+            page.locator("#sequence-files").get_by_text(name).click()
+        path = tmp_path / download.value.suggested_filename
+        download.value.save_as(path)
+        assert path.suffix == suffix and is_marked(path)
+    page.click("#gallery button >> nth=3")  # the sequence shows something else than what is chosen now
+    page.wait_for_selector("#sequence video", state="hidden")
+    page.wait_for_selector("#make-sequence:enabled")
+
+
+def test_sheet_of_all_expressions(page: "sync_api.Page", tmp_path: Path):
+    page.get_by_role("tab", name="All expressions").click()
+    page.click("#make-grid")
+    page.wait_for_selector("#grid img")
+    with page.expect_download() as download:
+        page.click("#grid-file")
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+    assert path.suffix == ".png" and is_marked(path)
+
+
 def test_no_face_is_said_and_the_centre_can_be_used(page: "sync_api.Page", tmp_path: Path):
     Image.new("RGB", (300, 200), (120, 140, 160)).save(tmp_path / "wall.png")
     page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
