@@ -5,6 +5,7 @@
 loads `hub/leed-open`, or the folder or Hub repository that the variable LEED_MODEL names.
 """
 
+import base64
 import csv
 import math
 import os
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,7 +27,8 @@ from leed.alignment import Face, find_faces
 from leed.editor import FaceEditor, NoFaceError, PhotoError, PreparedPhoto, open_photo
 from leed.grid import grid
 from leed.images import INNER_CROP
-from leed.provenance import save_marked, save_marked_sequence, save_plain
+from leed.live import edit_frame
+from leed.provenance import jpeg, save_marked, save_marked_sequence, save_plain
 from leed.sequence import FPS, sequence
 
 ROOT = Path(__file__).parent
@@ -35,6 +38,10 @@ MODEL = os.environ.get("LEED_MODEL") or str(ROOT / "hub/leed-open")
 MAX_ALPHA = 1.5
 PREVIEW_SIDE = 900  # longest side of the photos on the page; the download has all pixels [px]
 FIRST_PERSON = 4  # of the examples, shown to who comes to the page
+LIVE_PERSON = "comp05"  # of the gallery, whose expressions the live camera takes
+LIVE_SECONDS = 120  # of work for one visitor's camera; then it stops, for the next one's sake
+LIVE_INTERVAL = 0.1  # between two pictures that the page sends; what comes while one is worked on is dropped [s]
+LIVE_VISITORS = 2  # at the same time
 CACHE_SECONDS = 3600  # uploads and results are deleted when they are that old
 
 TITLE = """
@@ -113,6 +120,22 @@ class Photo(gr.Image):
         ):
             raise gr.Error("Please upload the picture as a file.", print_exception=False)
         return payload.path
+
+
+class Camera(gr.Image):
+    """A camera whose pictures come one by one, and a screen for them: bytes of JPEG files, which touch no disk."""
+
+    is_template = True
+
+    def preprocess(self, payload: ImageData | None) -> bytes | None:
+        if payload is None or not (payload.url or "").startswith("data:image/"):
+            return None  # no frame of a camera
+        return base64.b64decode(payload.url.partition(",")[2])
+
+    def postprocess(self, value: bytes | None) -> ImageData | None:
+        if value is None:
+            return None
+        return ImageData(orig_name="frame.jpg", url="data:image/jpeg;base64," + base64.b64encode(value).decode())
 
 
 # The work. Gradio names an upload's folder by its content, so a path stands for a picture in the caches below.
@@ -315,6 +338,16 @@ def show(
     return comparison, crop, edited, gr.Markdown(visible=False), gr.Checkbox(visible=center_crop)
 
 
+def live(frame: bytes | None, expression: str, alpha: float) -> bytes | None:
+    """A camera's picture with an expression on its largest face."""
+    if frame is None:
+        return None
+    number = expressions_of(LIVE_PERSON)[expression.lower()]
+    with said_to_the_visitor():
+        photo = open_photo(BytesIO(frame))
+    return jpeg(*edit_frame(editor(), photo, gallery_expression(number), alpha))
+
+
 def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
     """The size of a photo and its faces; none of a photo that cannot be read, which `show` says."""
     try:
@@ -459,6 +492,52 @@ def long_work(button: gr.Button, work: Callable, inputs: list, outputs: list | g
     return done
 
 
+def live_tab() -> None:
+    """The camera's pictures beside their edits. Of those that come during an edit Gradio keeps only the last."""
+    gr.Markdown(
+        "Give access to your camera, press *Record* and move: each picture gets the expression that you choose. "
+        "No picture is kept, and the camera stops by itself after a few minutes."
+    )
+    with gr.Row():
+        expression = gr.Radio(
+            [name.capitalize() for name in expressions_of(LIVE_PERSON)],
+            value="Happy",
+            label="Expression",
+            info="Can be changed while the camera runs.",
+            elem_id="live-expression",
+        )
+        alpha = strength("live-alpha")
+    with gr.Row():
+        camera = Camera(
+            label="Your camera",
+            sources=["webcam"],
+            streaming=True,
+            webcam_options=gr.WebcamOptions(constraints={"video": {"width": 640, "height": 480}}),
+            height=420,
+            elem_id="camera",
+            alt_text="Your camera",
+        )
+        screen = Camera(
+            label="With the expression: AI-modified",
+            interactive=False,
+            buttons=["fullscreen"],
+            height=420,
+            elem_id="screen",
+            alt_text="The camera's picture with the chosen expression",
+        )
+    camera.stream(
+        live,
+        [camera, expression, alpha],
+        screen,
+        stream_every=LIVE_INTERVAL,
+        time_limit=LIVE_SECONDS,
+        concurrency_limit=LIVE_VISITORS,
+        concurrency_id="live",
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
 def hide_when_outdated(choice: list[gr.components.Component], results: list[gr.blocks.Block]) -> None:
     """Hides results that no longer belong to what is chosen."""
     gr.on(
@@ -471,147 +550,156 @@ def hide_when_outdated(choice: list[gr.components.Component], results: list[gr.b
     )
 
 
-def build() -> gr.Blocks:
+def photo_tab(page: gr.Blocks) -> None:
+    """A photo, a reference, and what comes out of them."""
     first_happy = [item.expression for item in gallery()].index("happy")
+    with gr.Row():
+        with gr.Column(min_width=300):
+            gr.Markdown("### 1. Photo")
+            with gr.Column(min_width=0, elem_id="photo-and-outlines"):
+                photo = Photo(
+                    label="Photo with a face",
+                    sources=["upload", "webcam", "clipboard"],
+                    height=320,
+                    elem_id="photo",
+                    alt_text="The photo to edit",
+                    placeholder="Drop a photo here, click to choose one, or use the camera or the clipboard below",
+                )
+                outline = gr.HTML(elem_id="outlines")
+            which_face = gr.Radio(
+                [("1, the largest", 0)],
+                value=0,
+                label="Face to edit",
+                info="Numbered in the photo; a click on the photo chooses one, too.",
+                visible=False,
+                elem_id="which-face",
+            )
+            face = gr.Number(0, precision=0, label="face", visible="hidden")
+            message = gr.Markdown(visible=False, elem_id="message")
+            center_crop = gr.Checkbox(
+                label="Use the centre of the picture",
+                info="If no face is found, the central square is taken for one.",
+                visible=False,
+                elem_id="center-crop",
+            )
+            gr.Markdown("Or one of these people, who do not exist:")
+            people = gr.Gallery(
+                portraits(),
+                label="Example people",
+                show_label=False,
+                columns=5,
+                allow_preview=False,
+                object_fit="cover",
+                buttons=[],
+                elem_id="people",
+                elem_classes="faces",
+            )
+        with gr.Column(min_width=300):
+            gr.Markdown("### 2. Expression")
+            expression = gr.Radio(
+                [name.capitalize() for name in EXPRESSIONS],
+                value="Happy",
+                label="Expression",
+                info="Which faces to choose from.",
+                elem_id="expression",
+            )
+            gr.Markdown("Click the face whose expression you want; each person shows it in several strengths.")
+            faces = gr.Gallery(
+                thumbnails("happy"),
+                label="Reference faces",
+                show_label=False,
+                columns=5,
+                height=330,
+                allow_preview=False,
+                selected_index=0,
+                object_fit="cover",
+                buttons=[],
+                elem_id="gallery",
+                elem_classes="faces",
+            )
+            reference = gr.Number(first_happy, precision=0, label="reference", visible="hidden")
+            with gr.Accordion("Or a reference of your own", open=False):
+                own_reference = Photo(
+                    label="Photo of a face with the expression",
+                    sources=["upload", "webcam", "clipboard"],
+                    height=240,
+                    elem_id="own-reference",
+                    alt_text="Your own reference",
+                )
+        with gr.Column(min_width=300):
+            gr.Markdown("### 3. Result")
+            gr.Markdown(CAPTION, elem_id="caption")
+            with gr.Tabs():
+                with gr.Tab("Picture"):
+                    alpha = strength("alpha")
+                    comparison = gr.ImageSlider(
+                        label="Before and after: drag the divider",
+                        slider_position=20,
+                        buttons=["fullscreen"],
+                        elem_id="comparison",
+                    )
+                    with gr.Row():
+                        crop = gr.Image(
+                            label="Face",
+                            min_width=120,
+                            height=180,
+                            buttons=[],
+                            elem_id="crop",
+                            elem_classes="face",
+                            alt_text="The aligned face before the edit",
+                        )
+                        edited = gr.Image(
+                            label="Edited face",
+                            min_width=120,
+                            height=180,
+                            buttons=["download"],
+                            elem_id="edited",
+                            elem_classes="face",
+                            alt_text="The aligned face with the chosen expression",
+                        )
+                    save = gr.Button("Download photo (PNG)", variant="primary", elem_id="save")
+                    file = gr.DownloadButton(visible="hidden", elem_id="file")
+                with gr.Tab("Sequence"):
+                    sequence_tab([photo, reference, own_reference, center_crop, face])
+                with gr.Tab("All expressions"):
+                    grid_tab([photo, reference, center_crop, face])
+
+    choice = [photo, reference, own_reference, alpha, center_crop, face]
+    page.load(lambda: portraits()[FIRST_PERSON][0], None, photo, api_visibility="private")
+    expression.change(
+        lambda name: gr.Gallery(thumbnails(name), selected_index=None), expression, faces, api_visibility="private"
+    )
+    people.select(person, None, photo, api_visibility="private")
+    faces.select(pick, expression, [reference, own_reference], api_visibility="private")
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    photo.select(click_face, photo, [which_face, face], **quiet)
+    which_face.input(int, which_face, face, **quiet)
+    face.change(outline_face, [photo, face], outline, **quiet)
+    draw = {
+        "fn": show,
+        "inputs": choice,
+        "outputs": [comparison, crop, edited, message, center_crop],
+        "trigger_mode": "always_last",
+        "concurrency_id": "model",
+        **quiet,
+    }
+    photo.change(offer_faces, photo, [which_face, face, outline], **quiet).then(**draw)
+    gr.on([item.change for item in choice if item is not photo], **draw)
+    save.click(edit, choice, [edited, file], concurrency_id="model", api_name="edit").success(
+        None, js="() => document.querySelector('#file').click()"
+    )
+
+
+def build() -> gr.Blocks:
     with gr.Blocks(title="LEED", delete_cache=(600, CACHE_SECONDS), analytics_enabled=False) as page:
         gr.Markdown(TITLE, elem_id="header")
-        with gr.Row():
-            with gr.Column(min_width=300):
-                gr.Markdown("### 1. Photo")
-                with gr.Column(min_width=0, elem_id="photo-and-outlines"):
-                    photo = Photo(
-                        label="Photo with a face",
-                        sources=["upload", "webcam", "clipboard"],
-                        height=320,
-                        elem_id="photo",
-                        alt_text="The photo to edit",
-                        placeholder="Drop a photo here, click to choose one, or use the camera or the clipboard below",
-                    )
-                    outline = gr.HTML(elem_id="outlines")
-                which_face = gr.Radio(
-                    [("1, the largest", 0)],
-                    value=0,
-                    label="Face to edit",
-                    info="Numbered in the photo; a click on the photo chooses one, too.",
-                    visible=False,
-                    elem_id="which-face",
-                )
-                face = gr.Number(0, precision=0, label="face", visible="hidden")
-                message = gr.Markdown(visible=False, elem_id="message")
-                center_crop = gr.Checkbox(
-                    label="Use the centre of the picture",
-                    info="If no face is found, the central square is taken for one.",
-                    visible=False,
-                    elem_id="center-crop",
-                )
-                gr.Markdown("Or one of these people, who do not exist:")
-                people = gr.Gallery(
-                    portraits(),
-                    label="Example people",
-                    show_label=False,
-                    columns=5,
-                    allow_preview=False,
-                    object_fit="cover",
-                    buttons=[],
-                    elem_id="people",
-                    elem_classes="faces",
-                )
-            with gr.Column(min_width=300):
-                gr.Markdown("### 2. Expression")
-                expression = gr.Radio(
-                    [name.capitalize() for name in EXPRESSIONS],
-                    value="Happy",
-                    label="Expression",
-                    info="Which faces to choose from.",
-                    elem_id="expression",
-                )
-                gr.Markdown("Click the face whose expression you want; each person shows it in several strengths.")
-                faces = gr.Gallery(
-                    thumbnails("happy"),
-                    label="Reference faces",
-                    show_label=False,
-                    columns=5,
-                    height=330,
-                    allow_preview=False,
-                    selected_index=0,
-                    object_fit="cover",
-                    buttons=[],
-                    elem_id="gallery",
-                    elem_classes="faces",
-                )
-                reference = gr.Number(first_happy, precision=0, label="reference", visible="hidden")
-                with gr.Accordion("Or a reference of your own", open=False):
-                    own_reference = Photo(
-                        label="Photo of a face with the expression",
-                        sources=["upload", "webcam", "clipboard"],
-                        height=240,
-                        elem_id="own-reference",
-                        alt_text="Your own reference",
-                    )
-            with gr.Column(min_width=300):
-                gr.Markdown("### 3. Result")
-                gr.Markdown(CAPTION, elem_id="caption")
-                with gr.Tabs():
-                    with gr.Tab("Picture"):
-                        alpha = strength("alpha")
-                        comparison = gr.ImageSlider(
-                            label="Before and after: drag the divider",
-                            slider_position=20,
-                            buttons=["fullscreen"],
-                            elem_id="comparison",
-                        )
-                        with gr.Row():
-                            crop = gr.Image(
-                                label="Face",
-                                min_width=120,
-                                height=180,
-                                buttons=[],
-                                elem_id="crop",
-                                elem_classes="face",
-                                alt_text="The aligned face before the edit",
-                            )
-                            edited = gr.Image(
-                                label="Edited face",
-                                min_width=120,
-                                height=180,
-                                buttons=["download"],
-                                elem_id="edited",
-                                elem_classes="face",
-                                alt_text="The aligned face with the chosen expression",
-                            )
-                        save = gr.Button("Download photo (PNG)", variant="primary", elem_id="save")
-                        file = gr.DownloadButton(visible="hidden", elem_id="file")
-                    with gr.Tab("Sequence"):
-                        sequence_tab([photo, reference, own_reference, center_crop, face])
-                    with gr.Tab("All expressions"):
-                        grid_tab([photo, reference, center_crop, face])
+        with gr.Tabs():
+            with gr.Tab("Photo"):
+                photo_tab(page)
+            with gr.Tab("Live camera"):
+                live_tab()
         size = editor().leed.config.image_size
         gr.Markdown(ABOUT.format(size=size), elem_id="about")
-
-        choice = [photo, reference, own_reference, alpha, center_crop, face]
-        page.load(lambda: portraits()[FIRST_PERSON][0], None, photo, api_visibility="private")
-        expression.change(
-            lambda name: gr.Gallery(thumbnails(name), selected_index=None), expression, faces, api_visibility="private"
-        )
-        people.select(person, None, photo, api_visibility="private")
-        faces.select(pick, expression, [reference, own_reference], api_visibility="private")
-        quiet = {"show_progress": "hidden", "api_visibility": "private"}
-        photo.select(click_face, photo, [which_face, face], **quiet)
-        which_face.input(int, which_face, face, **quiet)
-        face.change(outline_face, [photo, face], outline, **quiet)
-        draw = {
-            "fn": show,
-            "inputs": choice,
-            "outputs": [comparison, crop, edited, message, center_crop],
-            "trigger_mode": "always_last",
-            "concurrency_id": "model",
-            **quiet,
-        }
-        photo.change(offer_faces, photo, [which_face, face, outline], **quiet).then(**draw)
-        gr.on([item.change for item in choice if item is not photo], **draw)
-        save.click(edit, choice, [edited, file], concurrency_id="model", api_name="edit").success(
-            None, js="() => document.querySelector('#file').click()"
-        )
         gr.api(references, api_name="references")
     return page
 

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from uuid import UUID
 
@@ -32,6 +33,13 @@ MP4_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes
 GIF_FILTER = "split[a][b];[a]palettegen[palette];[b][palette]paletteuse=dither=bayer:bayer_scale=4:diff_mode=rectangle"
 
 
+def jpeg(image: Image.Image, marked: bool) -> bytes:
+    """A picture as the bytes of a JPEG file, with the mark or without it."""
+    buffer = BytesIO()
+    _write_jpeg(image, buffer, XMP if marked else None)
+    return buffer.getvalue()
+
+
 def save_marked(image: Image.Image, path: Path | str) -> Path:
     """Writes an edited picture as PNG or JPEG, by the path's suffix, with the mark."""
     return _save(image, Path(path), XMP)
@@ -44,18 +52,28 @@ def save_plain(image: Image.Image, path: Path | str) -> Path:
 
 def _save(image: Image.Image, path: Path, xmp: str | None) -> Path:
     """Nothing of what the picture came with (EXIF, GPS, comments, colour profile) is written."""
-    image = image.copy()
-    image.info = {}
     if path.suffix == ".png":
         chunks = PngInfo()
         if xmp is not None:
             chunks.add_itxt("XML:com.adobe.xmp", xmp)
-        image.save(path, pnginfo=chunks, compress_level=1)  # 6, the default, takes several times as long
+        plain(image).save(path, pnginfo=chunks, compress_level=1)  # 6, the default, takes several times as long
     elif path.suffix == ".jpg":
-        image.save(path, quality=92, **({"xmp": xmp.encode()} if xmp is not None else {}))
+        _write_jpeg(image, path, xmp)
     else:
         raise ValueError(f"pictures are saved as .png or .jpg, got {path.name}")
     return path
+
+
+def _write_jpeg(image: Image.Image, target: Path | BytesIO, xmp: str | None) -> None:
+    options = {} if xmp is None else {"xmp": xmp.encode()}
+    plain(image).save(target, "JPEG", quality=92, **options)
+
+
+def plain(image: Image.Image) -> Image.Image:
+    """The pixels of a picture, without what it came with: EXIF, GPS, comments, colour profile."""
+    image = image.copy()
+    image.info = {}
+    return image
 
 
 def save_marked_sequence(frames: list[Image.Image], path: Path | str, fps: int) -> Path:
@@ -65,7 +83,7 @@ def save_marked_sequence(frames: list[Image.Image], path: Path | str, fps: int) 
     """
     path = Path(path)
     if path.suffix == ".webp":
-        first, *rest = frames
+        first, *rest = map(plain, frames)
         first.save(
             path, save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, quality=85, method=2,
             xmp=XMP.encode(),

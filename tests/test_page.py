@@ -1,5 +1,6 @@
 """The demo in a real browser. Skipped where Chromium (`apt-get install chromium`) or playwright is not installed."""
 
+import base64
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,11 +31,33 @@ SECONDS = 60
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator["sync_api.Browser"]:
+def playwright() -> Iterator["sync_api.Playwright"]:
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: "sync_api.Playwright") -> Iterator["sync_api.Browser"]:
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def camera_page(playwright: "sync_api.Playwright", app_url: str, tmp_path: Path) -> Iterator["sync_api.Page"]:
+    """The page in a browser whose camera shows a person who moves from side to side."""
+    with Image.open(PORTRAIT) as portrait, open(tmp_path / "camera.mjpeg", "wb") as film:
+        for shift in (*range(0, 60, 4), *range(60, 0, -4)):
+            frame = Image.new("RGB", (640, 480), (205, 208, 205))
+            frame.paste(portrait.resize((442, 480)), (70 + shift, 0))
+            frame.save(film, "JPEG")
+    options = (*OPTIONS, f"--use-file-for-fake-video-capture={tmp_path / 'camera.mjpeg'}")
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+    page = browser.new_page(permissions=["camera"])
+    page.set_default_timeout(SECONDS * 1000)
+    page.goto(app_url)
+    yield page
+    browser.close()
 
 
 @pytest.fixture
@@ -176,6 +199,26 @@ def test_camera(page: "sync_api.Page"):
     page.wait_for_function("document.querySelector('#photo video').videoWidth > 0")
     page.locator("#photo").get_by_label("capture photo").click()
     page.wait_for_selector("#message:has-text('No face was found in the photo')")
+
+
+def test_live_camera_drops_what_it_cannot_edit_in_time(camera_page: "sync_api.Page", tmp_path: Path):
+    page = camera_page
+    page.get_by_role("tab", name="Live camera").click()
+    page.locator("#camera").get_by_text("Click to Access Webcam").click()
+    page.locator("#camera button", has_text="Record").click()
+    screen = page.locator("#screen img")
+    screen.wait_for()
+    frames = {screen.get_attribute("src")}
+    while len(frames) < 4:
+        page.wait_for_timeout(50)
+        frames.add(screen.get_attribute("src"))
+    page.locator("#camera button", has_text="Stop").click()
+    page.wait_for_timeout(1500)  # one frame may be under way
+    last = screen.get_attribute("src")
+    page.wait_for_timeout(1000)
+    assert screen.get_attribute("src") == last, "frames were queued"
+    (tmp_path / "frame.jpg").write_bytes(base64.b64decode(last.partition(",")[2]))
+    assert is_marked(tmp_path / "frame.jpg")
 
 
 def test_page_is_labelled(page: "sync_api.Page"):

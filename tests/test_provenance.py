@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leed.provenance import DIGITAL_SOURCE_TYPE, is_marked, save_marked, save_marked_sequence, save_plain
+from leed.provenance import DIGITAL_SOURCE_TYPE, is_marked, jpeg, save_marked, save_marked_sequence, save_plain
 
 
 @pytest.fixture
@@ -29,6 +29,11 @@ def test_mark_is_written_and_read(picture: Image.Image, suffix: str, tmp_path: P
         assert b"a secret" not in path.read_bytes()
         with Image.open(path) as saved:
             assert saved.size == picture.size and not saved.getexif() and "icc_profile" not in saved.info
+
+
+def test_bytes_are_those_of_the_file(picture: Image.Image, tmp_path: Path):
+    assert jpeg(picture, marked=True) == save_marked(picture, tmp_path / "marked.jpg").read_bytes()
+    assert jpeg(picture, marked=False) == save_plain(picture, tmp_path / "plain.jpg").read_bytes()
 
 
 def test_png_keeps_every_pixel(picture: Image.Image, tmp_path: Path):
