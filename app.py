@@ -46,8 +46,8 @@ CACHE_SECONDS = 3600  # uploads and results are deleted when they are that old
 
 TITLE = """
 # LEED
-**Your face, another expression.** Give a photo and a reference that shows an expression, and choose how strong it
-should be: the result is the same person with that expression.
+**Your face, another expression.** Give a photo and a face that shows an expression, choose how strong: the same person
+comes out with that expression.
 """
 
 CAPTION = (
@@ -72,9 +72,11 @@ the face at {size}x{size} pixels.
 
 CSS = """
 .gradio-container { max-width: 1320px !important; margin: 0 auto !important; }
+:focus-visible { outline: 2px solid var(--primary-600) !important; outline-offset: 2px; }
 #header h1 { font-size: 2rem; margin-bottom: 0.25rem; }
 #caption * { font-size: 0.875rem; line-height: 1.4; }
 #message { border-left: 4px solid var(--primary-500); padding: 0.5rem 0.75rem; background: var(--primary-50); }
+.dark { --color-accent: var(--primary-400); }
 .dark #message { background: var(--neutral-800); }
 #photo-and-outlines { position: relative; }
 #outlines { position: absolute; inset: 0 0 auto 0; height: 280px; padding: 0; pointer-events: none; z-index: 1; }
@@ -83,6 +85,7 @@ CSS = """
 #outlines text { fill: white; font-weight: 600; paint-order: stroke; stroke: #0008; stroke-width: 0.12em; }
 #outlines .chosen rect { stroke: var(--primary-500); stroke-width: 3; }
 #outlines .other rect { stroke-dasharray: 6 4; }
+@media (max-width: 640px) { #camera, #screen { height: 280px !important; } }  /* both on one screen */
 .faces .grid-container { grid-template-columns: repeat(auto-fill, minmax(64px, 1fr)); grid-auto-rows: auto; }
 .faces .grid-wrap { padding: 0; min-height: 0; }
 .faces .caption-label { position: absolute; width: 1px; height: 1px; padding: 0; clip-path: inset(50%); }
@@ -435,6 +438,7 @@ def strength(elem_id: str) -> gr.Slider:
         step=0.05,
         label="Strength (alpha)",
         info="0 is a neutral face, 1 as strong as in the reference; more exaggerates.",
+        min_width=300,
         elem_id=elem_id,
     )
 
@@ -499,15 +503,6 @@ def live_tab() -> None:
         "No picture is kept, and the camera stops by itself after a few minutes."
     )
     with gr.Row():
-        expression = gr.Radio(
-            [name.capitalize() for name in expressions_of(LIVE_PERSON)],
-            value="Happy",
-            label="Expression",
-            info="Can be changed while the camera runs.",
-            elem_id="live-expression",
-        )
-        alpha = strength("live-alpha")
-    with gr.Row():
         camera = Camera(
             label="Your camera",
             sources=["webcam"],
@@ -525,6 +520,16 @@ def live_tab() -> None:
             elem_id="screen",
             alt_text="The camera's picture with the chosen expression",
         )
+    with gr.Row():
+        expression = gr.Radio(
+            [name.capitalize() for name in expressions_of(LIVE_PERSON)],
+            value="Happy",
+            label="Expression",
+            info="Can be changed while the camera runs.",
+            min_width=300,
+            elem_id="live-expression",
+        )
+        alpha = strength("live-alpha")
     camera.stream(
         live,
         [camera, expression, alpha],
@@ -715,6 +720,14 @@ THEME = gr.themes.Soft(
     block_title_background_fill="transparent",
     block_title_text_color="*body_text_color",
     block_title_padding="0",
+    # Dark enough for white text on it, and grey text dark enough for white below it (contrast of 4.5, WCAG 2.1 AA).
+    color_accent="*primary_700",
+    slider_color="*primary_600",
+    button_primary_background_fill="*primary_700",
+    button_primary_background_fill_hover="*primary_800",
+    checkbox_label_background_fill_selected="*primary_700",
+    body_text_color_subdued="*neutral_500",
+    block_info_text_color="*neutral_500",
 )
 
 if __name__ == "__main__":

@@ -231,9 +231,38 @@ def test_page_is_labelled(page: "sync_api.Page"):
         assert page.get_by_text(text).count() > 0
 
 
-def test_phone_width_needs_no_sideways_scrolling(browser: "sync_api.Browser", app_url: str):
+def test_keyboard_reaches_every_control_in_the_order_of_the_page(page: "sync_api.Page"):
+    page.mouse.click(2, 2)
+    reached = []
+    while (name := next_by_keyboard(page)) is not None:
+        reached.append(name)
+    order = ["Photo", "Live camera", "Upload file", "example person 1", "Neutral", "Picture", "Download photo (PNG)"]
+    assert [name for name in reached if name in order] == order
+    for name in ("Happy", "All expressions", "range slider for Strength (alpha)", "Or a reference of your own"):
+        assert name in reached
+    assert not any(page.locator(hidden).is_visible() for hidden in ("#file", "#which-face"))
+
+
+def next_by_keyboard(page: "sync_api.Page") -> str | None:
+    """Presses Tab and gives the first line of the reached control's name; `None` at the end of the page."""
+    page.keyboard.press("Tab")
+    return page.evaluate(
+        """() => {
+            const control = document.activeElement
+            if (control === document.body) return null
+            const image = control.querySelector('img')
+            const name = control.ariaLabel && !image ? control.ariaLabel
+                : control.innerText || control.labels?.[0]?.innerText || image?.alt || ''
+            return name.trim().split('\\n')[0]
+        }"""
+    )
+
+
+@pytest.mark.parametrize("tab", ["Photo", "Live camera"])
+def test_phone_width_needs_no_sideways_scrolling(browser: "sync_api.Browser", app_url: str, tab: str):
     with browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True) as context:
         page = context.new_page()
         page.goto(app_url)
         page.wait_for_selector("#edited img", state="attached", timeout=SECONDS * 1000)
+        page.get_by_role("tab", name=tab).click()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
