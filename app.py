@@ -19,7 +19,6 @@ from uuid import uuid4
 
 import gradio as gr
 from gradio.data_classes import ImageData
-from gradio.events import Dependency
 from gradio.utils import get_upload_folder
 
 from leed import EXPRESSIONS, LEED, Expression
@@ -452,14 +451,7 @@ def sequence_tab(choice: list[gr.components.Component]) -> None:
     )
     with gr.Row(visible=False, elem_id="sequence-files") as row:
         files = [gr.DownloadButton(name, min_width=80) for name in ("MP4", "WebP", "GIF")]
-    made = long_work(make, make_sequence, choice, files, api_name="sequence")
-    made.success(
-        lambda path: (gr.Video(path, visible=True), gr.Row(visible=True)),
-        files[0],
-        [film, row],
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    long_work(make, make_sequence, choice, files, api_name="sequence", show=(film, [film, row]))
     hide_when_outdated(choice, [film, row])
 
 
@@ -476,24 +468,30 @@ def grid_tab(choice: list[gr.components.Component]) -> None:
         alt_text="The face with all expressions, at three strengths each",
     )
     file = gr.DownloadButton("Download sheet (PNG)", visible=False, elem_id="grid-file")
-    made = long_work(make, make_grid, choice, file, api_name="grid")
-    made.success(
-        lambda path: (gr.Image(path, visible=True), gr.DownloadButton(visible=True)),
-        file,
-        [sheet, file],
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    long_work(make, make_grid, choice, [file], api_name="grid", show=(sheet, [sheet, file]))
     hide_when_outdated(choice, [sheet, file])
 
 
-def long_work(button: gr.Button, work: Callable, inputs: list, outputs: list | gr.Button, api_name: str) -> Dependency:
-    """Has a button start what takes seconds; until it is done, the button says so and cannot be clicked again."""
+def long_work(
+    button: gr.Button,
+    work: Callable,
+    choice: list[gr.components.Component],
+    files: list[gr.DownloadButton],
+    api_name: str,
+    show: tuple[gr.components.Component, list[gr.blocks.Block]],
+) -> None:
+    """Has a button start what takes seconds; until it is done, the button says so and cannot be clicked again.
+
+    The first of `files` is then displayed by the first of `show`, and the others of `show` become visible. The
+    browser hands the file on: were it an input of the server's, a request could name any file there.
+    """
     quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    display, results = show
     busy = button.click(lambda: gr.Button("One moment ...", interactive=False), None, button, **quiet)
-    done = busy.then(work, inputs, outputs, concurrency_id="long", show_progress="hidden", api_name=api_name)
+    done = busy.then(work, choice, files, concurrency_id="long", show_progress="hidden", api_name=api_name)
+    done.success(None, files[0], display, js="file => file", api_visibility="private")
+    done.success(lambda: [gr.update(visible=True)] * len(results), None, results, **quiet)
     done.then(lambda: gr.Button(button.value, interactive=True), None, button, **quiet)
-    return done
 
 
 def live_tab() -> None:
@@ -731,4 +729,13 @@ THEME = gr.themes.Soft(
 )
 
 if __name__ == "__main__":
-    build().queue(max_size=32).launch(theme=THEME, css=CSS, max_file_size="10mb", footer_links=["api"])
+    build().queue(max_size=32).launch(
+        theme=THEME,
+        css=CSS,
+        max_file_size="10mb",
+        allowed_paths=[],
+        strict_cors=True,
+        enable_monitoring=False,  # at /monitoring, open to all otherwise
+        run_history=False,  # a visitor's pictures would stay in the browser
+        footer_links=["api"],
+    )
