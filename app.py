@@ -491,7 +491,8 @@ def long_work(
     done = busy.then(work, choice, files, concurrency_id="long", show_progress="hidden", api_name=api_name)
     done.success(None, files[0], display, js="file => file", api_visibility="private")
     done.success(lambda: [gr.update(visible=True)] * len(results), None, results, **quiet)
-    done.then(lambda: gr.Button(button.value, interactive=True), None, button, **quiet)
+    for ended in (done.success, done.failure):  # `then` does not follow a failure of what itself follows something
+        ended(lambda: gr.Button(button.value, interactive=True), None, button, **quiet)
 
 
 def live_tab() -> None:

@@ -174,6 +174,11 @@ def test_no_face_is_said_and_the_centre_can_be_used(page: "sync_api.Page", tmp_p
     page.set_input_files("#photo input[type=file]", tmp_path / "wall.png")
     page.wait_for_selector("#message:has-text('No face was found in the photo')")
     assert page.locator("#edited img").count() == 0
+    page.get_by_role("tab", name="Sequence").click()
+    page.click("#make-sequence")
+    page.get_by_test_id("toast-body").get_by_text("No face was found in the photo").wait_for()
+    page.wait_for_selector("#make-sequence:enabled:has-text('Make the sequence')")
+    page.get_by_role("tab", name="Picture").click()
     page.check("#center-crop input")
     page.wait_for_selector("#edited img", state="attached")
     page.wait_for_selector("#message", state="hidden")
