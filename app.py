@@ -20,6 +20,7 @@ from uuid import uuid4
 import gradio as gr
 from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
+from PIL import Image
 
 from leed import EXPRESSIONS, LEED, Expression
 from leed.alignment import Face, find_faces
@@ -174,10 +175,16 @@ def own_expression(path: str, center_crop: bool) -> Expression:
     return editor().expression(open_photo(path), center_crop)
 
 
+@lru_cache(maxsize=2)
+def opened(path: str) -> Image.Image:
+    """A photo that several of the functions below are about to need; large ones take long to decode."""
+    return open_photo(path)
+
+
 @lru_cache(maxsize=512)
 def found(path: str) -> tuple[tuple[int, int], list[Face]]:
     """The size of a photo and the faces in it, the largest first. Raises `PhotoError`."""
-    photo = open_photo(path)
+    photo = opened(path)
     return photo.size, find_faces(photo)
 
 
@@ -192,7 +199,7 @@ def prepare(path: str | None, center_crop: bool, face: int) -> PreparedPhoto:
     faces = found(path)[1]
     if faces and not 0 <= face < len(faces):
         raise PhotoError(f"face must be in [0, {len(faces) - 1}] for this photo, got {face}.")
-    return editor().prepare(open_photo(path), gallery_expression(0), face, center_crop)
+    return editor().prepare(opened(path), gallery_expression(0), face, center_crop)
 
 
 @lru_cache(maxsize=64)
