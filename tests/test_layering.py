@@ -14,6 +14,7 @@ LEVELS = {
     **dict.fromkeys(("data", "model"), 3),
     "training": 4,
     **dict.fromkeys(("editor", "evaluation"), 6),
+    **dict.fromkeys(("grid", "live", "sequence"), 7),
 }
 
 
