@@ -216,9 +216,9 @@ class TrainConfig:
     )
     lr_scheduler: str = "cosine"  # constant or cosine (flat for half the run, then cosine to 2 %)
     lr_warmup_steps: int = 100
-    adam_beta1: float = 0.5
-    adam_beta2: float = 0.999
-    max_grad_norm: float = 1.0
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.99  # a short memory: after quiet steps a long one makes a large gradient a huge step
+    max_grad_norm: float = 0.3
     use_ema: bool = True
     ema_decay: float = 0.999
     mixed_precision: str = "no"  # no, fp16 (GPU only), bf16

@@ -11,8 +11,12 @@ from leed.hub import HubModel
 from leed.images import to_pil, to_tensor
 from leed.networks import Decoder, Encoder, Extractor, Interpolation, Interpolator
 from leed.neutralizer import Neutralizer
+from leed.similarity import inner_ssim
 
 MAX_ALPHA = 2.0
+
+SETTLED = 0.95
+"""Below this neutrality, a rest of the expression is usually seen in a neutral face."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,17 @@ class LEED(HubModel):
         """The neutral face of `image`; a picture for a picture, a tensor for a tensor."""
         neutral = self.neutralizer(self._face(image, "image")).clamp(-1, 1)
         return to_pil(neutral) if isinstance(image, Image.Image) else neutral
+
+    @torch.no_grad()
+    def neutrality(self, image: Image.Image | Tensor) -> Tensor:
+        """How neutral the neutral faces of `image` are: (B,), at most 1.
+
+        SSIM of the inner face between the neutral face and its own neutral face: near 1 where the neutraliser finds
+        nothing left to do. Below SETTLED, an edit of that face, or with that face as its reference, is not to be
+        trusted.
+        """
+        once = self.neutralizer(self._face(image, "image")).clamp(-1, 1)
+        return inner_ssim(self.neutralizer(once).clamp(-1, 1), once)
 
     def _face(self, image: Image.Image | Tensor, name: str) -> Tensor:
         """The face as (B, 3, H, W) on the model's device. Raises `ValueError` for what is not a face tensor."""

@@ -673,14 +673,9 @@ def average_of(model: nn.Module, decay: float) -> AveragedModel:
     def average(means: list[Tensor], values: list[Tensor], num_averaged: Tensor | int) -> None:
         count = int(num_averaged)
         weight = 1 - min(decay, (1 + count) / (10 + count))
-        is_float = [mean.is_floating_point() for mean in means]
-        torch._foreach_lerp_(
-            [mean for mean, yes in zip(means, is_float, strict=True) if yes],
-            [value for value, yes in zip(values, is_float, strict=True) if yes],
-            weight,
-        )
-        for mean, value in zip(means, values, strict=True):
-            if not mean.is_floating_point():
-                mean.copy_(value)
+        if means[0].is_floating_point():  # torch gives tensors of one kind at a time
+            torch._foreach_lerp_(means, values, weight)
+        else:
+            torch._foreach_copy_(means, values)
 
     return AveragedModel(model, multi_avg_fn=average, use_buffers=True)

@@ -265,6 +265,7 @@ def test_an_untrained_model_edits_nothing(folders: dict[str, Path]) -> None:
     assert found["share"].value == pytest.approx((scores[0] - scores[1]) / (scores[2] - scores[1]))
     assert found["accuracy"].value == values["edit_correct"].mean()
     assert np.isfinite(values["monotone"]).sum() == 8 and found["alpha_monotone"].value == 0
+    assert found["alpha_monotone_way"].value == 0
 
 
 def test_the_result_does_not_depend_on_the_batch(folders: dict[str, Path]) -> None:
@@ -339,12 +340,12 @@ def test_neutral_command(folders: dict[str, Path], tmp_path: Path, capsys) -> No
     rows = {line.split(" | ")[0].removeprefix("| "): line.split(" | ")[1:] for line in printed.splitlines()}
     for line in neutral.LINES.values():
         assert line in rows, line
-    # An untrained neutraliser returns the picture.
+    # An untrained neutraliser returns the picture, but for the 2 % that its mask starts with.
     found = json.loads((tmp_path / "neutral.json").read_text())["figures"]["all"]
-    assert found["ssim_face"]["value"] == pytest.approx(found["picture_ssim_face"]["value"], abs=1e-3)
-    assert found["left_open"]["value"] == pytest.approx(1, abs=1e-3)
-    assert found["neutral_in_face"]["value"] == pytest.approx(1, abs=1e-3)
-    assert math.isclose(found["left_right"]["value"], 1, abs_tol=1e-3)
+    assert found["ssim_face"]["value"] == pytest.approx(found["picture_ssim_face"]["value"], abs=0.03)
+    assert found["left_open"]["value"] == pytest.approx(1, abs=0.03)
+    assert found["neutral_in_face"]["value"] == pytest.approx(1, abs=0.03)
+    assert math.isclose(found["left_right"]["value"], 1, abs_tol=0.03)
     assert "yaw +-45" in printed
 
 

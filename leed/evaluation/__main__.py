@@ -49,7 +49,9 @@ LINES = {
     "identity_other": "identity distance, other people to input (median)",
     "identity_ratio": "identity distance, edit to input relative to truth to input",
     "identity_within": "identity: share of edits within 0.6 of the input",
-    "alpha_monotone": "alpha 0 to 1.5: share of triples whose expression grows",
+    "alpha_monotone": "alpha 0 to 1.5: share of triples whose expression's probability grows",
+    "alpha_monotone_way": "same, the way towards the truth in the evaluator's features",
+    "alpha_one_way": "that way at alpha 1 (the truth: 1)",
     "alpha_zero": "alpha 0 to the neutral face drawn on: difference, % of the range",
     "outside": "outside the inner face, edit to input: difference, % of the range",
     "outside_truth": "outside the inner face, truth to input: difference, % of the range",
@@ -69,7 +71,7 @@ GROUP_COLUMNS = {
     "distance_to_neutral": "distance (neutral)",
     "distance_to_input": "distance (input)",
     "identity_ratio": "identity",
-    "alpha_monotone": "alpha",
+    "alpha_monotone_way": "alpha",
 }
 
 

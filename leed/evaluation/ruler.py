@@ -125,7 +125,8 @@ def measure(
         values |= _expression(evaluator, pictures | {"truth": truth}, neutral, wanted)
         values |= _unchanged(edit, image, truth)
         values["zero_difference"] = metrics.difference(prepared(0.0), drawn_on.clamp(-1, 1))
-        values["monotone"] = _monotone(evaluator, prepared, edit, neutral, wanted, with_alphas[start:][: len(part)])
+        rows = with_alphas[start:][: len(part)]
+        values |= _strengths(evaluator, prepared, edit, neutral, truth, wanted, rows)
         batches.append({name: value.double().cpu().numpy() for name, value in values.items()})
         edits.append(denormalize(edit).cpu())
         if embedding is not None:
@@ -161,27 +162,37 @@ def _unchanged(edit: Tensor, image: Tensor, truth: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _monotone(
+def _strengths(
     evaluator: ExpressionClassifier,
     prepared: PreparedEdit,
     edit: Tensor,
     neutral: Tensor,
+    truth: Tensor,
     wanted: Tensor,
     rows: np.ndarray,
-) -> Tensor:
-    """Whether the wanted expression's probability grows over ALPHAS (B,); NaN for triples not among `rows`."""
-    values = torch.full((len(edit),), torch.nan, dtype=torch.float64, device=edit.device)
+) -> dict[str, Tensor]:
+    """How strong edits are, and whether that grows over ALPHAS (B,); NaN for triples not among `rows`.
+
+    Strength is measured as the wanted expression's probability, which saturates, and as the way that the evaluator's
+    features go from the neutral face (0) in the direction of the truth (1).
+    """
+    values = {name: torch.full((len(edit),), torch.nan).double() for name in ("monotone", "monotone_way", "way_at_one")}
     if not rows.any():
         return values
-    rows = torch.from_numpy(rows).to(edit.device)
-    expression = Expression(prepared.expression.delta_exp[rows])
-    chosen = PreparedEdit(prepared.leed, prepared.code_neutral[rows], expression, as_picture=False)
-    strengths = []
+    kept = torch.from_numpy(rows).to(edit.device)
+    expression = Expression(prepared.expression.delta_exp[kept])
+    chosen = PreparedEdit(prepared.leed, prepared.code_neutral[kept], expression, as_picture=False)
+    start = evaluator.features(neutral[kept], neutral[kept])
+    direction = evaluator.features(truth[kept], neutral[kept]) - start
+    probabilities, ways = [], []
     for alpha in ALPHAS:
-        face = edit[rows] if alpha == 1 else chosen(alpha)
-        probabilities = evaluator(face, neutral[rows]).softmax(dim=1)
-        strengths.append(probabilities.gather(1, wanted[rows, None])[:, 0])
-    values[rows] = metrics.monotone(torch.stack(strengths, dim=1))
+        features = evaluator.features(edit[kept] if alpha == 1 else chosen(alpha), neutral[kept])
+        chances = evaluator.resnet.fc(features).softmax(dim=1)
+        probabilities.append(chances.gather(1, wanted[kept, None])[:, 0])
+        ways.append(((features - start) * direction).sum(1) / (direction**2).sum(1).clamp(min=1e-6))
+    values["monotone"][rows] = metrics.monotone(torch.stack(probabilities, dim=1)).cpu()
+    values["monotone_way"][rows] = metrics.monotone(torch.stack(ways, dim=1)).cpu()
+    values["way_at_one"][rows] = ways[ALPHAS.index(1.0)].double().cpu()
     return values
 
 
@@ -233,6 +244,8 @@ def figures(values: dict[str, np.ndarray]) -> dict[str, Figure]:
         "identity_ratio": quotient(median_of("edit_identity"), median_of("truth_identity")),
         "identity_within": lambda w: mean(within, w),
         "alpha_monotone": mean_of("monotone"),
+        "alpha_monotone_way": mean_of("monotone_way"),
+        "alpha_one_way": mean_of("way_at_one"),
         "alpha_zero": mean_of("zero_difference"),
         "outside": mean_of("edit_outside"),
         "outside_truth": mean_of("truth_outside"),
