@@ -13,13 +13,15 @@ from pathlib import Path
 from uuid import uuid4
 
 import gradio as gr
+import torch
 from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
 
-from leed import EXPRESSIONS, LEED, Expression
+from leed import EXPRESSIONS, Expression
 from leed.editor import FaceEditor, NoFaceError, PhotoError, PreparedPhoto, open_photo
 from leed.images import INNER_CROP
 from leed.provenance import save_marked, save_plain
+from leed.runtime import OnnxLEED, load
 
 ROOT = Path(__file__).parent
 GALLERY = ROOT / "assets/gallery"
@@ -117,8 +119,11 @@ def gallery() -> list[Reference]:
 
 @cache
 def editor() -> FaceEditor:
-    """The model, loaded once."""
-    return FaceEditor(LEED.from_pretrained(MODEL))
+    """The model, loaded once, in the engine that is fastest here."""
+    leed = load(MODEL)
+    if isinstance(leed, OnnxLEED):  # what it leaves to PyTorch is small, and only waits for a second thread
+        torch.set_num_threads(1)
+    return FaceEditor(leed)
 
 
 @lru_cache(maxsize=512)

@@ -9,7 +9,7 @@ from PIL import Image, ImageChops, ImageCms, ImageFilter, ImageOps, Unidentified
 
 from leed.alignment import Alignment, Face, align, centre_alignment, find_faces
 from leed.images import to_rgb
-from leed.model import LEED, Expression, PreparedEdit
+from leed.model import Expression, FaceModel, PreparedEdit
 
 MAX_MEGAPIXELS = 16
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
@@ -137,11 +137,11 @@ class PreparedPhoto:
 class FaceEditor:
     """Edits the faces of photos.
 
-    >>> editor = FaceEditor(LEED.from_pretrained("hub/leed-open"))
+    >>> editor = FaceEditor(leed.runtime.load("hub/leed-open"))
     >>> editor.edit(photo, reference, alpha=1.0).photo
     """
 
-    def __init__(self, leed: LEED) -> None:
+    def __init__(self, leed: FaceModel) -> None:
         self.leed = leed
 
     def edit(

@@ -1,5 +1,6 @@
 """LEED: the neutraliser, E, X, I and D together, so that one `from_pretrained` can edit a face."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -29,7 +30,7 @@ class PreparedEdit:
     Calling it with alpha in [0, 2] interpolates and decodes: a picture if the face was one, else (B, 3, H, W).
     """
 
-    leed: "LEED"
+    leed: "FaceModel"
     code_neutral: Tensor
     expression: Expression
     as_picture: bool
@@ -37,8 +38,7 @@ class PreparedEdit:
     @torch.no_grad()
     def __call__(self, alpha: float | Tensor = 1.0) -> Image.Image | Tensor:
         alpha = check_alpha(alpha, self.code_neutral)
-        code, _ = self.leed.interpolate(self.code_neutral, self.expression.delta_exp, alpha)
-        edited = self.leed.decode(code).clamp(-1, 1)
+        edited = self.leed.render(self.code_neutral, self.expression.delta_exp, alpha).clamp(-1, 1)
         return to_pil(edited) if self.as_picture else edited
 
     def with_expression(self, expression: Expression) -> "PreparedEdit":
@@ -54,7 +54,85 @@ def check_alpha(alpha: float | Tensor, like: Tensor) -> Tensor:
     return alpha
 
 
-class LEED(HubModel):
+class FaceModel(ABC):
+    """The calls that a user makes, on four steps that a subclass computes, in PyTorch or in an engine.
+
+    The steps take and give float tensors on `device`, faces (B, 3, H, W) in [-1, 1], without gradients.
+    """
+
+    config: ModelConfig
+    device: torch.device
+    dtype: torch.dtype
+
+    @abstractmethod
+    def neutral(self, image: Tensor) -> Tensor:
+        """I_N: the neutral face of `image`, not clamped."""
+
+    @abstractmethod
+    def encode(self, image: Tensor) -> Tensor:
+        """C = E(image): (B, 3, H, W) -> (B, C, c, c)."""
+
+    @abstractmethod
+    def extract(self, code: Tensor, code_neutral: Tensor) -> Tensor:
+        """delta_exp = X(C, C_N)."""
+
+    @abstractmethod
+    def render(self, code_neutral: Tensor, delta_exp: Tensor, alpha: Tensor) -> Tensor:
+        """D(I(C_IN, alpha delta_exp)), not clamped; alpha (1,) or (B,), one delta_exp or as many as codes."""
+
+    # The user's calls: pictures, or float tensors (B, 3, H, W) in [-1, 1].
+
+    def edit(
+        self, image: Image.Image | Tensor, reference: Image.Image | Tensor | Expression, alpha: float | Tensor = 1.0
+    ) -> Image.Image | Tensor:
+        """The face `image` with the expression of `reference`, alpha in [0, 2] times as strong.
+
+        Aligned faces as pictures of any size and mode, or as float tensors (B, 3, H, W) in [-1, 1] of the model's
+        size; the result is of the kind of `image`. Raises `ValueError` for other input.
+        """
+        return self.prepare(image, reference)(alpha)
+
+    @torch.no_grad()
+    def prepare(self, image: Image.Image | Tensor, reference: Image.Image | Tensor | Expression) -> PreparedEdit:
+        """Does once what does not depend on alpha; the result's call `prepared(alpha)` is cheap."""
+        expression = reference if isinstance(reference, Expression) else self.expression(reference)
+        code_neutral = self.encode(self.neutral(self._face(image, "image")))
+        counts = len(code_neutral), len(expression.delta_exp)
+        if counts[0] != counts[1] and counts[1] != 1:
+            raise ValueError(f"got {counts[0]} images and {counts[1]} references: expected as many, or one reference")
+        return PreparedEdit(self, code_neutral, expression, isinstance(image, Image.Image))
+
+    @torch.no_grad()
+    def expression(self, reference: Image.Image | Tensor) -> Expression:
+        """The expression that a reference face shows, for any number of later edits."""
+        reference = self._face(reference, "reference")
+        reference_neutral = self.neutral(reference)
+        return Expression(self.extract(self.encode(reference), self.encode(reference_neutral)))
+
+    @torch.no_grad()
+    def neutralize(self, image: Image.Image | Tensor) -> Image.Image | Tensor:
+        """The neutral face of `image`; a picture for a picture, a tensor for a tensor."""
+        neutral = self.neutral(self._face(image, "image")).clamp(-1, 1)
+        return to_pil(neutral) if isinstance(image, Image.Image) else neutral
+
+    def _face(self, image: Image.Image | Tensor, name: str) -> Tensor:
+        """The face as (B, 3, H, W) where the model computes. Raises `ValueError` for what is not a face tensor."""
+        side = self.config.image_size
+        if isinstance(image, Image.Image):
+            image = to_tensor(image, side)
+        elif not isinstance(image, Tensor):
+            raise ValueError(f"{name} must be a PIL image or a float tensor, got {type(image).__name__}")
+        elif image.ndim != 4 or image.shape[1:] != (3, side, side) or not image.is_floating_point():
+            raise ValueError(
+                f"{name} must be a float tensor (B, 3, {side}, {side}) in [-1, 1], got {tuple(image.shape)} "
+                f"{image.dtype}; a single face needs image[None], uint8 needs leed.images.normalize"
+            )
+        elif not bool(image.isfinite().all()) or image.abs().max() > 1.001:
+            raise ValueError(f"{name} must lie in [-1, 1], got [{image.min():.4g}, {image.max():.4g}]")
+        return image.to(self.device, self.dtype)
+
+
+class LEED(FaceModel, HubModel):
     """Label-free expression editing: the face of one picture with the expression of another.
 
     >>> leed = LEED.from_pretrained("hub/leed-open")
@@ -70,7 +148,19 @@ class LEED(HubModel):
         self.interpolator = Interpolator(config)
         self.decoder = Decoder(config)
 
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.parameters()).dtype
+
     # The mathematics: float tensors in [-1, 1].
+
+    def neutral(self, image: Tensor) -> Tensor:
+        """I_N: the neutral face of `image`, not clamped."""
+        return self.neutralizer(image)
 
     def encode(self, image: Tensor) -> Tensor:
         """C = E(image): (B, 3, H, W) -> (B, C, c, c)."""
@@ -90,60 +180,12 @@ class LEED(HubModel):
         """image = D(C): (B, C, c, c) -> (B, 3, H, W)."""
         return self.decoder(code)
 
+    def render(self, code_neutral: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0) -> Tensor:
+        """D(I(C_IN, alpha delta_exp))."""
+        return self.decode(self.interpolate(code_neutral, delta_exp, alpha).code)
+
     def forward(self, image: Tensor, reference: Tensor, alpha: float | Tensor = 1.0) -> Tensor:
         """The whole edit with gradients; face tensors (B, 3, H, W) in [-1, 1], the output not clamped."""
         image_neutral, reference_neutral = self.neutralizer(torch.cat([image, reference])).chunk(2)
         delta_exp = self.extract(self.encode(reference), self.encode(reference_neutral))
-        return self.decode(self.interpolate(self.encode(image_neutral), delta_exp, alpha).code)
-
-    # The user's calls: pictures, or float tensors (B, 3, H, W) in [-1, 1].
-
-    def edit(
-        self, image: Image.Image | Tensor, reference: Image.Image | Tensor | Expression, alpha: float | Tensor = 1.0
-    ) -> Image.Image | Tensor:
-        """The face `image` with the expression of `reference`, alpha in [0, 2] times as strong.
-
-        Aligned faces as pictures of any size and mode, or as float tensors (B, 3, H, W) in [-1, 1] of the model's
-        size; the result is of the kind of `image`. Raises `ValueError` for other input.
-        """
-        return self.prepare(image, reference)(alpha)
-
-    @torch.no_grad()
-    def prepare(self, image: Image.Image | Tensor, reference: Image.Image | Tensor | Expression) -> PreparedEdit:
-        """Does once what does not depend on alpha; the result's call `prepared(alpha)` is cheap."""
-        expression = reference if isinstance(reference, Expression) else self.expression(reference)
-        code_neutral = self.encode(self.neutralizer(self._face(image, "image")))
-        counts = len(code_neutral), len(expression.delta_exp)
-        if counts[0] != counts[1] and counts[1] != 1:
-            raise ValueError(f"got {counts[0]} images and {counts[1]} references: expected as many, or one reference")
-        return PreparedEdit(self, code_neutral, expression, isinstance(image, Image.Image))
-
-    @torch.no_grad()
-    def expression(self, reference: Image.Image | Tensor) -> Expression:
-        """The expression that a reference face shows, for any number of later edits."""
-        reference = self._face(reference, "reference")
-        reference_neutral = self.neutralizer(reference)
-        return Expression(self.extract(self.encode(reference), self.encode(reference_neutral)))
-
-    @torch.no_grad()
-    def neutralize(self, image: Image.Image | Tensor) -> Image.Image | Tensor:
-        """The neutral face of `image`; a picture for a picture, a tensor for a tensor."""
-        neutral = self.neutralizer(self._face(image, "image")).clamp(-1, 1)
-        return to_pil(neutral) if isinstance(image, Image.Image) else neutral
-
-    def _face(self, image: Image.Image | Tensor, name: str) -> Tensor:
-        """The face as (B, 3, H, W) on the model's device. Raises `ValueError` for what is not a face tensor."""
-        side = self.config.image_size
-        parameter = next(self.parameters())
-        if isinstance(image, Image.Image):
-            image = to_tensor(image, side)
-        elif not isinstance(image, Tensor):
-            raise ValueError(f"{name} must be a PIL image or a float tensor, got {type(image).__name__}")
-        elif image.ndim != 4 or image.shape[1:] != (3, side, side) or not image.is_floating_point():
-            raise ValueError(
-                f"{name} must be a float tensor (B, 3, {side}, {side}) in [-1, 1], got {tuple(image.shape)} "
-                f"{image.dtype}; a single face needs image[None], uint8 needs leed.images.normalize"
-            )
-        elif not bool(image.isfinite().all()) or image.abs().max() > 1.001:
-            raise ValueError(f"{name} must lie in [-1, 1], got [{image.min():.4g}, {image.max():.4g}]")
-        return image.to(parameter.device, parameter.dtype)
+        return self.render(self.encode(image_neutral), delta_exp, alpha)
