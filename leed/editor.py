@@ -49,7 +49,7 @@ def open_photo(path: Path | str) -> Image.Image:
         raise PhotoError(f"There is no file {path}.") from None
     except UnidentifiedImageError:
         raise PhotoError("This file is not a picture that can be read; JPEG, PNG and WebP work.") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise for broken files
+    except Exception as error:  # for broken files Pillow's decoders raise anything, RuntimeError and IndexError too
         raise PhotoError("This picture is damaged and cannot be read.") from error
     raise PhotoError(
         f"This picture has more than {MAX_MEGAPIXELS} megapixels ({megapixels:.0f}); please give a smaller one."
@@ -58,10 +58,18 @@ def open_photo(path: Path | str) -> Image.Image:
 
 def upright(image: Image.Image) -> Image.Image:
     """The picture as it is meant to be seen: EXIF orientation applied, RGB, sRGB, nothing else kept."""
-    image = to_srgb(ImageOps.exif_transpose(image))
-    image = to_rgb(image)
+    image = to_rgb(to_srgb(oriented(image)))
     image.info = {}
     return image
+
+
+def oriented(image: Image.Image) -> Image.Image:
+    """The picture turned as its EXIF data say, if these can be read."""
+    image.load()  # so that what is wrong below is wrong with the EXIF data
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # Pillow raises TypeError, SyntaxError, struct.error, ...
+        return image
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
