@@ -96,9 +96,15 @@ class Alignment:
         """The same crop in a photo resized by `factor`."""
         return Alignment(*(tuple(factor * value for value in pair) for pair in (self.corner, self.across)))
 
-    def bounds(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
-        """The smallest box of a photo of (width, height) `size` that holds what it shows of the crop."""
-        corners = self.to_photo([[0, 0], [1, 0], [0, 1], [1, 1]])
+    def bounds(
+        self, size: tuple[int, int], part: tuple[float, float, float, float] = (0, 0, 1, 1)
+    ) -> tuple[int, int, int, int]:
+        """The smallest box of a photo of (width, height) `size` that holds what it shows of the crop.
+
+        `part` (left, top, right, bottom), in fractions of the crop's side, is the part of it that is meant.
+        """
+        x1, y1, x2, y2 = part
+        corners = self.to_photo([[x1, y1], [x2, y1], [x1, y2], [x2, y2]])
         low, high = np.floor(corners.min(0)), np.ceil(corners.max(0))
         left, top = np.clip(low, 0, np.subtract(size, 1)).astype(int).tolist()
         right, bottom = np.clip(high, [left + 1, top + 1], size).astype(int).tolist()
@@ -120,17 +126,22 @@ class Alignment:
         piece = piece.transform((fine, fine), Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
         return piece if fine == size else piece.resize((size, size), Image.Resampling.LANCZOS)
 
-    def place(self, crop: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    def place(
+        self,
+        crop: Image.Image,
+        box: tuple[int, int, int, int],
+        resampling: Image.Resampling = Image.Resampling.BICUBIC,
+    ) -> Image.Image:
         """What the box of the photo shows of the crop: the way back; black where it shows nothing."""
-        size = max(1, round(self.side))
-        if crop.width != size:
+        size = min(crop.width, max(1, round(self.side)))
+        if size < crop.width:  # what follows can enlarge but would skip pixels
             crop = crop.resize((size, size), Image.Resampling.LANCZOS)
         left, top, right, bottom = box
         (a, b), (d, e) = self.axes * (size / self.side**2)
         x, y = self.to_crop([left, top]) * size
         coefficients = (a, b, x, d, e, y)
         size = (right - left, bottom - top)
-        return crop.transform(size, Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
+        return crop.transform(size, Image.Transform.AFFINE, coefficients, resampling)
 
 
 def padded_crop(photo: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
@@ -260,6 +271,7 @@ def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # the file's unused initialisers are no news
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leave the cores to the model
+    options.enable_cpu_mem_arena = False  # it would keep memory for every shape of a photo that ever came
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 

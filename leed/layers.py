@@ -60,6 +60,13 @@ class Upsample(nn.Module):
         return F.pixel_shuffle(self.conv(x), 2)
 
 
+def fit(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Maps (B, C, h, w) enlarged bilinearly to (B, C, *size); those of that size as they are."""
+    if tuple(maps.shape[-2:]) == tuple(size):
+        return maps
+    return F.interpolate(maps, size, mode="bilinear", align_corners=False)
+
+
 def warp(images: Tensor, flow: Tensor) -> Tensor:
     """Samples `images` (B, C, H, W) at each pixel's own place plus `flow`.
 
@@ -68,8 +75,7 @@ def warp(images: Tensor, flow: Tensor) -> Tensor:
     """
     height, width = images.shape[-2:]
     flow = flow.to(images.dtype)  # under autocast the flow is half, which cannot tell neighbouring places apart
-    if flow.shape[-2:] != (height, width):
-        flow = F.interpolate(flow, (height, width), mode="bilinear", align_corners=False)
+    flow = fit(flow, (height, width))
     rows = (torch.arange(height, device=flow.device, dtype=flow.dtype) * 2 + 1) / height - 1
     columns = (torch.arange(width, device=flow.device, dtype=flow.dtype) * 2 + 1) / width - 1
     grid = torch.stack([columns.expand(height, width), rows[:, None].expand(height, width)])

@@ -19,6 +19,10 @@ class Change(NamedTuple):
     flow: Tensor
     residual: Tensor
 
+    def apply(self, image: Tensor) -> Tensor:
+        """The changed picture (B, 3, H, W)."""
+        return warp(image, self.flow) + self.residual
+
 
 class UNetGenerator(nn.Module):
     """Warps the picture by a flow and adds a residual where something hidden appears; both start at zero."""
@@ -53,8 +57,7 @@ class UNetGenerator(nn.Module):
         return Change(FLOW_SCALE * self.flow(h), F.pixel_shuffle(self.residual(h), 4))
 
     def forward(self, image: Tensor, expression: Tensor) -> Tensor:
-        change = self.change(image, expression)
-        return warp(image, change.flow) + change.residual
+        return self.change(image, expression).apply(image)
 
 
 class StarGANGenerator(nn.Module):
@@ -99,9 +102,21 @@ class Neutralizer(HubModel):
 
     def forward(self, image: Tensor, expression: Tensor | None = None) -> Tensor:
         """Faces (B, 3, H, W) in [-1, 1] to the same with `expression` (B,), indices of EXPRESSIONS; None: neutral."""
-        if expression is None:
-            expression = torch.full((image.shape[0],), NEUTRAL, dtype=torch.long, device=image.device)
-        return self.generator(image, expression)
+        return self.generator(image, self._target(image, expression))
+
+    def change(self, image: Tensor, expression: Tensor | None = None) -> Change:
+        """What `forward` does to the faces.
+
+        Raises `ValueError` for StarGAN's generator, which paints the whole picture anew.
+        """
+        if self.config.neutralizer != "unet":
+            raise ValueError(f"a neutraliser of kind {self.config.neutralizer!r} has no change, it draws anew")
+        return self.generator.change(image, self._target(image, expression))
+
+    def _target(self, image: Tensor, expression: Tensor | None) -> Tensor:
+        if expression is not None:
+            return expression
+        return torch.full((image.shape[0],), NEUTRAL, dtype=torch.long, device=image.device)
 
 
 class ImageCritic(nn.Module):

@@ -21,7 +21,7 @@ from leed.config import EXPRESSIONS, ModelConfig
 from leed.drawn import draw_face
 from leed.hub import CONFIG, WEIGHTS, ModelFileError, find_folder, read_config, read_digest, replace_files
 from leed.images import normalize
-from leed.model import LEED, FaceModel
+from leed.model import LEED, FaceModel, Moved
 
 FOLDER, MANIFEST = "onnx", "graphs.json"
 OPSET = 20
@@ -32,6 +32,12 @@ INPUTS = {
     "render": ("code_neutral", "delta_exp", "alpha"),
 }
 """The steps of `FaceModel`, each a graph, and what they take."""
+OUTPUTS = {
+    "neutral": ("neutral", "flow"),
+    "encode": ("code",),
+    "extract": ("delta_exp",),
+    "render": ("edited", "flow"),
+}
 
 SMALL = 1024  # constants of fewer numbers stay in float32
 
@@ -78,23 +84,23 @@ class OnnxLEED(FaceModel):
         config = read_config(folder / CONFIG, LEED.__name__)
         return cls(config, _read_graphs(folder / FOLDER, read_digest(folder / WEIGHTS)))
 
-    def neutral(self, image: Tensor) -> Tensor:
-        return self._run("neutral", image)
+    def neutral(self, image: Tensor) -> Moved:
+        return Moved(*self._run("neutral", image))
 
     def encode(self, image: Tensor) -> Tensor:
-        return self._run("encode", image)
+        return self._run("encode", image)[0]
 
     def extract(self, code: Tensor, code_neutral: Tensor) -> Tensor:
-        return self._run("extract", code, code_neutral)
+        return self._run("extract", code, code_neutral)[0]
 
-    def render(self, code_neutral: Tensor, delta_exp: Tensor, alpha: Tensor) -> Tensor:
+    def render(self, code_neutral: Tensor, delta_exp: Tensor, alpha: Tensor) -> Moved:
         count = len(code_neutral)
         delta_exp = delta_exp.expand(count, *delta_exp.shape[1:])
-        return self._run("render", code_neutral, delta_exp, alpha.expand(count))
+        return Moved(*self._run("render", code_neutral, delta_exp, alpha.expand(count)))
 
-    def _run(self, step: str, *inputs: Tensor) -> Tensor:
+    def _run(self, step: str, *inputs: Tensor) -> list[Tensor]:
         feed = {name: np.ascontiguousarray(value.numpy()) for name, value in zip(INPUTS[step], inputs, strict=True)}
-        return torch.from_numpy(self.sessions[step].run(None, feed)[0])
+        return [torch.from_numpy(output) for output in self.sessions[step].run(None, feed)]
 
 
 def _session(name: str, graph: bytes) -> onnxruntime.InferenceSession:
@@ -158,7 +164,7 @@ def step_graph(leed: LEED, name: str) -> bytes:
             inputs,
             path,
             input_names=INPUTS[name],
-            output_names=["output"],
+            output_names=OUTPUTS[name],
             dynamic_shapes=(tuple({0: torch.export.Dim.DYNAMIC} for _ in inputs),),
             opset_version=OPSET,
             dynamo=True,
@@ -175,7 +181,7 @@ class Step(nn.Module):
         super().__init__()
         self.leed, self.name = leed, name
 
-    def forward(self, *inputs: Tensor) -> Tensor:
+    def forward(self, *inputs: Tensor) -> Tensor | Moved:
         return getattr(self.leed, self.name)(*inputs)
 
 

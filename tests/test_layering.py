@@ -12,7 +12,7 @@ LEVELS = {
     **dict.fromkeys(("hub", "augmentation", "drawn", "alignment", "networks"), 1),
     **dict.fromkeys(("neutralizer", "features", "readers"), 2),
     **dict.fromkeys(("data", "model"), 3),
-    **dict.fromkeys(("training", "runtime"), 4),
+    **dict.fromkeys(("training", "runtime", "pasting"), 4),
     **dict.fromkeys(("editor", "evaluation"), 6),
 }
 
