@@ -5,10 +5,15 @@
 loads `hub/leed-open`, or the folder or Hub repository that the variable LEED_MODEL names.
 """
 
+import base64
 import csv
+import math
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,12 +21,17 @@ import gradio as gr
 import torch
 from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
+from PIL import Image
 
 from leed import EXPRESSIONS, Expression
+from leed.alignment import Face, find_faces
 from leed.editor import FaceEditor, NoFaceError, PhotoError, PreparedPhoto, open_photo
+from leed.grid import grid
 from leed.images import INNER_CROP
-from leed.provenance import save_marked, save_plain
+from leed.live import edit_frame
+from leed.provenance import jpeg, save_marked, save_marked_sequence, save_plain
 from leed.runtime import OnnxLEED, load
+from leed.sequence import FPS, sequence
 
 ROOT = Path(__file__).parent
 GALLERY = ROOT / "assets/gallery"
@@ -30,16 +40,21 @@ MODEL = os.environ.get("LEED_MODEL") or str(ROOT / "hub/leed-open")
 MAX_ALPHA = 1.5
 PREVIEW_SIDE = 900  # longest side of the photos on the page; the download has all pixels [px]
 FIRST_PERSON = 4  # of the examples, shown to who comes to the page
+LIVE_PERSON = "comp05"  # of the gallery, whose expressions the live camera takes
+LIVE_SECONDS = 120  # of work for one visitor's camera; then it stops, for the next one's sake
+LIVE_INTERVAL = 0.1  # between two pictures that the page sends; what comes while one is worked on is dropped [s]
+LIVE_VISITORS = 2  # at the same time
 CACHE_SECONDS = 3600  # uploads and results are deleted when they are that old
 
 TITLE = """
 # LEED
-**Your face, another expression.** Give a photo and a reference that shows an expression, and choose how strong it
-should be: the result is the same person with that expression.
+**Your face, another expression.** Give a photo and a face that shows an expression, choose how strong: the same person
+comes out with that expression.
 """
 
 CAPTION = (
-    "**AI-modified picture.** A model made this expression; the person did not. Saved files are marked as such (XMP)."
+    "**AI-modified picture:** a model made the expression, not the person. "
+    "Saved files carry a mark that says so (XMP)."
 )
 
 ABOUT = """
@@ -59,10 +74,20 @@ the face at {size}x{size} pixels.
 
 CSS = """
 .gradio-container { max-width: 1320px !important; margin: 0 auto !important; }
+:focus-visible { outline: 2px solid var(--primary-600) !important; outline-offset: 2px; }
 #header h1 { font-size: 2rem; margin-bottom: 0.25rem; }
-#caption { font-size: 0.9rem; }
+#caption * { font-size: 0.875rem; line-height: 1.4; }
 #message { border-left: 4px solid var(--primary-500); padding: 0.5rem 0.75rem; background: var(--primary-50); }
+.dark { --color-accent: var(--primary-400); }
 .dark #message { background: var(--neutral-800); }
+#photo-and-outlines { position: relative; }
+#outlines { position: absolute; inset: 0 0 auto 0; height: 280px; padding: 0; pointer-events: none; z-index: 1; }
+#outlines div, #outlines svg { height: 100%; width: 100%; padding: 0; }
+#outlines rect { fill: none; stroke: white; stroke-width: 2; rx: 2%; vector-effect: non-scaling-stroke; }
+#outlines text { fill: white; font-weight: 600; paint-order: stroke; stroke: #0008; stroke-width: 0.12em; }
+#outlines .chosen rect { stroke: var(--primary-500); stroke-width: 3; }
+#outlines .other rect { stroke-dasharray: 6 4; }
+@media (max-width: 640px) { #camera, #screen { height: 280px !important; } }  /* both on one screen */
 .faces .grid-container { grid-template-columns: repeat(auto-fill, minmax(64px, 1fr)); grid-auto-rows: auto; }
 .faces .grid-wrap { padding: 0; min-height: 0; }
 .faces .caption-label { position: absolute; width: 1px; height: 1px; padding: 0; clip-path: inset(50%); }
@@ -102,6 +127,22 @@ class Photo(gr.Image):
         return payload.path
 
 
+class Camera(gr.Image):
+    """A camera whose pictures come one by one, and a screen for them: bytes of JPEG files, which touch no disk."""
+
+    is_template = True
+
+    def preprocess(self, payload: ImageData | None) -> bytes | None:
+        if payload is None or not (payload.url or "").startswith("data:image/"):
+            return None  # no frame of a camera
+        return base64.b64decode(payload.url.partition(",")[2])
+
+    def postprocess(self, value: bytes | None) -> ImageData | None:
+        if value is None:
+            return None
+        return ImageData(orig_name="frame.jpg", url="data:image/jpeg;base64," + base64.b64encode(value).decode())
+
+
 # The work. Gradio names an upload's folder by its content, so a path stands for a picture in the caches below.
 
 
@@ -139,25 +180,58 @@ def own_expression(path: str, center_crop: bool) -> Expression:
     return editor().expression(open_photo(path), center_crop)
 
 
+@lru_cache(maxsize=2)
+def opened(path: str) -> Image.Image:
+    """A photo that several of the functions below are about to need; large ones take long to decode."""
+    return open_photo(path)
+
+
+@lru_cache(maxsize=512)
+def found(path: str) -> tuple[tuple[int, int], list[Face]]:
+    """The size of a photo and the faces in it, the largest first. Raises `PhotoError`."""
+    photo = opened(path)
+    return photo.size, find_faces(photo)
+
+
 @lru_cache(maxsize=16)
-def prepare(path: str, center_crop: bool) -> PreparedPhoto:
-    """A photo with everything done that depends neither on the expression nor on alpha."""
-    return editor().prepare(open_photo(path), gallery_expression(0), center_crop=center_crop)
+def prepare(path: str | None, center_crop: bool, face: int) -> PreparedPhoto:
+    """A photo with everything done that depends neither on the expression nor on alpha.
+
+    Raises `PhotoError` and `NoFaceError`.
+    """
+    if path is None:
+        raise PhotoError("Please give a photo first.")
+    faces = found(path)[1]
+    if faces and not 0 <= face < len(faces):
+        raise PhotoError(f"face must be in [0, {len(faces) - 1}] for this photo, got {face}.")
+    return editor().prepare(opened(path), gallery_expression(0), face, center_crop)
 
 
 @lru_cache(maxsize=64)
-def preview(path: str, center_crop: bool) -> PreparedPhoto:
+def preview(path: str, center_crop: bool, face: int) -> PreparedPhoto:
     """The same with a photo of the page's size."""
-    return prepare(path, center_crop).at_most(PREVIEW_SIDE)
+    return prepare(path, center_crop, face).at_most(PREVIEW_SIDE)
+
+
+@cache
+def expressions_of(person: str) -> dict[str, int]:
+    """The number of the strongest face of each expression that a person of the gallery shows, neutral aside."""
+    faces = {item.expression: i for i, item in enumerate(gallery()) if item.person == person}
+    return {name: i for name, i in faces.items() if name != "neutral"}
+
+
+def checked(reference: int) -> int:
+    """The number of a face of the gallery. Raises `PhotoError` if there is none."""
+    if not 0 <= reference < len(gallery()):
+        raise PhotoError(f"reference must be in [0, {len(gallery()) - 1}], got {reference}.")
+    return int(reference)
 
 
 def chosen_expression(reference: int, own_reference: str | None, center_crop: bool) -> Expression:
     """One's own reference if there is one, else the gallery's. Raises `PhotoError` and `NoFaceError`."""
     if own_reference is not None:
         return own_expression(own_reference, center_crop)
-    if not 0 <= reference < len(gallery()):
-        raise PhotoError(f"reference must be in [0, {len(gallery()) - 1}], got {reference}.")
-    return gallery_expression(int(reference))
+    return gallery_expression(checked(reference))
 
 
 def result_path(name: str) -> Path:
@@ -165,6 +239,15 @@ def result_path(name: str) -> Path:
     folder = Path(get_upload_folder()) / uuid4().hex
     folder.mkdir(parents=True)
     return folder / name
+
+
+@contextmanager
+def said_to_the_visitor() -> Iterator[None]:
+    """Hands on what is wrong with a visitor's pictures or choices as one sentence."""
+    try:
+        yield
+    except (PhotoError, NoFaceError) as error:
+        raise gr.Error(str(error), print_exception=False) from error
 
 
 # What the page and the API call.
@@ -176,8 +259,9 @@ def edit(
     own_reference: str | None = None,
     alpha: float = 1.0,
     center_crop: bool = False,
+    face: int = 0,
 ) -> tuple[Path, Path]:
-    """Edits the expression of the largest face in a photo.
+    """Edits the expression of a face in a photo.
 
     Args:
         photo: a picture with a face, at most 16 megapixels
@@ -185,28 +269,74 @@ def edit(
         own_reference: a picture with a face that shows the expression, used instead of the gallery's
         alpha: strength of the expression, from 0 (neutral) to 1.5
         center_crop: where no face is found, take the centre of the picture for a face
+        face: which face of the photo; 0 is the largest
 
     Returns:
         the edited face and the whole photo with it, as PNG files that are marked as altered
     """
-    if photo is None:
-        raise gr.Error("Please give a photo first.", print_exception=False)
-    try:
+    with said_to_the_visitor():
         expression = chosen_expression(reference, own_reference, center_crop)
-        result = prepare(photo, center_crop).with_expression(expression)(alpha)
-    except (PhotoError, NoFaceError) as error:
-        raise gr.Error(str(error), print_exception=False) from error
-    face, whole = result_path("leed-face.png"), result_path("leed-photo.png")
-    return save_marked(result.edited, face), save_marked(result.photo, whole)
+        result = prepare(photo, center_crop, int(face)).with_expression(expression)(alpha)
+    edited, whole = result_path("leed-face.png"), result_path("leed-photo.png")
+    return save_marked(result.edited, edited), save_marked(result.photo, whole)
 
 
-def show(photo: str | None, reference: int, own_reference: str | None, alpha: float, center_crop: bool) -> tuple:
+def make_sequence(
+    photo: str | None,
+    reference: int = 0,
+    own_reference: str | None = None,
+    center_crop: bool = False,
+    face: int = 0,
+) -> tuple[Path, Path, Path]:
+    """Makes a two-second loop of a face in a photo: neutral, the full expression, beyond it, and back.
+
+    Args:
+        photo: a picture with a face, at most 16 megapixels; the frames are at most 720 pixels wide and high
+        reference: number of a face of the gallery, as /references lists them
+        own_reference: a picture with a face that shows the expression, used instead of the gallery's
+        center_crop: where no face is found, take the centre of the picture for a face
+        face: which face of the photo; 0 is the largest
+
+    Returns:
+        the loop as MP4, animated WebP and GIF files that are marked as altered
+    """
+    with said_to_the_visitor():
+        expression = chosen_expression(reference, own_reference, center_crop)
+        frames = sequence(prepare(photo, center_crop, int(face)).with_expression(expression), MAX_ALPHA)
+    mp4, webp, gif = (
+        save_marked_sequence(frames, result_path(f"leed-sequence.{suffix}"), FPS) for suffix in ("mp4", "webp", "gif")
+    )
+    return mp4, webp, gif
+
+
+def make_grid(photo: str | None, reference: int = 0, center_crop: bool = False, face: int = 0) -> Path:
+    """Gives a face in a photo all expressions of a person of the gallery, each at three strengths.
+
+    Args:
+        photo: a picture with a face, at most 16 megapixels
+        reference: number of a face of the gallery, as /references lists them; its person's expressions are used
+        center_crop: where no face is found, take the centre of the picture for a face
+        face: which face of the photo; 0 is the largest
+
+    Returns:
+        a labelled sheet of all the edited faces, as a PNG file that is marked as altered
+    """
+    with said_to_the_visitor():
+        numbers = expressions_of(gallery()[checked(reference)].person)
+        prepared = prepare(photo, center_crop, int(face))
+    picture = grid(prepared, {name: gallery_expression(i) for name, i in numbers.items()})
+    return save_marked(picture, result_path("leed-expressions.png"))
+
+
+def show(
+    photo: str | None, reference: int, own_reference: str | None, alpha: float, center_crop: bool, face: int
+) -> tuple:
     """The page's results, in preview size: comparison, crop, edited face, message, offer of a centre crop."""
     if photo is None:
         return None, None, None, gr.Markdown(visible=False), gr.Checkbox(visible=center_crop)
     try:
         expression = chosen_expression(reference, own_reference, center_crop)
-        prepared = preview(photo, center_crop).with_expression(expression)
+        prepared = preview(photo, center_crop, face).with_expression(expression)
     except (PhotoError, NoFaceError) as error:
         offer = center_crop or isinstance(error, NoFaceError)
         return None, None, None, gr.Markdown(str(error), visible=True), gr.Checkbox(visible=offer)
@@ -215,11 +345,67 @@ def show(photo: str | None, reference: int, own_reference: str | None, alpha: fl
         save_plain(prepared.photo, result_path("photo.jpg")),
         save_marked(result.photo, result_path("edited.jpg")),
     )
-    crop, face = (
+    crop, edited = (
         save_plain(result.crop, result_path("face.png")),
         save_marked(result.edited, result_path("leed-face.png")),
     )
-    return comparison, crop, face, gr.Markdown(visible=False), gr.Checkbox(visible=center_crop)
+    return comparison, crop, edited, gr.Markdown(visible=False), gr.Checkbox(visible=center_crop)
+
+
+def live(frame: bytes | None, expression: str, alpha: float) -> bytes | None:
+    """A camera's picture with an expression on its largest face."""
+    if frame is None:
+        return None
+    number = expressions_of(LIVE_PERSON)[expression.lower()]
+    with said_to_the_visitor():
+        photo = open_photo(BytesIO(frame))
+    return jpeg(*edit_frame(editor(), photo, gallery_expression(number), alpha))
+
+
+def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
+    """The size of a photo and its faces; none of a photo that cannot be read, which `show` says."""
+    try:
+        return found(photo) if photo is not None else ((1, 1), [])
+    except PhotoError:
+        return (1, 1), []
+
+
+def offer_faces(photo: str | None) -> tuple[gr.Radio, int, str]:
+    """For a new photo: the choice among its faces, if there are several; the largest; its faces outlined."""
+    size, faces = faces_of(photo)
+    names = [("1, the largest", 0), *((str(i + 1), i) for i in range(1, len(faces)))]
+    return gr.Radio(names, value=0, visible=len(faces) > 1), 0, outlines(size, faces, 0)
+
+
+def outline_face(photo: str | None, face: int) -> str:
+    """The faces of a photo outlined, `face` as the chosen one."""
+    return outlines(*faces_of(photo), face)
+
+
+def click_face(photo: str | None, event: gr.SelectData) -> tuple[int, int]:
+    """The face whose middle is nearest to a click on the photo, for the radio buttons and for the editor."""
+    _, faces = faces_of(photo)
+    nearest = min(range(len(faces)), key=lambda i: math.dist(faces[i].centre, event.index), default=0)
+    return nearest, nearest
+
+
+def outlines(size: tuple[int, int], faces: list[Face], chosen: int) -> str:
+    """A drawing to be laid over a photo of (width, height) `size`: a box around each face, numbered if several."""
+    if not faces:
+        return ""
+    boxes = []
+    for i, face in enumerate(faces):
+        left, top, right, bottom = face.box
+        number = f'<text x="{left:.0f}" y="{top:.0f}" dx="0.25em" dy="0.95em">{i + 1}</text>' if len(faces) > 1 else ""
+        boxes.append(
+            f'<g class="{"chosen" if i == chosen else "other"}">'
+            f'<rect x="{left:.0f}" y="{top:.0f}" width="{right - left:.0f}" height="{bottom - top:.0f}"/>{number}</g>'
+        )
+    said = "1 face found" if len(faces) == 1 else f"{len(faces)} faces found; face {chosen + 1} is chosen"
+    return (
+        f'<svg viewBox="0 0 {size[0]} {size[1]}" font-size="{max(size) / 16:.0f}" role="img" aria-label="{said}">'
+        f"{''.join(boxes)}</svg>"
+    )
 
 
 def references() -> list[dict]:
@@ -254,13 +440,139 @@ def pick(expression: str, event: gr.SelectData) -> tuple[int, None]:
 # The page.
 
 
-def build() -> gr.Blocks:
+def strength(elem_id: str) -> gr.Slider:
+    """The slider of alpha."""
+    return gr.Slider(
+        0,
+        MAX_ALPHA,
+        value=1.0,
+        step=0.05,
+        label="Strength (alpha)",
+        info="0 is a neutral face, 1 as strong as in the reference; more exaggerates.",
+        min_width=300,
+        elem_id=elem_id,
+    )
+
+
+def sequence_tab(choice: list[gr.components.Component]) -> None:
+    """A loop of what is chosen, which is removed when something else is."""
+    gr.Markdown("The face goes from neutral to the chosen expression, beyond it, and back.")
+    make = gr.Button("Make the sequence", variant="primary", elem_id="make-sequence")
+    film = gr.Video(
+        label="Sequence", autoplay=True, loop=True, interactive=False, visible=False, buttons=[], elem_id="sequence"
+    )
+    with gr.Row(visible=False, elem_id="sequence-files") as row:
+        files = [gr.DownloadButton(name, min_width=80) for name in ("MP4", "WebP", "GIF")]
+    long_work(make, make_sequence, choice, files, api_name="sequence", show=(film, [film, row]))
+    hide_when_outdated(choice, [film, row])
+
+
+def grid_tab(choice: list[gr.components.Component]) -> None:
+    """A sheet of all expressions, which is removed when another photo or person is chosen."""
+    gr.Markdown("Every expression of the chosen reference person, at three strengths each.")
+    make = gr.Button("Make the sheet", variant="primary", elem_id="make-grid")
+    sheet = gr.Image(
+        label="All expressions",
+        show_label=False,
+        visible=False,
+        buttons=["fullscreen"],
+        elem_id="grid",
+        alt_text="The face with all expressions, at three strengths each",
+    )
+    file = gr.DownloadButton("Download sheet (PNG)", visible=False, elem_id="grid-file")
+    long_work(make, make_grid, choice, [file], api_name="grid", show=(sheet, [sheet, file]))
+    hide_when_outdated(choice, [sheet, file])
+
+
+def long_work(
+    button: gr.Button,
+    work: Callable,
+    choice: list[gr.components.Component],
+    files: list[gr.DownloadButton],
+    api_name: str,
+    show: tuple[gr.components.Component, list[gr.blocks.Block]],
+) -> None:
+    """Has a button start what takes seconds; until it is done, the button says so and cannot be clicked again.
+
+    The first of `files` is then displayed by the first of `show`, and the others of `show` become visible. The
+    browser hands the file on: were it an input of the server's, a request could name any file there.
+    """
+    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    display, results = show
+    busy = button.click(lambda: gr.Button("One moment ...", interactive=False), None, button, **quiet)
+    done = busy.then(work, choice, files, concurrency_id="long", show_progress="hidden", api_name=api_name)
+    done.success(None, files[0], display, js="file => file", api_visibility="private")
+    done.success(lambda: [gr.update(visible=True)] * len(results), None, results, **quiet)
+    for ended in (done.success, done.failure):  # `then` does not follow a failure of what itself follows something
+        ended(lambda: gr.Button(button.value, interactive=True), None, button, **quiet)
+
+
+def live_tab() -> None:
+    """The camera's pictures beside their edits. Of those that come during an edit Gradio keeps only the last."""
+    gr.Markdown(
+        "Give access to your camera, press *Record* and move: each picture gets the expression that you choose. "
+        "No picture is kept, and the camera stops by itself after a few minutes."
+    )
+    with gr.Row():
+        camera = Camera(
+            label="Your camera",
+            sources=["webcam"],
+            streaming=True,
+            webcam_options=gr.WebcamOptions(constraints={"video": {"width": 640, "height": 480}}),
+            height=420,
+            elem_id="camera",
+            alt_text="Your camera",
+        )
+        screen = Camera(
+            label="With the expression: AI-modified",
+            interactive=False,
+            buttons=["fullscreen"],
+            height=420,
+            elem_id="screen",
+            alt_text="The camera's picture with the chosen expression",
+        )
+    with gr.Row():
+        expression = gr.Radio(
+            [name.capitalize() for name in expressions_of(LIVE_PERSON)],
+            value="Happy",
+            label="Expression",
+            info="Can be changed while the camera runs.",
+            min_width=300,
+            elem_id="live-expression",
+        )
+        alpha = strength("live-alpha")
+    camera.stream(
+        live,
+        [camera, expression, alpha],
+        screen,
+        stream_every=LIVE_INTERVAL,
+        time_limit=LIVE_SECONDS,
+        concurrency_limit=LIVE_VISITORS,
+        concurrency_id="live",
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
+def hide_when_outdated(choice: list[gr.components.Component], results: list[gr.blocks.Block]) -> None:
+    """Hides results that no longer belong to what is chosen."""
+    gr.on(
+        [item.change for item in choice],
+        lambda: [gr.update(visible=False)] * len(results),
+        None,
+        results,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
+def photo_tab(page: gr.Blocks) -> None:
+    """A photo, a reference, and what comes out of them."""
     first_happy = [item.expression for item in gallery()].index("happy")
-    with gr.Blocks(title="LEED", delete_cache=(600, CACHE_SECONDS), analytics_enabled=False) as page:
-        gr.Markdown(TITLE, elem_id="header")
-        with gr.Row():
-            with gr.Column(min_width=300):
-                gr.Markdown("### 1. Photo")
+    with gr.Row():
+        with gr.Column(min_width=300):
+            gr.Markdown("### 1. Photo")
+            with gr.Column(min_width=0, elem_id="photo-and-outlines"):
                 photo = Photo(
                     label="Photo with a face",
                     sources=["upload", "webcam", "clipboard"],
@@ -269,119 +581,141 @@ def build() -> gr.Blocks:
                     alt_text="The photo to edit",
                     placeholder="Drop a photo here, click to choose one, or use the camera or the clipboard below",
                 )
-                message = gr.Markdown(visible=False, elem_id="message")
-                center_crop = gr.Checkbox(
-                    label="Use the centre of the picture",
-                    info="If no face is found, the central square is taken for one.",
-                    visible=False,
-                    elem_id="center-crop",
+                outline = gr.HTML(elem_id="outlines")
+            which_face = gr.Radio(
+                [("1, the largest", 0)],
+                value=0,
+                label="Face to edit",
+                info="Numbered in the photo; a click on the photo chooses one, too.",
+                visible=False,
+                elem_id="which-face",
+            )
+            face = gr.Number(0, precision=0, label="face", visible="hidden")
+            message = gr.Markdown(visible=False, elem_id="message")
+            center_crop = gr.Checkbox(
+                label="Use the centre of the picture",
+                info="If no face is found, the central square is taken for one.",
+                visible=False,
+                elem_id="center-crop",
+            )
+            gr.Markdown("Or one of these people, who do not exist:")
+            people = gr.Gallery(
+                portraits(),
+                label="Example people",
+                show_label=False,
+                columns=5,
+                allow_preview=False,
+                object_fit="cover",
+                buttons=[],
+                elem_id="people",
+                elem_classes="faces",
+            )
+        with gr.Column(min_width=300):
+            gr.Markdown("### 2. Expression")
+            expression = gr.Radio(
+                [name.capitalize() for name in EXPRESSIONS],
+                value="Happy",
+                label="Expression",
+                info="Which faces to choose from.",
+                elem_id="expression",
+            )
+            gr.Markdown("Click the face whose expression you want; each person shows it in several strengths.")
+            faces = gr.Gallery(
+                thumbnails("happy"),
+                label="Reference faces",
+                show_label=False,
+                columns=5,
+                height=330,
+                allow_preview=False,
+                selected_index=0,
+                object_fit="cover",
+                buttons=[],
+                elem_id="gallery",
+                elem_classes="faces",
+            )
+            reference = gr.Number(first_happy, precision=0, label="reference", visible="hidden")
+            with gr.Accordion("Or a reference of your own", open=False):
+                own_reference = Photo(
+                    label="Photo of a face with the expression",
+                    sources=["upload", "webcam", "clipboard"],
+                    height=240,
+                    elem_id="own-reference",
+                    alt_text="Your own reference",
                 )
-                gr.Markdown("Or one of these people, who do not exist:")
-                people = gr.Gallery(
-                    portraits(),
-                    label="Example people",
-                    show_label=False,
-                    columns=5,
-                    allow_preview=False,
-                    object_fit="cover",
-                    buttons=[],
-                    elem_id="people",
-                    elem_classes="faces",
-                )
-            with gr.Column(min_width=300):
-                gr.Markdown("### 2. Expression")
-                expression = gr.Radio(
-                    [name.capitalize() for name in EXPRESSIONS],
-                    value="Happy",
-                    label="Expression",
-                    info="Which faces to choose from.",
-                    elem_id="expression",
-                )
-                gr.Markdown("Click the face whose expression you want; each person shows it in several strengths.")
-                faces = gr.Gallery(
-                    thumbnails("happy"),
-                    label="Reference faces",
-                    show_label=False,
-                    columns=5,
-                    height=330,
-                    allow_preview=False,
-                    selected_index=0,
-                    object_fit="cover",
-                    buttons=[],
-                    elem_id="gallery",
-                    elem_classes="faces",
-                )
-                reference = gr.Number(first_happy, precision=0, label="reference", visible="hidden")
-                with gr.Accordion("Or a reference of your own", open=False):
-                    own_reference = Photo(
-                        label="Photo of a face with the expression",
-                        sources=["upload", "webcam", "clipboard"],
-                        height=240,
-                        elem_id="own-reference",
-                        alt_text="Your own reference",
+        with gr.Column(min_width=300):
+            gr.Markdown("### 3. Result")
+            gr.Markdown(CAPTION, elem_id="caption")
+            with gr.Tabs():
+                with gr.Tab("Picture"):
+                    alpha = strength("alpha")
+                    comparison = gr.ImageSlider(
+                        label="Before and after: drag the divider",
+                        slider_position=20,
+                        buttons=["fullscreen"],
+                        elem_id="comparison",
                     )
-            with gr.Column(min_width=300):
-                gr.Markdown("### 3. Result")
-                alpha = gr.Slider(
-                    0,
-                    MAX_ALPHA,
-                    value=1.0,
-                    step=0.05,
-                    label="Strength (alpha)",
-                    info="0 is a neutral face, 1 as strong as in the reference; more exaggerates.",
-                    elem_id="alpha",
-                )
-                comparison = gr.ImageSlider(
-                    label="Before and after: drag the divider",
-                    slider_position=20,
-                    buttons=["fullscreen"],
-                    elem_id="comparison",
-                )
-                gr.Markdown(CAPTION, elem_id="caption")
-                with gr.Row():
-                    crop = gr.Image(
-                        label="Face",
-                        min_width=120,
-                        height=180,
-                        buttons=[],
-                        elem_id="crop",
-                        elem_classes="face",
-                        alt_text="The aligned face before the edit",
-                    )
-                    edited = gr.Image(
-                        label="Edited face",
-                        min_width=120,
-                        height=180,
-                        buttons=["download"],
-                        elem_id="edited",
-                        elem_classes="face",
-                        alt_text="The aligned face with the chosen expression",
-                    )
-                save = gr.Button("Download photo (PNG)", variant="primary", elem_id="save")
-                file = gr.DownloadButton(visible="hidden", elem_id="file")
+                    with gr.Row():
+                        crop = gr.Image(
+                            label="Face",
+                            min_width=120,
+                            height=180,
+                            buttons=[],
+                            elem_id="crop",
+                            elem_classes="face",
+                            alt_text="The aligned face before the edit",
+                        )
+                        edited = gr.Image(
+                            label="Edited face",
+                            min_width=120,
+                            height=180,
+                            buttons=["download"],
+                            elem_id="edited",
+                            elem_classes="face",
+                            alt_text="The aligned face with the chosen expression",
+                        )
+                    save = gr.Button("Download photo (PNG)", variant="primary", elem_id="save")
+                    file = gr.DownloadButton(visible="hidden", elem_id="file")
+                with gr.Tab("Sequence"):
+                    sequence_tab([photo, reference, own_reference, center_crop, face])
+                with gr.Tab("All expressions"):
+                    grid_tab([photo, reference, center_crop, face])
+
+    choice = [photo, reference, own_reference, alpha, center_crop, face]
+    page.load(lambda: portraits()[FIRST_PERSON][0], None, photo, api_visibility="private")
+    expression.change(
+        lambda name: gr.Gallery(thumbnails(name), selected_index=None), expression, faces, api_visibility="private"
+    )
+    people.select(person, None, photo, api_visibility="private")
+    faces.select(pick, expression, [reference, own_reference], api_visibility="private")
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    photo.select(click_face, photo, [which_face, face], **quiet)
+    which_face.input(int, which_face, face, **quiet)
+    face.change(outline_face, [photo, face], outline, **quiet)
+    draw = {
+        "fn": show,
+        "inputs": choice,
+        "outputs": [comparison, crop, edited, message, center_crop],
+        "trigger_mode": "always_last",
+        "concurrency_id": "model",
+        **quiet,
+    }
+    photo.change(offer_faces, photo, [which_face, face, outline], **quiet).then(**draw)
+    gr.on([item.change for item in choice if item is not photo], **draw)
+    save.click(edit, choice, [edited, file], concurrency_id="model", api_name="edit").success(
+        None, js="() => document.querySelector('#file').click()"
+    )
+
+
+def build() -> gr.Blocks:
+    with gr.Blocks(title="LEED", delete_cache=(600, CACHE_SECONDS), analytics_enabled=False) as page:
+        gr.Markdown(TITLE, elem_id="header")
+        with gr.Tabs():
+            with gr.Tab("Photo"):
+                photo_tab(page)
+            with gr.Tab("Live camera"):
+                live_tab()
         size = editor().leed.config.image_size
         gr.Markdown(ABOUT.format(size=size), elem_id="about")
-
-        choice = [photo, reference, own_reference, alpha, center_crop]
-        page.load(lambda: portraits()[FIRST_PERSON][0], None, photo, api_visibility="private")
-        expression.change(
-            lambda name: gr.Gallery(thumbnails(name), selected_index=None), expression, faces, api_visibility="private"
-        )
-        people.select(person, None, photo, api_visibility="private")
-        faces.select(pick, expression, [reference, own_reference], api_visibility="private")
-        gr.on(
-            [photo.change, reference.change, own_reference.change, alpha.change, center_crop.change],
-            show,
-            choice,
-            [comparison, crop, edited, message, center_crop],
-            trigger_mode="always_last",
-            show_progress="hidden",
-            concurrency_id="model",
-            api_visibility="private",
-        )
-        save.click(edit, choice, [edited, file], concurrency_id="model", api_name="edit").success(
-            None, js="() => document.querySelector('#file').click()"
-        )
         gr.api(references, api_name="references")
     return page
 
@@ -397,7 +731,24 @@ THEME = gr.themes.Soft(
     block_title_background_fill="transparent",
     block_title_text_color="*body_text_color",
     block_title_padding="0",
+    # Dark enough for white text on it, and grey text dark enough for white below it (contrast of 4.5, WCAG 2.1 AA).
+    color_accent="*primary_700",
+    slider_color="*primary_600",
+    button_primary_background_fill="*primary_700",
+    button_primary_background_fill_hover="*primary_800",
+    checkbox_label_background_fill_selected="*primary_700",
+    body_text_color_subdued="*neutral_500",
+    block_info_text_color="*neutral_500",
 )
 
 if __name__ == "__main__":
-    build().queue(max_size=32).launch(theme=THEME, css=CSS, max_file_size="10mb", footer_links=["api"])
+    build().queue(max_size=32).launch(
+        theme=THEME,
+        css=CSS,
+        max_file_size="10mb",
+        allowed_paths=[],
+        strict_cors=True,
+        enable_monitoring=False,  # at /monitoring, open to all otherwise
+        run_history=False,  # a visitor's pictures would stay in the browser
+        footer_links=["api"],
+    )

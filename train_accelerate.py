@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration, set_seed
+from datasets import concatenate_datasets
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader, Dataset
@@ -43,6 +44,7 @@ from leed.training import (
     NeutralizerStage,
     Stage,
     average_of,
+    balanced,
     keep_on_device,
     only,
 )
@@ -157,13 +159,17 @@ def make_accelerator(config: TrainConfig) -> Accelerator:
 
 def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> tuple[FaceDataset, FaceDataset]:
     """Training faces and held-out people's faces, every picture checked."""
-    table = load_faces(
-        config.dataset_name, config.dataset_reader, config.dataset_split, config.max_train_samples, config.seed
-    )
+    tables = [
+        load_faces(name, config.dataset_reader, config.dataset_split, config.max_train_samples, config.seed)
+        for name in config.dataset_name.split(",")
+    ]
     if accelerator.is_local_main_process:
-        check_images(table)
+        for table in tables:
+            check_images(table)
     accelerator.wait_for_everyone()
-    data = tuple(FaceDataset(part, size) for part in split_by_person(table, config.validation_fraction))
+    # Each set is split by itself, so that who is held out does not depend on the other sets.
+    parts = zip(*(split_by_person(table, config.validation_fraction) for table in tables), strict=True)
+    data = tuple(FaceDataset(concatenate_datasets(part), size) for part in parts)
     if data_on_device(data, config, accelerator.device):
         for faces in data:
             keep_on_device(faces, accelerator.device)
@@ -248,7 +254,7 @@ def stage_faces(faces: FaceDataset, name: str, stage: Stage, settings: Settings)
         return only(faces, keep, "the classifier needs labelled faces, and this data set has none")
     if name == "neutralizer":
         if settings.weights.stargan_adversarial:
-            return faces
+            return balanced(faces, faces.has_neutral)
         return only(
             faces,
             faces.has_neutral,
@@ -311,7 +317,8 @@ class Run:
         self.objectives = {key: accelerator.prepare(objective) for key, objective in stage.objectives.items()}
         groups = [{"params": self.trained(key)} for key in self.objectives]
         betas = (config.adam_beta1, config.adam_beta2)
-        self.optimizer = accelerator.prepare(torch.optim.Adam(groups, self.base_rate, betas))
+        fused = accelerator.device.type == "cuda"
+        self.optimizer = accelerator.prepare(torch.optim.Adam(groups, self.base_rate, betas, fused=fused))
         self.folder = Path(config.output_dir) / "checkpoints" / name
 
     @property
@@ -594,7 +601,7 @@ def publish(run: Run, figures: dict[str, float], data: tuple[FaceDataset, FaceDa
     card = training_card(
         run.name,
         repo_id(run.name, run.config),
-        dataset=Path(run.config.dataset_name).name,
+        dataset=", ".join(Path(name).name for name in run.config.dataset_name.split(",")),
         num_train=len(data[0]),
         num_held_out=len(data[1]),
         steps=run.step,

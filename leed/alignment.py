@@ -52,6 +52,12 @@ class Face:
         left, top, right, bottom = self.box
         return (right - left) * (bottom - top)
 
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The middle of the box."""
+        left, top, right, bottom = self.box
+        return (left + right) / 2, (top + bottom) / 2
+
 
 @dataclass(frozen=True)
 class Alignment:

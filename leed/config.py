@@ -27,9 +27,9 @@ class ModelConfig:
     decoder_depth: int = 1
 
     # Extractor and interpolator.
-    delta_size: int = 48  # length of delta_exp; 0: a map of the code's own shape, as in the paper
+    delta_size: int = 64  # length of delta_exp; 0: a map of the code's own shape, as in the paper
     extractor_width: int = 128
-    interpolator_width: int = 96
+    interpolator_width: int = 128
     interpolator_depth: int = 2
     flow: bool = True  # the interpolator warps the neutral face before it adds a residual; False: as in the paper
 
@@ -39,9 +39,9 @@ class ModelConfig:
     critic_width: int = 96
 
     # Neutraliser and its critic.
-    neutralizer: str = "unet"  # "unet": flow and residual on three scales; "stargan": StarGAN's own generator
-    neutralizer_width: int = 64
-    neutralizer_depth: int = 1
+    neutralizer: str = "unet"  # "unet": flow, mask and paint from three scales; "stargan": StarGAN's own generator
+    neutralizer_width: int = 80
+    neutralizer_depth: int = 2
     neutralizer_critic_width: int = 32
     neutralizer_critic_depth: int = 5
 
@@ -105,6 +105,7 @@ TINY = ModelConfig(
     siamese_width=16,
     critic_width=16,
     neutralizer_width=16,
+    neutralizer_depth=1,
     neutralizer_critic_width=16,
     neutralizer_critic_depth=3,
     classifier_size=32,
@@ -120,6 +121,7 @@ PAPER = replace(
     delta_size=0,
     flow=False,
     neutralizer="stargan",
+    neutralizer_width=64,
     neutralizer_depth=6,
     neutralizer_critic_width=64,
     neutralizer_critic_depth=6,
@@ -185,10 +187,10 @@ class TrainConfig:
 
     stage: str = "all"  # classifier, neutralizer, leed, or all three in that order
     preset: str = "base"  # sizes of the networks: base, tiny, paper; single ones by --model_<field>
-    dataset_name: str = "drawn"  # a folder, a Hub id, or "drawn" for the built-in procedural faces
-    dataset_reader: str | None = None  # how to read it; guessed from its name and content if left out
+    dataset_name: str = "drawn"  # a folder, a Hub id, or "drawn" for the built-in procedural faces; several: a,b
+    dataset_reader: str | None = None  # how to read them; guessed from name and content if left out
     dataset_split: str = "train"
-    max_train_samples: int | None = None
+    max_train_samples: int | None = None  # of each data set
     validation_fraction: float = 0.1  # of the people; who they are depends on the data set alone, not on the seed
     output_dir: str = "runs/leed"
     seed: int = 0
@@ -295,7 +297,7 @@ STAGES = ("classifier", "neutralizer", "leed")
 
 STAGE_DEFAULTS = {
     "classifier": {"learning_rate": 1e-3, "augmentation": "mild"},
-    "neutralizer": {"learning_rate": 1e-3, "augmentation": "strong"},
+    "neutralizer": {"learning_rate": 5e-4, "augmentation": "strong"},
     "leed": {"learning_rate": 6e-4, "augmentation": "mild"},
 }
 """What the fields of `TrainConfig` that are None mean in each stage."""

@@ -33,7 +33,7 @@ class Edit:
     photo: Image.Image  # as large as the photo that was given
 
 
-def open_photo(path: Path | str) -> Image.Image:
+def open_photo(path: Path | str | BytesIO) -> Image.Image:
     """The photo in a file: upright, RGB, in sRGB colours, without metadata. Raises `PhotoError`."""
     try:
         with Image.open(path, formats=FORMATS) as image:

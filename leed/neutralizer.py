@@ -8,24 +8,33 @@ from torch import Tensor, nn
 
 from leed.config import EXPRESSIONS, NEUTRAL, ModelConfig
 from leed.hub import HubModel
-from leed.layers import SLOPE, Upsample, conv3x3, residual_blocks, warp, zero_init
+from leed.layers import SLOPE, Upsample, conv3x3, fit, residual_blocks, warp, zero_init
 
 FLOW_SCALE = 0.1  # a flow of one unit moves by 5 % of the side
+MAX_FLOW = 0.4  # in units of half a side: a wide-open jaw closes by about a sixth of the picture
+MAX_PAINT = 2.0  # twice the range of a picture's values on either side: enough to turn black into white
+COVER_BIAS = 4.0  # the mask starts at 2 %: a network that has learned nothing gives the picture back
 
 
 class Change(NamedTuple):
-    """How a picture is changed: flow (B, 2, h, w) in units of half a side, and residual (B, 3, H, W)."""
+    """How a picture is changed: (1 - mask) * warped picture + paint. All three are bounded.
+
+    `flow` (B, 2, h, w) is in units of half a side; `mask` (B, 1, H, W) in [0, 1] is where the picture is covered;
+    `paint` (B, 3, H, W) is what is added, there or as light and shade.
+    """
 
     flow: Tensor
-    residual: Tensor
+    mask: Tensor
+    paint: Tensor
 
     def apply(self, image: Tensor) -> Tensor:
-        """The changed picture (B, 3, H, W)."""
-        return warp(image, self.flow) + self.residual
+        """The changed picture (B, 3, H', W'); of another size than the one that the change was computed for, too."""
+        mask, paint = (fit(maps, image.shape[-2:]) for maps in (self.mask, self.paint))
+        return (1 - mask) * warp(image, self.flow) + paint
 
 
 class UNetGenerator(nn.Module):
-    """Warps the picture by a flow and adds a residual where something hidden appears; both start at zero."""
+    """Warps the picture by a flow, and covers and paints where something hidden appears, such as lips before teeth."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -43,18 +52,22 @@ class UNetGenerator(nn.Module):
         self.from_middle = Upsample(middle, width)
         self.up1 = residual_blocks(width, depth)
         self.flow = zero_init(conv3x3(width, 2))
-        self.residual = zero_init(conv3x3(width, 48))
+        self.mask = zero_init(conv3x3(width, 16))
+        self.paint = zero_init(conv3x3(width, 48))
         nn.init.normal_(self.expression.weight, std=0.1)
 
     def change(self, image: Tensor, expression: Tensor) -> Change:
-        """The flow and residual towards an expression."""
+        """The change towards an expression."""
         fine = self.down1(F.leaky_relu(self.stem(F.pixel_unshuffle(image, 4)), SLOPE))  # (B, width, H/4, W/4)
         middle = self.down2(F.leaky_relu(self.to_middle(fine), SLOPE))  # (B, middle, H/8, W/8)
         h = self.to_coarse(middle) + self.expression(expression)[..., None, None]  # (B, coarse, H/16, W/16)
         h = self.bottom(F.leaky_relu(h, SLOPE))
         h = self.up2(middle + self.from_coarse(F.leaky_relu(h, SLOPE)))
         h = F.leaky_relu(self.up1(fine + self.from_middle(F.leaky_relu(h, SLOPE))), SLOPE)
-        return Change(FLOW_SCALE * self.flow(h), F.pixel_shuffle(self.residual(h), 4))
+        mask = torch.sigmoid(F.pixel_shuffle(self.mask(h), 4).float() - COVER_BIAS)
+        paint = MAX_PAINT * torch.tanh(F.pixel_shuffle(self.paint(h), 4).float() / MAX_PAINT)
+        flow = MAX_FLOW * torch.tanh(self.flow(h).float() * (FLOW_SCALE / MAX_FLOW))
+        return Change(flow, mask, paint)
 
     def forward(self, image: Tensor, expression: Tensor) -> Tensor:
         return self.change(image, expression).apply(image)
@@ -105,7 +118,7 @@ class Neutralizer(HubModel):
         return self.generator(image, self._target(image, expression))
 
     def change(self, image: Tensor, expression: Tensor | None = None) -> Change:
-        """What `forward` does to the faces.
+        """What `forward` does to the faces, as flow, mask and paint, to be applied to larger pictures of them.
 
         Raises `ValueError` for StarGAN's generator, which paints the whole picture anew.
         """

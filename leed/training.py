@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.checkpoint import checkpoint
 from torch.utils.data import Dataset, Subset
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from leed import losses
 from leed.augmentation import MILD, NONE, STRONG, Augmentation, augment, flip
@@ -27,6 +26,7 @@ from leed.images import denormalize, inner_face, normalize
 from leed.model import LEED
 from leed.networks import AuxiliaryDistribution, LatentCritic, SiameseNetwork
 from leed.neutralizer import ImageCritic, Neutralizer
+from leed.similarity import inner_ssim
 
 AUGMENTATIONS = {"none": NONE, "mild": MILD, "strong": STRONG}
 
@@ -472,7 +472,7 @@ class NeutralizerStage(Stage):
             guess = model(image).clamp(-1, 1)
             known = batch["has_neutral"]
             if bool(known.any()):
-                similarity.append(ssim(guess[known], neutral[known]))
+                similarity.append(inner_ssim(guess[known], neutral[known]))
                 before.append((inner_face(image - neutral)[known]).abs().mean((1, 2, 3)))
                 after.append((inner_face(guess - neutral)[known]).abs().mean((1, 2, 3)))
             rows += [[image[i], guess[i], neutral[i] if known[i] else None] for i in shown]
@@ -564,18 +564,18 @@ class EditorStage(Stage):
             C_I, C_IN = model.encode(image), model.encode(neutral)
             delta_exp = model.extract(C_I, C_IN)
             rebuilt, edit = drawn(C_IN, delta_exp), drawn(C_IN, delta_exp.roll(1, 0))
-            start, has_view = ssim(neutral, image), whole_views(batch)
+            start, has_view = inner_ssim(neutral, image), whole_views(batch)
             add("faces", torch.ones(len(image)))
             add("neutral", start)
-            add("own", ssim(rebuilt, image))
-            add("autoencoded", ssim(model.decode(C_I).clamp(-1, 1), image))
+            add("own", inner_ssim(rebuilt, image))
+            add("autoencoded", inner_ssim(model.decode(C_I).clamp(-1, 1), image))
             across = None
             if bool(has_view.any()):
                 view, view_neutral = normalize(batch["view"]), normalize(batch["view_neutral"])
                 across = drawn(C_IN, model.extract(model.encode(view), model.encode(view_neutral)))
                 add("views", has_view)
                 add("view_neutral", start[has_view])
-                add("view", ssim(across[has_view], image[has_view]))
+                add("view", inner_ssim(across[has_view], image[has_view]))
             wanted = self.psi.features(image, neutral).roll(1, 0)
             found = self.psi.features(edit, neutral)
             label = batch["expression"].roll(1, 0)
@@ -607,11 +607,6 @@ def editor_figures(sums: dict[str, float]) -> dict[str, float]:
     return figures | {name: part / whole for name, (part, whole) in wholes.items() if whole > 0}
 
 
-def ssim(image: Tensor, target: Tensor) -> Tensor:
-    """SSIM (B,) of the inner faces of pictures in [-1, 1]: RGB, Gaussian window 11 / 1.5."""
-    return structural_similarity_index_measure(inner_face(image), inner_face(target), data_range=2.0, reduction="none")
-
-
 # ---------------------------------------------------------------------------------------------------------------- data
 
 
@@ -621,6 +616,16 @@ def only(faces: FaceDataset, rows: Tensor, lack: str) -> Subset:
     if not kept:
         raise ValueError(lack)
     return Subset(faces, kept)
+
+
+def balanced(faces: FaceDataset, rows: Tensor) -> Subset:
+    """All the faces, those where `rows` (N,) is true or those where it is false repeated until both are as many.
+
+    A set with few true neutral faces would otherwise drown in one without any.
+    """
+    kinds = [rows.nonzero().flatten().tolist(), (~rows).nonzero().flatten().tolist()]
+    length = max(len(kind) for kind in kinds)
+    return Subset(faces, [kind[i % len(kind)] for kind in kinds if kind for i in range(length)])
 
 
 def keep_on_device(faces: FaceDataset, device: torch.device) -> None:
@@ -668,10 +673,14 @@ def average_of(model: nn.Module, decay: float) -> AveragedModel:
     def average(means: list[Tensor], values: list[Tensor], num_averaged: Tensor | int) -> None:
         count = int(num_averaged)
         weight = 1 - min(decay, (1 + count) / (10 + count))
+        is_float = [mean.is_floating_point() for mean in means]
+        torch._foreach_lerp_(
+            [mean for mean, yes in zip(means, is_float, strict=True) if yes],
+            [value for value, yes in zip(values, is_float, strict=True) if yes],
+            weight,
+        )
         for mean, value in zip(means, values, strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(value, weight)
-            else:
+            if not mean.is_floating_point():
                 mean.copy_(value)
 
     return AveragedModel(model, multi_avg_fn=average, use_buffers=True)

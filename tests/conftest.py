@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT))  # for train_accelerate.py
 import httpx  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from PIL import Image  # noqa: E402
 from torch import nn  # noqa: E402
 
 from leed import LEED  # noqa: E402
@@ -83,6 +84,17 @@ def lively_leed() -> LEED:
             parameter.add_(0.03 * torch.randn_like(parameter))
         leed.extractor.features[-1].weight.mul_(5)
     return leed
+
+
+@pytest.fixture(scope="session")
+def two_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A photo, 1400x760, of two people: the larger on the right, the smaller in the left half."""
+    large, small = (Image.open(ROOT / f"assets/gallery/portraits/comp{name}.jpg") for name in ("02", "05"))
+    photo = Image.new("RGB", (1400, 760), (210, 212, 210))
+    photo.paste(small.resize((560, 608)), (70, 100))
+    photo.paste(large, (700, 0))
+    photo.save(path := tmp_path_factory.mktemp("photos") / "two.png")
+    return path
 
 
 def free_port() -> int:

@@ -1,10 +1,12 @@
 """The demo as a program: started as a visitor would meet it, driven by Gradio's client."""
 
+import base64
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
+from gradio.data_classes import ImageData
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -54,6 +56,39 @@ def test_every_choice_has_an_effect(client: Client):
     np.testing.assert_array_equal(pixels(edit(client, PORTRAIT, reference=40, alpha=1.0)[0]), faces[0])
 
 
+def test_each_face_can_be_chosen(client: Client, two_people: Path):
+    """Face 0, the larger one, is in the right half, face 1 in the left."""
+    for face, (changed, kept) in enumerate([(slice(700, None), slice(0, 700)), (slice(0, 700), slice(700, None))]):
+        _, whole = edit(client, two_people, face=face)
+        change = np.abs(pixels(whole) - pixels(two_people))
+        assert change[:, changed].max() > 3 and change[:, kept].max() == 0
+    with pytest.raises(AppError, match=r"face must be in \[0, 1\] for this photo, got 2"):
+        edit(client, two_people, face=2)
+
+
+def test_sequence_comes_as_three_marked_files(client: Client, two_people: Path):
+    files = [Path(path) for path in client.predict(photo=handle_file(two_people), face=1, api_name="/sequence")]
+    assert [file.suffix for file in files] == [".mp4", ".webp", ".gif"]
+    for file in files:
+        assert is_marked(file)
+    for file in files[1:]:
+        with Image.open(file) as saved:
+            assert saved.n_frames == 30 and max(saved.size) == 720
+    with pytest.raises(AppError, match="give a photo"):
+        client.predict(photo=None, api_name="/sequence")
+
+
+def test_grid_is_one_marked_sheet(client: Client):
+    sheets = [
+        Path(client.predict(photo=handle_file(PORTRAIT), reference=reference, api_name="/grid"))
+        for reference in (10, 12, 20)  # the first and the last of person 1's happy faces are 10 and 12
+    ]
+    assert all(is_marked(sheet) and sheet.suffix == ".png" for sheet in sheets)
+    assert (pixels(sheets[0]) == pixels(sheets[1])).all() and (pixels(sheets[0]) != pixels(sheets[2])).any()
+    with pytest.raises(AppError, match=r"reference must be in \[0, 219\], got -1"):
+        client.predict(photo=handle_file(PORTRAIT), reference=-1, api_name="/grid")
+
+
 def test_references_are_listed_in_the_order_of_their_numbers(client: Client):
     references = client.predict(api_name="/references")
     assert [item["reference"] for item in references] == list(range(220))
@@ -101,7 +136,7 @@ def test_any_photo_works_and_its_metadata_stays_behind(client: Client, tmp_path:
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
 def test_files_that_nobody_uploaded_are_refused(app_url: str, meta: dict):
     """A request written by hand, with and without Gradio's own mark of a file; the client would upload the file."""
-    data = [{"path": str(PORTRAIT), **meta}, 0, None, 1.0, False]
+    data = [{"path": str(PORTRAIT), **meta}, 0, None, 1.0, False, 0]
     call = httpx.post(f"{app_url}/gradio_api/call/edit", json={"data": data})
     events = httpx.get(f"{app_url}/gradio_api/call/edit/{call.json()['event_id']}", timeout=60).text
     assert "event: error" in events and "event: complete" not in events
@@ -110,5 +145,48 @@ def test_files_that_nobody_uploaded_are_refused(app_url: str, meta: dict):
 def test_page_and_server_show_only_what_is_meant(app_url: str):
     page = httpx.get(app_url).text
     assert "fonts.googleapis" not in page.split("<body")[-1]
-    for path in ("/etc/passwd", "app.py", str(ROOT / "app.py")):
-        assert httpx.get(f"{app_url}/gradio_api/file={path}").status_code in (403, 404)
+    for path in ("/etc/passwd", "app.py", "../../etc/passwd", str(ROOT / "app.py"), ".", str(ROOT), str(PORTRAIT)):
+        assert httpx.get(f"{app_url}/gradio_api/file={path}").status_code in (403, 404), path
+    for path in ("monitoring", "monitoring/summary", "docs", "assets/", "static/"):
+        assert httpx.get(f"{app_url}/{path}").status_code >= 400, path
+    assert not httpx.get(f"{app_url}/config").json()["run_history"]
+
+
+@pytest.mark.parametrize("origin", ["https://example.org", "null"])
+def test_other_sites_may_not_use_the_server(app_url: str, origin: str):
+    for method in ("GET", "OPTIONS"):
+        headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        response = httpx.request(method, f"{app_url}/gradio_api/info", headers=headers)
+        assert "access-control-allow-origin" not in response.headers
+
+
+def test_uploads_are_small_stay_in_their_folder_and_are_never_run(app_url: str):
+    def upload(name: str, content: bytes) -> httpx.Response:
+        return httpx.post(f"{app_url}/gradio_api/upload", files={"files": (name, content)})
+
+    assert Path(upload("../../evil.png", b"x").json()[0]).name == "evil.png"
+    assert ".." not in upload("../../evil.png", b"x").json()[0]
+    assert upload("big.png", bytes(11 * 2**20)).status_code == 413
+    drawing = upload("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'><script>1</script></svg>").json()[0]
+    headers = httpx.get(f"{app_url}/gradio_api/file={drawing}").headers
+    assert headers["content-disposition"].startswith("attachment") and "svg" not in headers["content-type"]
+
+
+def test_only_photos_and_cameras_come_in_as_files(app_url: str):
+    """Any other input of the server's that holds a file would take the path of any file there."""
+    config = httpx.get(f"{app_url}/config").json()
+    kinds = {item["id"]: (item["type"], item["props"].get("elem_id")) for item in config["components"]}
+    inputs = {kinds[i] for event in config["dependencies"] if event["backend_fn"] for i in event["inputs"]}
+    files = {name for kind, name in inputs if kind not in ("radio", "slider", "number", "checkbox", "api")}
+    assert files == {"photo", "own-reference", "camera"}
+    assert {event["api_name"] for event in config["dependencies"] if event["api_visibility"] == "public"} == {
+        "edit", "sequence", "grid", "references"
+    }  # fmt: skip
+
+
+def test_a_camera_hands_over_pictures_not_paths():
+    from app import Camera
+
+    assert Camera(sources=["webcam"], streaming=True).preprocess(ImageData(path=str(PORTRAIT))) is None
+    frame = ImageData(url="data:image/jpeg;base64," + base64.b64encode(PORTRAIT.read_bytes()).decode())
+    assert Camera(sources=["webcam"], streaming=True).preprocess(frame) == PORTRAIT.read_bytes()

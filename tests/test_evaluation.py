@@ -18,6 +18,7 @@ from leed.evaluation import __main__ as command
 from leed.evaluation import metrics, neutral, ruler
 from leed.evaluation.pairs import camera_yaws, lip_opening, load_triples
 from leed.images import normalize
+from leed.similarity import inner_ssim, ssim
 
 TINY = PRESETS["tiny"]
 CAMERAS = ("045", "068", "090", "112", "135")
@@ -35,9 +36,9 @@ def test_ssim_of_constant_pictures() -> None:
     """Without variance SSIM is (2 a b + c1) / (a^2 + b^2 + c1), c1 = 0.01^2, of values in [0, 1]."""
     a, b = 0.5, -0.5  # 0.75 and 0.25 in [0, 1]
     expected = (2 * 0.75 * 0.25 + 1e-4) / (0.75**2 + 0.25**2 + 1e-4)
-    for function in (metrics.ssim, metrics.inner_ssim):
+    for function in (ssim, inner_ssim):
         assert function(constant(a), constant(b)).tolist() == pytest.approx([expected] * 2, abs=1e-3)
-    assert metrics.ssim(constant(a)[:1], constant(b)[:1]).tolist() == pytest.approx([expected], abs=1e-3)
+    assert ssim(constant(a)[:1], constant(b)[:1]).tolist() == pytest.approx([expected], abs=1e-3)
 
 
 def test_psnr_of_a_known_offset() -> None:
@@ -51,7 +52,7 @@ def test_each_picture_is_measured_alone() -> None:
     pictures = torch.stack([constant(0.0)[0], constant(0.2)[0]])  # 0.5 and 0.6 in [0, 1]
     assert metrics.psnr(pictures, constant(0.0)).tolist() == pytest.approx([metrics.MAX_PSNR, 20], abs=1e-4)
     expected = (2 * 0.5 * 0.6 + 1e-4) / (0.5**2 + 0.6**2 + 1e-4)
-    assert metrics.ssim(pictures, constant(0.0)).tolist() == pytest.approx([1, expected], abs=1e-3)
+    assert ssim(pictures, constant(0.0)).tolist() == pytest.approx([1, expected], abs=1e-3)
 
 
 def test_differences_are_percent_of_the_range() -> None:
@@ -201,7 +202,7 @@ def test_missing_twins_are_an_error(folders: dict[str, Path], tmp_path: Path) ->
 def test_learned_neutrals_give_the_users_edit(folders: dict[str, Path]) -> None:
     leed = LEED.from_pretrained(folders["leed"])
     torch.nn.init.normal_(leed.interpolator.head.weight, std=0.1)
-    torch.nn.init.normal_(leed.neutralizer.generator.residual.weight, std=0.1)
+    torch.nn.init.normal_(leed.neutralizer.generator.paint.weight, std=0.1)
     triples = load_triples(folders["pairs"], image_size=32)
     image, reference, input_neutral, reference_neutral = (
         normalize(x) for x in (triples.inputs, triples.references, triples.input_neutrals, triples.reference_neutrals)

@@ -9,11 +9,12 @@ FOLDER = Path(leed.__file__).parent
 
 LEVELS = {
     **dict.fromkeys(("config", "images", "layers", "losses", "card", "provenance"), 0),
-    **dict.fromkeys(("hub", "augmentation", "drawn", "alignment", "networks"), 1),
+    **dict.fromkeys(("hub", "augmentation", "drawn", "alignment", "networks", "similarity"), 1),
     **dict.fromkeys(("neutralizer", "features", "readers"), 2),
     **dict.fromkeys(("data", "model"), 3),
     **dict.fromkeys(("training", "runtime", "pasting"), 4),
     **dict.fromkeys(("editor", "evaluation"), 6),
+    **dict.fromkeys(("grid", "live", "sequence"), 7),
 }
 
 

@@ -101,9 +101,10 @@ def test_image_loss(change: float, weight: float) -> None:
 
 def test_structure_loss() -> None:
     zeros = torch.zeros(1, 3, 16, 16)
-    # No variance: the second factor is c2 / c2; the first is c1 / (0.5^2 + c1), with c1 = 0.02^2 = 0.0004
-    loss = losses.structure_loss(zeros + 0.5, zeros)
-    assert loss.item() == pytest.approx(1 - 0.0004 / 0.2504, abs=1e-4)
+    # In [0, 1] the pictures are 0.5 and 0. No variance: the second factor is c2 / c2; the first is
+    # c1 / (0.5^2 + c1), with c1 = 0.01^2 = 0.0001
+    loss = losses.structure_loss(zeros, zeros - 1)
+    assert loss.item() == pytest.approx(1 - 0.0001 / 0.2501, abs=1e-4)
     noise = torch.rand(1, 3, 16, 16)
     assert losses.structure_loss(noise, noise).item() == pytest.approx(0, abs=1e-5)
 

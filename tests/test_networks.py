@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leed.config import PRESETS, TINY, ModelConfig
@@ -151,6 +152,23 @@ def test_warp_moves_by_half_sides() -> None:
     torch.testing.assert_close(warp(image, flow)[0, 0, 3, 3], torch.tensor(1.0))
 
 
-def test_neutralizer_starts_as_identity() -> None:
+def test_neutralizer_starts_near_the_identity() -> None:
     image = inputs(TINY)["image"]
-    torch.testing.assert_close(Neutralizer(TINY)(image), image, rtol=0, atol=1e-5)
+    torch.testing.assert_close(Neutralizer(TINY)(image), image, rtol=0, atol=0.02)
+
+
+def test_neutralizer_is_bounded_whatever_its_weights() -> None:
+    model, image = Neutralizer(TINY), inputs(TINY)["image"].clamp(-1, 1)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=10.0)
+    assert model(image).abs().max() <= 3
+
+
+def test_a_change_is_carried_to_a_larger_picture() -> None:
+    model, image = Neutralizer(TINY), F.interpolate(inputs(TINY)["image"][..., :8, :8], 32, mode="bicubic")
+    for head in (model.generator.flow, model.generator.mask, model.generator.paint):
+        torch.nn.init.constant_(head.bias, 1.0)
+    change = model.change(image)
+    torch.testing.assert_close(change.apply(image), model(image))
+    small_again = F.avg_pool2d(change.apply(F.interpolate(image, scale_factor=4, mode="bicubic")), 4)
+    assert (small_again - model(image)).abs().mean() < 0.1 * (image - model(image)).abs().mean()

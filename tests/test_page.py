@@ -1,5 +1,6 @@
 """The demo in a real browser. Skipped where Chromium (`apt-get install chromium`) or playwright is not installed."""
 
+import base64
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,11 +31,33 @@ SECONDS = 60
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator["sync_api.Browser"]:
+def playwright() -> Iterator["sync_api.Playwright"]:
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: "sync_api.Playwright") -> Iterator["sync_api.Browser"]:
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def camera_page(playwright: "sync_api.Playwright", app_url: str, tmp_path: Path) -> Iterator["sync_api.Page"]:
+    """The page in a browser whose camera shows a person who moves from side to side."""
+    with Image.open(PORTRAIT) as portrait, open(tmp_path / "camera.mjpeg", "wb") as film:
+        for shift in (*range(0, 60, 4), *range(60, 0, -4)):
+            frame = Image.new("RGB", (640, 480), (205, 208, 205))
+            frame.paste(portrait.resize((442, 480)), (70 + shift, 0))
+            frame.save(film, "JPEG")
+    options = (*OPTIONS, f"--use-file-for-fake-video-capture={tmp_path / 'camera.mjpeg'}")
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+    page = browser.new_page(permissions=["camera"])
+    page.set_default_timeout(SECONDS * 1000)
+    page.goto(app_url)
+    yield page
+    browser.close()
 
 
 @pytest.fixture
@@ -96,12 +119,66 @@ def test_example_people_can_be_chosen(page: "sync_api.Page"):
     changes.wait()
 
 
+def test_a_face_is_chosen_by_click_and_by_keyboard(page: "sync_api.Page", two_people: Path):
+    assert page.locator("#outlines rect").count() == 1 and not page.locator("#which-face").is_visible()
+    changes = Changes(page)
+    page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
+    page.set_input_files("#photo input[type=file]", two_people)
+    changes.wait()
+    larger, smaller = page.locator("#outlines rect").first, page.locator("#outlines rect").last
+    assert page.locator("#outlines text").all_text_contents() == ["1", "2"]
+    assert larger.bounding_box()["x"] > smaller.bounding_box()["x"]
+
+    changes = Changes(page)
+    box = smaller.bounding_box()  # where the page draws it is where it is clicked
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    changes.wait()
+    page.wait_for_selector("#outlines .chosen text:has-text('2')", state="attached")
+
+    changes = Changes(page)
+    page.locator("#which-face input").first.press("Space")
+    changes.wait()
+    page.wait_for_selector("#outlines .chosen text:has-text('1')", state="attached")
+
+
+def test_sequence_plays_and_is_saved_marked(page: "sync_api.Page", tmp_path: Path):
+    page.get_by_role("tab", name="Sequence").click()
+    page.click("#make-sequence")
+    page.wait_for_selector("#sequence video")
+    page.wait_for_function("(film => !film.paused && film.currentTime > 0)(document.querySelector('#sequence video'))")
+    for name, suffix in (("MP4", ".mp4"), ("WebP", ".webp"), ("GIF", ".gif")):
+        with page.expect_download() as download:
+            page.locator("#sequence-files").get_by_text(name).click()
+        path = tmp_path / download.value.suggested_filename
+        download.value.save_as(path)
+        assert path.suffix == suffix and is_marked(path)
+    page.click("#gallery button >> nth=3")  # the sequence shows something else than what is chosen now
+    page.wait_for_selector("#sequence video", state="hidden")
+    page.wait_for_selector("#make-sequence:enabled")
+
+
+def test_sheet_of_all_expressions(page: "sync_api.Page", tmp_path: Path):
+    page.get_by_role("tab", name="All expressions").click()
+    page.click("#make-grid")
+    page.wait_for_selector("#grid img")
+    with page.expect_download() as download:
+        page.click("#grid-file")
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+    assert path.suffix == ".png" and is_marked(path)
+
+
 def test_no_face_is_said_and_the_centre_can_be_used(page: "sync_api.Page", tmp_path: Path):
     Image.new("RGB", (300, 200), (120, 140, 160)).save(tmp_path / "wall.png")
     page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
     page.set_input_files("#photo input[type=file]", tmp_path / "wall.png")
     page.wait_for_selector("#message:has-text('No face was found in the photo')")
     assert page.locator("#edited img").count() == 0
+    page.get_by_role("tab", name="Sequence").click()
+    page.click("#make-sequence")
+    page.get_by_test_id("toast-body").get_by_text("No face was found in the photo").wait_for()
+    page.wait_for_selector("#make-sequence:enabled:has-text('Make the sequence')")
+    page.get_by_role("tab", name="Picture").click()
     page.check("#center-crop input")
     page.wait_for_selector("#edited img", state="attached")
     page.wait_for_selector("#message", state="hidden")
@@ -129,6 +206,26 @@ def test_camera(page: "sync_api.Page"):
     page.wait_for_selector("#message:has-text('No face was found in the photo')")
 
 
+def test_live_camera_drops_what_it_cannot_edit_in_time(camera_page: "sync_api.Page", tmp_path: Path):
+    page = camera_page
+    page.get_by_role("tab", name="Live camera").click()
+    page.locator("#camera").get_by_text("Click to Access Webcam").click()
+    page.locator("#camera button", has_text="Record").click()
+    screen = page.locator("#screen img")
+    screen.wait_for()
+    frames = {screen.get_attribute("src")}
+    while len(frames) < 4:
+        page.wait_for_timeout(50)
+        frames.add(screen.get_attribute("src"))
+    page.locator("#camera button", has_text="Stop").click()
+    page.wait_for_timeout(1500)  # one frame may be under way
+    last = screen.get_attribute("src")
+    page.wait_for_timeout(1000)
+    assert screen.get_attribute("src") == last, "frames were queued"
+    (tmp_path / "frame.jpg").write_bytes(base64.b64decode(last.partition(",")[2]))
+    assert is_marked(tmp_path / "frame.jpg")
+
+
 def test_page_is_labelled(page: "sync_api.Page"):
     """Every picture that says something has a text, every control a name."""
     images = page.locator(".faces img, .face img, #photo img")
@@ -139,9 +236,38 @@ def test_page_is_labelled(page: "sync_api.Page"):
         assert page.get_by_text(text).count() > 0
 
 
-def test_phone_width_needs_no_sideways_scrolling(browser: "sync_api.Browser", app_url: str):
+def test_keyboard_reaches_every_control_in_the_order_of_the_page(page: "sync_api.Page"):
+    page.mouse.click(2, 2)
+    reached = []
+    while (name := next_by_keyboard(page)) is not None:
+        reached.append(name)
+    order = ["Photo", "Live camera", "Upload file", "example person 1", "Neutral", "Picture", "Download photo (PNG)"]
+    assert [name for name in reached if name in order] == order
+    for name in ("Happy", "All expressions", "range slider for Strength (alpha)", "Or a reference of your own"):
+        assert name in reached
+    assert not any(page.locator(hidden).is_visible() for hidden in ("#file", "#which-face"))
+
+
+def next_by_keyboard(page: "sync_api.Page") -> str | None:
+    """Presses Tab and gives the first line of the reached control's name; `None` at the end of the page."""
+    page.keyboard.press("Tab")
+    return page.evaluate(
+        """() => {
+            const control = document.activeElement
+            if (control === document.body) return null
+            const image = control.querySelector('img')
+            const name = control.ariaLabel && !image ? control.ariaLabel
+                : control.innerText || control.labels?.[0]?.innerText || image?.alt || ''
+            return name.trim().split('\\n')[0]
+        }"""
+    )
+
+
+@pytest.mark.parametrize("tab", ["Photo", "Live camera"])
+def test_phone_width_needs_no_sideways_scrolling(browser: "sync_api.Browser", app_url: str, tab: str):
     with browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True) as context:
         page = context.new_page()
         page.goto(app_url)
         page.wait_for_selector("#edited img", state="attached", timeout=SECONDS * 1000)
+        page.get_by_role("tab", name=tab).click()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image
 
-from leed.provenance import DIGITAL_SOURCE_TYPE, is_marked, save_marked, save_plain
+from leed.provenance import DIGITAL_SOURCE_TYPE, is_marked, jpeg, save_marked, save_marked_sequence, save_plain
 
 
 @pytest.fixture
@@ -30,6 +31,11 @@ def test_mark_is_written_and_read(picture: Image.Image, suffix: str, tmp_path: P
             assert saved.size == picture.size and not saved.getexif() and "icc_profile" not in saved.info
 
 
+def test_bytes_are_those_of_the_file(picture: Image.Image, tmp_path: Path):
+    assert jpeg(picture, marked=True) == save_marked(picture, tmp_path / "marked.jpg").read_bytes()
+    assert jpeg(picture, marked=False) == save_plain(picture, tmp_path / "plain.jpg").read_bytes()
+
+
 def test_png_keeps_every_pixel(picture: Image.Image, tmp_path: Path):
     np.testing.assert_array_equal(Image.open(save_marked(picture, tmp_path / "a.png")), picture)
 
@@ -37,3 +43,49 @@ def test_png_keeps_every_pixel(picture: Image.Image, tmp_path: Path):
 def test_other_formats_are_refused(picture: Image.Image, tmp_path: Path):
     with pytest.raises(ValueError, match=r"\.png or \.jpg, got a\.webp"):
         save_marked(picture, tmp_path / "a.webp")
+
+
+@pytest.fixture
+def frames() -> list[Image.Image]:
+    """Six frames of odd sides whose brightness grows; the first carries a comment."""
+    frames = [Image.new("RGB", (33, 47), (30 * i, 30 * i, 30 * i)) for i in range(6)]
+    frames[0].info["comment"] = b"a secret"
+    return frames
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".gif"])
+def test_animated_pictures_are_marked_and_repeat(frames: list[Image.Image], suffix: str, tmp_path: Path):
+    path = save_marked_sequence(frames, tmp_path / f"a{suffix}", fps=10)
+    assert is_marked(path)
+    assert DIGITAL_SOURCE_TYPE.encode() in path.read_bytes() and b"a secret" not in path.read_bytes()
+    with Image.open(path) as saved:
+        assert saved.n_frames == 6 and saved.size == (33, 47) and saved.info["loop"] == 0
+        for i in range(6):
+            saved.seek(i)
+            saved.load()
+            assert saved.info["duration"] == 100
+            assert abs(int(saved.convert("L").getpixel((16, 20))) - 30 * i) < 6
+
+
+def test_films_are_marked_and_play(frames: list[Image.Image], tmp_path: Path):
+    path = save_marked_sequence(frames, tmp_path / "a.mp4", fps=10)
+    assert is_marked(path)
+    reader = imageio_ffmpeg.read_frames(path)
+    about = next(reader)
+    assert about["codec"] == "h264" and about["size"] == (34, 48) and about["fps"] == 10
+    brightness = [np.frombuffer(frame, np.uint8).mean() for frame in reader]
+    np.testing.assert_allclose(brightness, [30 * i for i in range(6)], atol=6)
+
+
+def test_unmarked_animations_are_told_apart(frames: list[Image.Image], tmp_path: Path):
+    for suffix in ("webp", "gif"):
+        frames[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=frames[1:])
+        assert not is_marked(tmp_path / f"a.{suffix}")
+    film = save_marked_sequence(frames, tmp_path / "a.mp4", fps=10)
+    film.write_bytes(film.read_bytes().partition(b"uuid")[0][:-4])
+    assert not is_marked(film)
+
+
+def test_other_formats_of_sequences_are_refused(frames: list[Image.Image], tmp_path: Path):
+    with pytest.raises(ValueError, match=r"\.webp, \.gif or \.mp4, got a\.avi"):
+        save_marked_sequence(frames, tmp_path / "a.avi", fps=10)

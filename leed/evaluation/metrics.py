@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from leed.images import inner_face
 
@@ -21,26 +21,10 @@ MAX_PSNR = 60.0
 # Per picture
 
 
-def ssim(image: Tensor, target: Tensor) -> Tensor:
-    """SSIM (B,) of RGB pictures brought to [0, 1]: Gaussian window of 11 pixels, sigma 1.5.
-
-    SSIM depends on where black lies: the same pictures in [-1, 1] score lower.
-    """
-    image, target = image * 0.5 + 0.5, target * 0.5 + 0.5
-    if len(image) == 1:  # torchmetrics drops the batch's dimension here
-        return structural_similarity_index_measure(image, target, data_range=1.0).reshape(1)
-    return structural_similarity_index_measure(image, target, data_range=1.0, reduction="none")
-
-
 def psnr(image: Tensor, target: Tensor) -> Tensor:
     """PSNR (B,) in dB, at most MAX_PSNR, which equal pictures get."""
     values = peak_signal_noise_ratio(image, target, data_range=RANGE, reduction="none", dim=(1, 2, 3))
     return values.reshape(-1).clamp(max=MAX_PSNR)
-
-
-def inner_ssim(image: Tensor, target: Tensor) -> Tensor:
-    """SSIM (B,) of the inner faces, cropped first."""
-    return ssim(inner_face(image), inner_face(target))
 
 
 def inner_psnr(image: Tensor, target: Tensor) -> Tensor:

@@ -36,6 +36,7 @@ from leed.images import contact_sheet, normalize
 from leed.model import LEED
 from leed.neutralizer import Neutralizer
 from leed.readers import read_wild
+from leed.similarity import inner_ssim, ssim
 
 OPEN_SHARE = 0.3
 MOUTH = (68 / 128, 116 / 128, 24 / 128, 104 / 128)  # rows, then columns, as fractions of the side
@@ -106,10 +107,10 @@ def measure(
             rows = slice(first + start, first + start + len(image))
             guess, again = (neutralize(faces).clamp(-1, 1) for faces in (image, neutral))
             values = {
-                "ssim_face": metrics.inner_ssim(guess, neutral),
-                "picture_ssim_face": metrics.inner_ssim(image, neutral),
-                "neutral_in": metrics.ssim(again, neutral),
-                "neutral_in_face": metrics.inner_ssim(again, neutral),
+                "ssim_face": inner_ssim(guess, neutral),
+                "picture_ssim_face": inner_ssim(image, neutral),
+                "neutral_in": ssim(again, neutral),
+                "neutral_in_face": inner_ssim(again, neutral),
             }
             marked = torch.from_numpy(is_open[rows]).to(device)
             values |= _mouths(guess, image, neutral, marked, mask, "open")

@@ -15,6 +15,7 @@ from leed.evaluation.pairs import Triples
 from leed.features import ExpressionClassifier
 from leed.images import denormalize, normalize
 from leed.model import LEED, Expression, PreparedEdit
+from leed.similarity import inner_ssim, ssim
 
 NEUTRALS = {
     "learned": ("learned", "learned"),
@@ -32,8 +33,8 @@ COMPARED = ("edit", "input", "neutral", "autoencoded")
 """What is compared with the true edit: the edit, the input copied, its true neutral face, the truth autoencoded."""
 
 SIMILARITIES = {
-    "ssim": metrics.ssim,
-    "ssim_face": metrics.inner_ssim,
+    "ssim": ssim,
+    "ssim_face": inner_ssim,
     "psnr": metrics.psnr,
     "psnr_face": metrics.inner_psnr,
 }

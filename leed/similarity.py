@@ -1,0 +1,22 @@
+"""How alike two pictures are. Pictures are face tensors (B, 3, H, W) in [-1, 1]."""
+
+from torch import Tensor
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from leed.images import inner_face
+
+
+def ssim(image: Tensor, target: Tensor) -> Tensor:
+    """SSIM (B,) of RGB pictures brought to [0, 1]: Gaussian window of 11 pixels, sigma 1.5.
+
+    SSIM depends on where black lies: the same pictures in [-1, 1] score lower.
+    """
+    image, target = image * 0.5 + 0.5, target * 0.5 + 0.5
+    if len(image) == 1:  # torchmetrics drops the batch's dimension here
+        return structural_similarity_index_measure(image, target, data_range=1.0).reshape(1)
+    return structural_similarity_index_measure(image, target, data_range=1.0, reduction="none")
+
+
+def inner_ssim(image: Tensor, target: Tensor) -> Tensor:
+    """SSIM (B,) of the inner faces, cropped first."""
+    return ssim(inner_face(image), inner_face(target))
