@@ -3,7 +3,7 @@
     python hub/export.py runs/open leed-open
 
 writes hub/leed-open, hub/leed-open-neutralizer and hub/leed-open-classifier. The editor gets the run's neutraliser,
-which may be newer than the one it was trained beside.
+which may be newer than the one it was trained beside, and its graphs for ONNX Runtime in hub/leed-open/onnx.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from leed import LEED, ExpressionClassifier, Neutralizer
+from leed.runtime import export_graphs
 
 HUB = Path(__file__).parent
 
@@ -26,6 +27,7 @@ def export(run: Path, name: str) -> list[Path]:
     for folder, model in folders.items():
         model.save_pretrained(folder, dtype=torch.float16)
         type(model).from_pretrained(folder)
+    export_graphs(HUB / name)
     return list(folders)
 
 

@@ -8,15 +8,16 @@ from huggingface_hub import HfApi
 
 import leed
 from leed.hub import CARD, CONFIG, WEIGHTS
+from leed.runtime import FOLDER
 
 
 def push(folder: Path, repo_id: str, private: bool = False, token: str | None = None) -> str:
-    """Loads the folder, which verifies it, then uploads weights, configuration and card. Returns the address."""
+    """Loads the folder, which verifies it, then uploads what a visitor or user needs of it. Returns the address."""
     model_type = json.loads((folder / CONFIG).read_text())["model_type"]
     getattr(leed, model_type).from_pretrained(folder)
     api = HfApi(token=token)
     api.create_repo(repo_id, private=private, exist_ok=True)
-    patterns = [CONFIG, WEIGHTS, CARD, "*.webp", "*.png", "figures.json"]
+    patterns = [CONFIG, WEIGHTS, CARD, "*.webp", "*.png", "figures.json", f"{FOLDER}/*"]
     return api.upload_folder(folder_path=folder, repo_id=repo_id, allow_patterns=patterns).commit_url
 
 

@@ -102,9 +102,15 @@ class Alignment:
         """The same crop in a photo resized by `factor`."""
         return Alignment(*(tuple(factor * value for value in pair) for pair in (self.corner, self.across)))
 
-    def bounds(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
-        """The smallest box of a photo of (width, height) `size` that holds what it shows of the crop."""
-        corners = self.to_photo([[0, 0], [1, 0], [0, 1], [1, 1]])
+    def bounds(
+        self, size: tuple[int, int], part: tuple[float, float, float, float] = (0, 0, 1, 1)
+    ) -> tuple[int, int, int, int]:
+        """The smallest box of a photo of (width, height) `size` that holds what it shows of the crop.
+
+        `part` (left, top, right, bottom), in fractions of the crop's side, is the part of it that is meant.
+        """
+        x1, y1, x2, y2 = part
+        corners = self.to_photo([[x1, y1], [x2, y1], [x1, y2], [x2, y2]])
         low, high = np.floor(corners.min(0)), np.ceil(corners.max(0))
         left, top = np.clip(low, 0, np.subtract(size, 1)).astype(int).tolist()
         right, bottom = np.clip(high, [left + 1, top + 1], size).astype(int).tolist()
@@ -126,17 +132,22 @@ class Alignment:
         piece = piece.transform((fine, fine), Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
         return piece if fine == size else piece.resize((size, size), Image.Resampling.LANCZOS)
 
-    def place(self, crop: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    def place(
+        self,
+        crop: Image.Image,
+        box: tuple[int, int, int, int],
+        resampling: Image.Resampling = Image.Resampling.BICUBIC,
+    ) -> Image.Image:
         """What the box of the photo shows of the crop: the way back; black where it shows nothing."""
-        size = max(1, round(self.side))
-        if crop.width != size:
+        size = min(crop.width, max(1, round(self.side)))
+        if size < crop.width:  # what follows can enlarge but would skip pixels
             crop = crop.resize((size, size), Image.Resampling.LANCZOS)
         left, top, right, bottom = box
         (a, b), (d, e) = self.axes * (size / self.side**2)
         x, y = self.to_crop([left, top]) * size
         coefficients = (a, b, x, d, e, y)
         size = (right - left, bottom - top)
-        return crop.transform(size, Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
+        return crop.transform(size, Image.Transform.AFFINE, coefficients, resampling)
 
 
 def padded_crop(photo: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
@@ -224,6 +235,7 @@ class FaceDetector:
     The package itself, a tool for videos, is not imported. Raises `ImportError` if it is not installed.
     """
 
+    INPUT = "input.1"
     HEADS = ("537", "538", "539", "540")  # score, log size, offset, points; at 1/4 of the picture's side
     NECK = "518"  # 24 channels at 1/16
 
@@ -235,13 +247,11 @@ class FaceDetector:
         for value in (model.graph.input[0], *model.graph.output):
             for axis in (0, 2, 3):  # the file has them fixed at 10 pictures of 32x32
                 value.type.tensor_type.shape.dim[axis].dim_param = f"{value.name}_{axis}"
+        self.heads = _session(model)
         model.graph.output.append(onnx.helper.make_tensor_value_info(self.NECK, onnx.TensorProto.FLOAT, None))
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # the file's unused initialisers are no news
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leave the cores to PyTorch
-        self.session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        del model.graph.value_info[:]  # its fixed shapes would be taken for those of the part
+        # As a graph of its own: to fetch the neck from the whole one would compute all of it, three times as long.
+        self.neck = _session(onnx.utils.Extractor(model).extract_model([self.INPUT], [self.NECK]))
 
     def find(self, photo: Image.Image, border: float = 0.0) -> list[Face]:
         """The faces of a photo, surrounded by a border of `border` times its longer side; the surest first."""
@@ -250,7 +260,7 @@ class FaceDetector:
         margin = round(SEARCH_SIDE * border / (1 + 2 * border))
         right, bottom = (-(-(length + 2 * margin) // 32) * 32 - margin for length in size)
         picture = padded_crop(photo.resize(size, Image.Resampling.BILINEAR), (-margin, -margin, right, bottom))
-        scores, boxes, points = decode(*self._run(self.HEADS, np.asarray(picture)[None]))
+        scores, boxes, points = decode(*self.heads.run(self.HEADS, as_input(np.asarray(picture)[None])))
         shrink = np.divide(size, photo.size)
         boxes, points = (boxes - margin) / np.tile(shrink, 2), (points - margin) / shrink
         faces = [Face(tuple(boxes[i].tolist()), points[i], float(scores[i])) for i in distinct(scores, boxes)]
@@ -259,13 +269,22 @@ class FaceDetector:
     def features(self, window: Image.Image) -> np.ndarray:
         """What the neck says of a square picture of side `WINDOW` and of its mirror image, (2, F)."""
         picture = np.asarray(window)
-        (neck,) = self._run([self.NECK], np.stack([picture, picture[:, ::-1]]))
+        (neck,) = self.neck.run(None, as_input(np.stack([picture, picture[:, ::-1]])))
         return neck.reshape(2, -1)
 
-    def _run(self, outputs: list[str] | tuple[str, ...], pictures: np.ndarray) -> list[np.ndarray]:
-        """Outputs of the network for RGB pictures (B, H, W, 3), uint8, with sides that 32 divides."""
-        batch = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), dtype=np.float32)
-        return self.session.run(list(outputs), {"input.1": batch})
+
+def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # the file's unused initialisers are no news
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leave the cores to the model
+    options.enable_cpu_mem_arena = False  # it would keep memory for every shape of a photo that ever came
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def as_input(pictures: np.ndarray) -> dict[str, np.ndarray]:
+    """What the detector takes: RGB pictures (B, H, W, 3), uint8, with sides that 32 divides, as its named input."""
+    batch = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), dtype=np.float32)
+    return {FaceDetector.INPUT: batch}
 
 
 def decode(

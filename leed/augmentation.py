@@ -129,10 +129,10 @@ def jpeg(values: Tensor, probability: float) -> Tensor:
     cosines[0] /= math.sqrt(2)
     to_luma = values.new_tensor([[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]])
     quality = torch.rand(count, 1, 1, 1, 1, 1, 1, device=values.device, dtype=values.dtype)
-    step = MAX_JPEG_STEP * quality * (1 + k + k[:, None])[:, None, :] * values.new_tensor([1, 2, 2]).view(3, 1, 1, 1, 1)
+    colour = values.new_tensor([1, 2, 2]).view(3, 1, 1, 1, 1)
+    step = MAX_JPEG_STEP * quality * colour * (1 + k + k[:, None])[:, None, :] + 1e-4
     blocks = torch.einsum("dc,bvchw->bvdhw", to_luma, values).unflatten(4, (-1, 8)).unflatten(3, (-1, 8))
     coefficients = torch.einsum("ki,bvdyixj,lj->bvdykxl", cosines, blocks, cosines)
-    step = step + 1e-4
     coefficients = (coefficients / step).round() * step
     blocks = torch.einsum("ki,bvdykxl,lj->bvdyixj", cosines, coefficients, cosines)
     rounded = torch.einsum("cd,bvdhw->bvchw", to_luma.inverse(), blocks.flatten(5, 6).flatten(3, 4))

@@ -4,19 +4,16 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageChops, ImageCms, ImageFilter, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from leed.alignment import Alignment, Face, align, centre_alignment, find_faces
-from leed.images import to_rgb
-from leed.model import LEED, Expression, PreparedEdit
+from leed.images import to_pil, to_rgb
+from leed.model import Expression, FaceModel, PreparedEdit
+from leed.pasting import Motion, paste
 
 MAX_MEGAPIXELS = 16
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 Image.init()  # registers them all; `Image.open` knows only the commonest until then
-
-FEATHER = 0.12  # width of the soft edge of a pasted face, as a fraction of the crop's side
-DETAIL_TOLERANCE = 10.0  # change [grey levels of 255] at which a pasted face has lost most of the photo's own detail
 
 
 class PhotoError(ValueError):
@@ -49,7 +46,7 @@ def open_photo(path: Path | str | BytesIO) -> Image.Image:
         raise PhotoError(f"There is no file {path}.") from None
     except UnidentifiedImageError:
         raise PhotoError("This file is not a picture that can be read; JPEG, PNG and WebP work.") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise for broken files
+    except Exception as error:  # for broken files Pillow's decoders raise anything, RuntimeError and IndexError too
         raise PhotoError("This picture is damaged and cannot be read.") from error
     raise PhotoError(
         f"This picture has more than {MAX_MEGAPIXELS} megapixels ({megapixels:.0f}); please give a smaller one."
@@ -58,10 +55,18 @@ def open_photo(path: Path | str | BytesIO) -> Image.Image:
 
 def upright(image: Image.Image) -> Image.Image:
     """The picture as it is meant to be seen: EXIF orientation applied, RGB, sRGB, nothing else kept."""
-    image = to_srgb(ImageOps.exif_transpose(image))
-    image = to_rgb(image)
+    image = to_rgb(to_srgb(oriented(image)))
     image.info = {}
     return image
+
+
+def oriented(image: Image.Image) -> Image.Image:
+    """The picture turned as its EXIF data say, if these can be read."""
+    image.load()  # so that what is wrong below is wrong with the EXIF data
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # Pillow raises TypeError, SyntaxError, struct.error, ...
+        return image
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
@@ -76,37 +81,6 @@ def to_srgb(image: Image.Image) -> Image.Image:
         return image
 
 
-def paste(photo: Image.Image, crop: Image.Image, edited: Image.Image, alignment: Alignment) -> Image.Image:
-    """The photo with an edited crop in it: what changed between `crop` and `edited` is added to the photo.
-
-    The edge is feathered. Where crop and edit agree the photo keeps its own detail, which is finer than the crop's;
-    where they differ the detail gives way, since it belongs to the old expression. Outside the crop the photo stays
-    as it is, bit for bit.
-    """
-    box = alignment.bounds(photo.size)
-    change = ImageChops.difference(crop, edited).convert("L").filter(ImageFilter.GaussianBlur(crop.width / 64))
-    keep = Image.fromarray(np.exp(-((np.asarray(change, np.float32) / DETAIL_TOLERANCE) ** 2)))
-
-    region = np.asarray(photo.crop(box), np.float32)
-    before, after, keep, mask = (
-        np.asarray(alignment.place(layer, box), np.float32) for layer in (crop, edited, keep, feather(crop.width))
-    )
-    mask, keep = mask[..., None], keep[..., None]
-    result = region + mask * (after - before - (1 - keep) * (region - before))
-
-    pasted = photo.copy()
-    pasted.paste(Image.fromarray(result.round().clip(0, 255).astype(np.uint8)), box[:2])
-    return pasted
-
-
-def feather(size: int) -> Image.Image:
-    """A square mask (mode F), 1 inside and falling smoothly to 0 at its border."""
-    position = (np.arange(size) + 0.5) / size
-    ramp = np.clip(np.minimum(position, 1 - position) / FEATHER - 0.15, 0, 1)
-    ramp = ramp * ramp * (3 - 2 * ramp)
-    return Image.fromarray(np.outer(ramp, ramp).astype(np.float32))
-
-
 @dataclass(frozen=True)
 class PreparedPhoto:
     """A photo whose face is found, aligned and neutralised: calling it with alpha does the rest."""
@@ -117,8 +91,9 @@ class PreparedPhoto:
     face: PreparedEdit
 
     def __call__(self, alpha: float = 1.0) -> Edit:
-        edited = self.face(alpha)
-        return Edit(self.crop, edited, paste(self.photo, self.crop, edited, self.alignment))
+        trace = self.face.trace(alpha)
+        edited = to_pil(trace.edited)
+        return Edit(self.crop, edited, paste(self.photo, self.crop, edited, self.alignment, Motion.of(trace)))
 
     def with_expression(self, expression: Expression) -> "PreparedPhoto":
         """The same photo with another expression."""
@@ -137,11 +112,11 @@ class PreparedPhoto:
 class FaceEditor:
     """Edits the faces of photos.
 
-    >>> editor = FaceEditor(LEED.from_pretrained("hub/leed-open"))
+    >>> editor = FaceEditor(leed.runtime.load("hub/leed-open"))
     >>> editor.edit(photo, reference, alpha=1.0).photo
     """
 
-    def __init__(self, leed: LEED) -> None:
+    def __init__(self, leed: FaceModel) -> None:
         self.leed = leed
 
     def edit(

@@ -90,7 +90,7 @@ class HubModel(
 
         Raises `ModelFileError` for anything but an intact model of this class.
         """
-        folder = _find_folder(
+        folder = find_folder(
             str(pretrained_model_name_or_path),
             force_download=force_download,
             token=token,
@@ -98,7 +98,7 @@ class HubModel(
             local_files_only=local_files_only,
             revision=revision,
         )
-        config = _read_config(folder / CONFIG, cls.__name__)
+        config = read_config(folder / CONFIG, cls.__name__)
         return super().from_pretrained(folder, config=config, map_location=map_location)
 
     @classmethod
@@ -143,7 +143,7 @@ class HubModel(
         self._save_pretrained(folder, dtype)
         if not (folder / CARD).exists():
             card = self.generate_model_card(**(model_card_kwargs or {}))
-            _replace_files(folder, {CARD: str(card).encode()})
+            replace_files(folder, {CARD: str(card).encode()})
         if push_to_hub:
             return _upload(folder, repo_id or folder.name, **push_to_hub_kwargs)
         return None
@@ -160,7 +160,7 @@ class HubModel(
             WEIGHTS: safetensors.torch.save(tensors, metadata=metadata),
             CONFIG: (json.dumps(description, indent=2) + "\n").encode(),
         }
-        _replace_files(save_directory, files)
+        replace_files(save_directory, files)
 
     def push_to_hub(
         self,
@@ -186,8 +186,11 @@ class HubModel(
             raise ValueError("config must be the one that the model was built with; leave it out")
 
 
-def _find_folder(name: str, **download: Any) -> Path:  # download: arguments of `snapshot_download`
-    """Folder with the files of a model, fetched from the Hub (all of one commit) unless `name` is a folder."""
+def find_folder(name: str, patterns: tuple[str, ...] = (CONFIG, WEIGHTS), **download: Any) -> Path:
+    """Folder with the files of a model, fetched from the Hub (all of one commit) unless `name` is a folder.
+
+    `patterns` says which files to fetch, `download` how: arguments of `snapshot_download`.
+    """
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
@@ -199,7 +202,7 @@ def _find_folder(name: str, **download: Any) -> Path:  # download: arguments of 
             "model on the Hub."
         )
     try:
-        return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS], **download))
+        return Path(snapshot_download(name, allow_patterns=list(patterns), **download))
     except (HTTPError, OSError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ModelFileError(
@@ -209,7 +212,7 @@ def _find_folder(name: str, **download: Any) -> Path:  # download: arguments of 
         ) from error
 
 
-def _read_config(path: Path, model_type: str) -> ModelConfig:
+def read_config(path: Path, model_type: str) -> ModelConfig:
     """Configuration in `config.json`, which must be of class `model_type`."""
     if not path.is_file():
         raise ModelFileError(f"{path} is missing. {SAVE_AGAIN}")
@@ -237,20 +240,32 @@ def _read_weights(path: Path, description: dict) -> dict[str, Tensor]:
         pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth") for file in path.parent.glob(pattern))
         beside = f" {', '.join(pickles)} beside it is not loaded: pickle can run any code." if pickles else ""
         raise ModelFileError(f"{path} is missing.{beside} {SAVE_AGAIN}")
+    digest = read_digest(path)
     try:
         with safe_open(path, framework="pt") as file:
-            digest = (file.metadata() or {}).get("sha256")
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError) as error:
         raise ModelFileError(f"{path} is damaged: {error}. {SAVE_AGAIN}") from error
-    if digest is None:
-        raise ModelFileError(f"{path} has no sha256 digest, so it was not written by save_pretrained. {SAVE_AGAIN}")
     if digest != _digest(tensors, description):
         raise ModelFileError(
             f"{path} and {CONFIG} beside it do not match their sha256 digest: one was altered or damaged, or they "
             f"were not saved together. {SAVE_AGAIN}"
         )
     return tensors
+
+
+def read_digest(path: Path) -> str:
+    """The digest that a file of weights says of itself."""
+    if not path.is_file():
+        raise ModelFileError(f"{path} is missing. {SAVE_AGAIN}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            digest = (file.metadata() or {}).get("sha256")
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(f"{path} is damaged: {error}. {SAVE_AGAIN}") from error
+    if digest is None:
+        raise ModelFileError(f"{path} has no sha256 digest, so it was not written by save_pretrained. {SAVE_AGAIN}")
+    return digest
 
 
 def _check_fit(path: Path, tensors: dict[str, Tensor], own: dict[str, Tensor]) -> None:
@@ -309,7 +324,7 @@ def _digest(tensors: dict[str, Tensor], description: dict) -> str:
     return digest.hexdigest()
 
 
-def _replace_files(folder: Path, files: dict[str, bytes]) -> None:
+def replace_files(folder: Path, files: dict[str, bytes]) -> None:
     """Writes each file wholly or not at all, also if the process or the machine dies in between."""
     partial = folder / PARTIAL
     shutil.rmtree(partial, ignore_errors=True)  # left behind by a killed process

@@ -94,8 +94,8 @@ class Extractor(nn.Module):
     def forward(self, code: Tensor, code_neutral: Tensor) -> Tensor:
         """Returns (B, Z), or (B, C, c, c) for a map."""
         if self.vector:
-            features, features_neutral = self.features(torch.cat([code, code_neutral])).chunk(2)
-            return features - features_neutral
+            features = self.features(torch.cat([code, code_neutral]))
+            return features[: len(code)] - features[len(code) :]  # `chunk` cannot be exported for any batch size
         return self.features(torch.cat([code, code_neutral], dim=1))
 
 

@@ -10,8 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from leed import LEED, Expression
-from leed.alignment import Alignment
-from leed.editor import FaceEditor, NoFaceError, PhotoError, feather, open_photo, paste, upright
+from leed.editor import FaceEditor, NoFaceError, PhotoError, open_photo, upright
 
 PORTRAITS = Path(__file__).parent.parent / "assets/gallery/portraits"
 PORTRAIT = PORTRAITS / "comp02.jpg"
@@ -127,59 +126,6 @@ def test_broken_colour_profile_is_ignored(tmp_path: Path):
     picture = Image.new("RGB", (8, 8), (10, 200, 90))
     picture.save(tmp_path / "a.png", icc_profile=b"no profile")
     np.testing.assert_array_equal(open_photo(tmp_path / "a.png"), picture)
-
-
-# Pasting.
-
-
-def test_paste_of_an_unchanged_face_changes_nothing(portrait: Image.Image):
-    alignment = Alignment((170.0, 250.0), (380.0, 12.0))
-    crop = alignment.crop(portrait, 128)
-    np.testing.assert_array_equal(paste(portrait, crop, crop, alignment), portrait)
-
-
-def test_paste_leaves_the_rest_bit_for_bit_and_has_no_seam(portrait: Image.Image):
-    alignment = Alignment((170.0, 250.0), (380.0, 12.0))
-    crop = alignment.crop(portrait, 128)
-    brighter = Image.eval(crop, lambda value: min(value + 40, 255))
-    pasted = paste(portrait, crop, brighter, alignment)
-    change = np.abs(np.asarray(pasted, int) - np.asarray(portrait, int)).max(2)
-    y, x = np.mgrid[: portrait.height, : portrait.width] + 0.5
-    place = alignment.to_crop(np.stack([x, y], 2))
-    border = np.minimum(place, 1 - place).min(2)  # how far inside the crop, in sides
-    assert change[border < 0].max() == 0
-    assert change[(border > 0) & (border < 0.02)].max() <= 4
-    assert change[border > 0.2].mean() > 20
-    assert pasted.size == portrait.size and pasted is not portrait
-
-
-def test_paste_keeps_detail_where_the_face_did_not_change():
-    """Fine stripes, which a crop of 32 cannot hold, survive beside a change and give way to it."""
-    stripes = np.full((512, 512, 3), 100, np.uint8)
-    stripes[:, ::2] = 140
-    photo, alignment = Image.fromarray(stripes), Alignment((0.0, 0.0), (512.0, 0.0))
-    crop = alignment.crop(photo, 32)
-    edited = crop.copy()
-    edited.paste((220, 220, 220), (18, 8, 26, 24))
-    pasted = np.asarray(paste(photo, crop, edited, alignment), int)
-    np.testing.assert_array_equal(pasted[:, :192], stripes[:, :192])
-    assert np.ptp(pasted[200:300, 330:380, 0]) < 30 and pasted[256, 352, 0] > 190
-
-
-def test_paste_at_the_photo_s_border():
-    photo = Image.new("RGB", (100, 80), (90, 90, 90))
-    alignment = Alignment((-30.0, -20.0), (90.0, 0.0))
-    edited = Image.new("RGB", (32, 32), (200, 90, 90))
-    pasted = paste(photo, alignment.crop(photo, 32), edited, alignment)
-    assert (
-        pasted.size == (100, 80) and pasted.getpixel((10, 20))[0] > 180 and pasted.getpixel((80, 75)) == (90, 90, 90)
-    )
-
-
-def test_feather_is_smooth():
-    mask = np.asarray(feather(128))
-    assert mask[64, 64] == 1 and mask[0].max() == 0 and mask[:, -1].max() == 0
-    assert np.abs(np.diff(mask, axis=0)).max() < 0.15
 
 
 # The editor.

@@ -12,7 +12,7 @@ LEVELS = {
     **dict.fromkeys(("hub", "augmentation", "drawn", "alignment", "networks", "similarity"), 1),
     **dict.fromkeys(("neutralizer", "features", "readers"), 2),
     **dict.fromkeys(("data", "model"), 3),
-    "training": 4,
+    **dict.fromkeys(("training", "runtime", "pasting"), 4),
     **dict.fromkeys(("editor", "evaluation"), 6),
     **dict.fromkeys(("grid", "live", "sequence"), 7),
 }

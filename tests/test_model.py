@@ -61,6 +61,19 @@ def test_prepared_edits_are_the_edits(leed: LEED) -> None:
     assert torch.equal(prepared.with_expression(expression)(), leed.edit(image, tensor(seed=2)))
 
 
+def test_a_trace_tells_motion_from_paint(leed: LEED, variant: ModelConfig, perturb: Callable) -> None:
+    leed = perturb(LEED(variant)).eval()
+    faces = [torch.rand(2, 3, variant.image_size, variant.image_size) * 2 - 1 for _ in range(2)]
+    prepared = leed.prepare(*faces)
+    trace = prepared.trace(0.7)
+    assert torch.equal(trace.edited, prepared(0.7)) and not trace.flow.requires_grad
+    assert trace.moved.shape == faces[0].shape and trace.flow.shape == (2, 2, *faces[0].shape[-2:])
+    moves = variant.flow or variant.neutralizer == "unet"
+    assert bool(trace.flow.any()) == moves
+    if not moves:
+        torch.testing.assert_close(trace.moved, faces[0], rtol=0, atol=1e-5)
+
+
 def test_one_reference_serves_many_and_alpha_can_differ(leed: LEED) -> None:
     image, reference = tensor(3), tensor(1, seed=1)
     together = leed.edit(image, reference, torch.tensor([0.0, 0.5, 1.0]))

@@ -176,7 +176,8 @@ def _strengths(
     Strength is measured as the wanted expression's probability, which saturates, and as the way that the evaluator's
     features go from the neutral face (0) in the direction of the truth (1).
     """
-    values = {name: torch.full((len(edit),), torch.nan).double() for name in ("monotone", "monotone_way", "way_at_one")}
+    names = ("monotone", "monotone_way", "way_at_one")
+    values = {name: torch.full((len(edit),), torch.nan).double() for name in names}
     if not rows.any():
         return values
     kept = torch.from_numpy(rows).to(edit.device)

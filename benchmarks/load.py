@@ -1,0 +1,232 @@
+"""Starts the demo and has many users edit photos at the same time; says what each request came to, and the memory.
+
+    python benchmarks/load.py [--model hub/leed-open] [--users 30] [--requests 1000]
+
+A user uploads a photo, asks for an edit of it with a reference of the gallery, fetches both results and checks that
+they are whole pictures with the mark; then asks again, at once. A request ends well if that takes 30 s at most, or if
+it is refused within that time because the demo is busy. Exits with 1 if one did not, or if memory does not come back.
+"""
+
+import argparse
+import io
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+from PIL import Image
+
+from leed.provenance import is_marked
+
+ROOT = Path(__file__).parents[1]
+PORTRAITS = sorted((ROOT / "assets/gallery/portraits").glob("*.jpg"))
+DEADLINE = 30  # seconds in which a request must be answered or refused
+PHOTOS_PER_USER = 5  # a user tries several expressions on a photo
+BUSY = "Queue is full"  # what Gradio says
+MEMORY_TOLERANCE = 0.10
+SETTLE_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a request came to: "answered", "busy" or what went wrong."""
+
+    kind: str
+    seconds: float
+
+
+class RequestError(Exception):
+    """A request ended otherwise than it should."""
+
+
+@contextmanager
+def serve(model: str | None, folder: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """`python app.py` as a process of its own: its address and the process."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "cache")}
+    if model:
+        environment["LEED_MODEL"] = str(Path(model).resolve()) if Path(model).exists() else model
+    start = time.perf_counter()
+    with open(folder / "log.txt", "w") as log:
+        server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        while not answers(url):
+            if server.poll() is not None:
+                raise SystemExit((folder / "log.txt").read_text())
+            time.sleep(0.1)
+        print(f"the page answers {time.perf_counter() - start:.1f} s after its start")
+        yield url, psutil.Process(server.pid)
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+class Memory(threading.Thread):
+    """Watches the memory of a process [MiB]."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        super().__init__(daemon=True)
+        self.process, self.peak = process, 0.0
+
+    def now(self) -> float:
+        return self.process.memory_info().rss / 2**20
+
+    def run(self) -> None:
+        while self.process.is_running():
+            try:
+                self.peak = max(self.peak, self.now())
+            except psutil.NoSuchProcess:
+                return
+            time.sleep(0.1)
+
+
+def photo_of(user: int, number: int) -> bytes:
+    """A JPEG that nobody else gives."""
+    rng = random.Random(1000 * user + number)
+    portrait = Image.open(PORTRAITS[rng.randrange(len(PORTRAITS))])
+    scale = rng.uniform(0.6, 1.8)
+    size = tuple(round(length * scale) for length in portrait.size)
+    buffer = io.BytesIO()
+    portrait.resize(size).save(buffer, "JPEG", quality=rng.randint(80, 95))
+    return buffer.getvalue()
+
+
+def request(client: httpx.Client, photo: bytes, reference: int, alpha: float) -> str:
+    """One edit: "answered" or "busy". Raises `RequestError`."""
+    (path,) = checked(client.post("/gradio_api/upload", files={"files": ("photo.jpg", photo)})).json()
+    file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    data = {"photo": file, "reference": reference, "alpha": alpha}
+    call = client.post("/gradio_api/call/v2/edit", json=data)
+    if call.status_code == 503 and BUSY in call.text:
+        return "busy"
+    event = checked(call).json()["event_id"]
+    with client.stream("GET", f"/gradio_api/call/v2/edit/{event}") as stream:
+        kind, content = last_event(stream)
+    if kind != "complete":
+        return "busy" if BUSY in str(content) else fail(f"event {kind}: {content}")
+    for result in content:
+        check_picture(checked(client.get(f"/gradio_api/file={result['path']}")).content)
+    return "answered"
+
+
+def last_event(stream: httpx.Response) -> tuple[str, object]:
+    """Kind and content of the event that ends a stream."""
+    kind = ""
+    for line in stream.iter_lines():
+        if line.startswith("event: "):
+            kind = line.removeprefix("event: ")
+        elif line.startswith("data: ") and kind in ("complete", "error"):
+            return kind, json.loads(line.removeprefix("data: "))
+    return "ended", None
+
+
+def checked(response: httpx.Response) -> httpx.Response:
+    return response if response.status_code == 200 else fail(f"status {response.status_code}: {response.text[:100]}")
+
+
+def fail(message: str) -> None:
+    raise RequestError(message)
+
+
+def check_picture(data: bytes) -> None:
+    """Raises `RequestError` unless these are the bytes of a whole picture that carries the mark."""
+    with tempfile.NamedTemporaryFile(suffix=".png") as file:
+        file.write(data)
+        file.flush()
+        try:
+            Image.open(file.name).load()
+        except OSError as error:
+            raise RequestError(f"broken download: {error}") from error
+        if not is_marked(file.name):
+            raise RequestError("a result without the mark")
+
+
+def timed(user: int, url: str, count: int) -> list[Outcome]:
+    """The outcomes of a user's requests."""
+    outcomes = []
+    with httpx.Client(base_url=url, timeout=2 * DEADLINE) as client:
+        for number in range(count):
+            photo = photo_of(user, number // PHOTOS_PER_USER)
+            start = time.perf_counter()
+            try:
+                kind = request(client, photo, (7 * number + user) % 220, number % 4 / 2)
+            except (RequestError, httpx.HTTPError) as error:
+                kind = f"{type(error).__name__}: {error}"
+            seconds = time.perf_counter() - start
+            if kind in ("answered", "busy") and seconds > DEADLINE:
+                kind = f"{kind}, but late"
+            outcomes.append(Outcome(kind, seconds))
+            if kind == "busy":
+                time.sleep(1)  # nobody clicks faster
+    return outcomes
+
+
+def load(url: str, users: int, requests: int) -> list[Outcome]:
+    counts = [requests // users + (user < requests % users) for user in range(users)]
+    with ThreadPoolExecutor(users) as pool:
+        results = pool.map(lambda user: timed(user, url, counts[user]), range(users))
+        return [outcome for outcomes in results for outcome in outcomes]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", help="a folder or a name on the Hub; by default the demo's own")
+    parser.add_argument("--users", type=int, default=30)
+    parser.add_argument("--requests", type=int, default=1000)
+    options = parser.parse_args()
+
+    with tempfile.TemporaryDirectory() as folder, serve(options.model, Path(folder)) as (url, process):
+        memory = Memory(process)
+        idle = memory.now()
+        warm = load(url, options.users, 3 * options.users)  # fills the caches, which are bounded
+        before = memory.now()
+        memory.start()
+        start = time.perf_counter()
+        outcomes = load(url, options.users, options.requests)
+        seconds = time.perf_counter() - start
+        peak = memory.peak
+        time.sleep(SETTLE_SECONDS)
+        after = memory.now()
+
+    kinds = Counter(outcome.kind for outcome in outcomes)
+    print(f"{options.users} users, {options.requests} requests in {seconds:.0f} s")
+    for kind, count in kinds.most_common():
+        times = sorted(outcome.seconds for outcome in outcomes if outcome.kind == kind)
+        spread = ", ".join(f"{name} {times[min(int(q * len(times)), len(times) - 1)]:.1f}" for name, q in QUANTILES)
+        print(f"  {count:5d} {kind}: seconds {spread}")
+    grown = after / before - 1
+    print(f"memory: idle {idle:.0f}, before {before:.0f}, peak {peak:.0f}, after {after:.0f} MiB ({grown:+.1%})")
+    errors = sum(count for kind, count in kinds.items() if kind not in ("answered", "busy"))
+    errors += sum(outcome.kind not in ("answered", "busy") for outcome in warm)
+    print(f"{errors} errors")
+    if errors or grown > MEMORY_TOLERANCE:
+        sys.exit(1)
+
+
+QUANTILES = (("median", 0.5), ("95 %", 0.95), ("most", 1.0))
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""Edited crops in their photos: what moved, what was painted, and what stays as it is."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import leed.pasting
+from leed import LEED
+from leed.alignment import Alignment
+from leed.editor import FaceEditor, open_photo
+from leed.model import Trace
+from leed.pasting import Motion, feather, paste, sample, without_small
+
+PORTRAITS = Path(__file__).parent.parent / "assets/gallery/portraits"
+TILTED = Alignment((170.0, 250.0), (380.0, 12.0))
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def portrait() -> Image.Image:
+    return open_photo(PORTRAITS / "comp02.jpg")
+
+
+@pytest.fixture(scope="module")
+def texture() -> Image.Image:
+    """A photo of 512 pixels, finer than any crop of `SIDE`, on a slope of grey."""
+    noise = np.random.default_rng(0).normal(size=(512, 512, 1)) * 20
+    return Image.fromarray(
+        (np.linspace(80, 170, 512)[:, None, None] + noise).clip(0, 255).repeat(3, 2).astype(np.uint8)
+    )
+
+
+def motion_by(crop: Image.Image, flow: np.ndarray) -> tuple[Image.Image, Motion]:
+    """The crop moved by a flow (S, S, 2) in fractions of its side, as the edit and as what an edit is told of it."""
+    moved = sample(np.asarray(crop, np.float32), flow.astype(np.float32) * crop.width)
+    return Image.fromarray(moved.round().clip(0, 255).astype(np.uint8)), Motion(moved, flow.astype(np.float32))
+
+
+def hill(height: float, side: int = SIDE) -> np.ndarray:
+    """A flow to the right (S, S, 2) that is `height` in the middle and nothing beyond a third of the side."""
+    rows, columns = (np.mgrid[:side, :side] + 0.5) / side - 0.5
+    flow = np.zeros((side, side, 2))
+    flow[..., 0] = height * (1 - (np.hypot(rows, columns) / 0.33) ** 2).clip(0)
+    return flow
+
+
+def test_paste_of_an_unchanged_face_changes_nothing(portrait: Image.Image):
+    alignment = Alignment((170.0, 250.0), (380.0, 12.0))
+    crop = alignment.crop(portrait, 128)
+    np.testing.assert_array_equal(paste(portrait, crop, crop, alignment), portrait)
+
+
+def test_paste_leaves_the_rest_bit_for_bit_and_has_no_seam(portrait: Image.Image):
+    alignment = Alignment((170.0, 250.0), (380.0, 12.0))
+    crop = alignment.crop(portrait, 128)
+    brighter = Image.eval(crop, lambda value: min(value + 40, 255))
+    pasted = paste(portrait, crop, brighter, alignment)
+    change = np.abs(np.asarray(pasted, int) - np.asarray(portrait, int)).max(2)
+    y, x = np.mgrid[: portrait.height, : portrait.width] + 0.5
+    place = alignment.to_crop(np.stack([x, y], 2))
+    border = np.minimum(place, 1 - place).min(2)  # how far inside the crop, in sides
+    assert change[border < 0].max() == 0
+    assert change[(border > 0) & (border < 0.02)].max() <= 4
+    assert change[border > 0.2].mean() > 20
+    assert pasted.size == portrait.size and pasted is not portrait
+
+
+def test_paste_keeps_detail_where_the_face_did_not_change():
+    """Fine stripes, which a crop of 32 cannot hold, survive beside a change and give way to it."""
+    stripes = np.full((512, 512, 3), 100, np.uint8)
+    stripes[:, ::2] = 140
+    photo, alignment = Image.fromarray(stripes), Alignment((0.0, 0.0), (512.0, 0.0))
+    crop = alignment.crop(photo, 32)
+    edited = crop.copy()
+    edited.paste((220, 220, 220), (18, 8, 26, 24))
+    pasted = np.asarray(paste(photo, crop, edited, alignment), int)
+    np.testing.assert_array_equal(pasted[:, :192], stripes[:, :192])
+    assert np.ptp(pasted[200:300, 330:380, 0]) < 30 and pasted[256, 352, 0] > 190
+
+
+def test_paste_at_the_photo_s_border():
+    photo = Image.new("RGB", (100, 80), (90, 90, 90))
+    alignment = Alignment((-30.0, -20.0), (90.0, 0.0))
+    edited = Image.new("RGB", (32, 32), (200, 90, 90))
+    pasted = paste(photo, alignment.crop(photo, 32), edited, alignment)
+    assert (
+        pasted.size == (100, 80) and pasted.getpixel((10, 20))[0] > 180 and pasted.getpixel((80, 75)) == (90, 90, 90)
+    )
+
+
+def test_feather_is_smooth():
+    mask = np.asarray(feather(128))
+    assert mask[64, 64] == 1 and mask[0].max() == 0 and mask[:, -1].max() == 0
+    assert np.abs(np.diff(mask, axis=0)).max() < 0.15
+
+
+# Motion.
+
+
+def test_the_photo_s_own_pixels_move(texture: Image.Image):
+    """Fine noise is carried along, as sharp as it was: in the middle by the 0.1 of the side that the flow says."""
+    whole = Alignment((0.0, 0.0), (512.0, 0.0))
+    crop = whole.crop(texture, SIDE)
+    flow = hill(0.1)
+    flow[24:40, 24:40, 0] = 51 / 512  # whole pixels of the photo
+    edited, motion = motion_by(crop, flow)
+    before, after = np.asarray(texture, float), np.asarray(paste(texture, crop, edited, whole, motion), float)
+    place = np.s_[224:288, 224:288]
+    expected = np.roll(before, -51, 1)[place]
+    still = np.corrcoef(before[place].ravel(), after[place].ravel())[0, 1]
+    moved = max(
+        np.corrcoef(np.roll(before, -shift, 1)[place].ravel(), after[place].ravel())[0, 1] for shift in (50, 51)
+    )
+    assert moved > 0.9 and abs(still) < 0.3
+    assert after[place].std() > 0.9 * expected.std()
+    alone = np.asarray(paste(texture, crop, edited, whole), float)  # without being told of the motion
+    assert alone[place].std() < after[place].std()
+
+
+def test_what_neither_moved_nor_changed_stays_bit_for_bit(portrait: Image.Image):
+    crop = TILTED.crop(portrait, SIDE)
+    edited, motion = motion_by(crop, hill(0.05))
+    pasted = np.asarray(paste(portrait, crop, edited, TILTED, motion), int)
+    difference = np.abs(pasted - np.asarray(portrait, int)).max(2)
+    y, x = np.mgrid[: portrait.height, : portrait.width] + 0.5
+    away = np.hypot(
+        *(TILTED.to_crop(np.stack([x, y], 2)) - 0.5).transpose(2, 0, 1)
+    )  # from the crop's middle, in sides
+    assert difference[away > 0.38].max() == 0 and difference[away < 0.1].mean() > 1
+
+
+def test_motion_and_change_below_notice_change_nothing(portrait: Image.Image):
+    crop = TILTED.crop(portrait, SIDE)
+    flow = hill(0.9 * leed.pasting.STILL_PIXELS)
+    moved = np.asarray(crop, np.float32) + 0.5
+    pasted = paste(portrait, crop, crop, TILTED, Motion(moved, flow.astype(np.float32)))
+    np.testing.assert_array_equal(pasted, portrait)
+
+
+def test_paint_is_added_to_what_moved(texture: Image.Image):
+    whole = Alignment((0.0, 0.0), (512.0, 0.0))
+    crop = whole.crop(texture, SIDE)
+    edited, motion = motion_by(crop, hill(0.05))
+    edited.paste((250, 20, 20), (28, 28, 36, 36))
+    pasted = np.asarray(paste(texture, crop, edited, whole, motion), int)
+    patch = pasted[236:276, 236:276]
+    assert patch[..., 0].mean() > 225 and patch[..., 1].mean() < 45 and patch[..., 1].std() < 12
+
+
+def test_strips_give_what_the_whole_gives(portrait: Image.Image, monkeypatch: pytest.MonkeyPatch):
+    crop = TILTED.crop(portrait, SIDE)
+    edited, motion = motion_by(crop, hill(0.08))
+    edited.paste((250, 20, 20), (28, 28, 36, 36))
+    whole = paste(portrait, crop, edited, TILTED, motion)
+    monkeypatch.setattr(leed.pasting, "STRIP", 5000)
+    strips = paste(portrait, crop, edited, TILTED, motion)
+    assert np.abs(np.asarray(whole, int) - np.asarray(strips, int)).max() <= 1
+
+
+def test_short_vectors_vanish_and_long_ones_stay():
+    vectors = np.array([[3.0, 4.0], [0.0, 0.5], [0.0, 0.0], [2.0, 0.0]])
+    np.testing.assert_allclose(without_small(vectors, 1.0), [[3, 4], [0, 0], [0, 0], [1, 0]])
+
+
+def test_motion_of_a_trace():
+    """From [-1, 1] and units of half a side to grey levels and fractions of the side."""
+    flow = torch.zeros(1, 2, 4, 4)
+    flow[:, 0] = 0.5
+    motion = Motion.of(Trace(torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), -1.0), flow))
+    assert motion.moved.shape == (4, 4, 3) and (motion.moved == 0).all()
+    assert (motion.flow[..., 0] == 0.25).all() and (motion.flow[..., 1] == 0).all()
+
+
+def test_an_edit_of_a_large_photo_is_sharper_than_its_crop(lively_leed: LEED, portrait: Image.Image):
+    """The whole way through the editor, with a model whose crops are of 32 pixels."""
+    edit = FaceEditor(lively_leed).edit(portrait, portrait, alpha=1.0)
+    difference = np.abs(np.asarray(edit.photo, int) - np.asarray(portrait, int)).max(2)
+    assert difference[:150].max() == 0 and difference[300:560, 250:450].max() > 3
