@@ -499,10 +499,10 @@ def test_validation_without_second_views(faces: FaceDataset, psi: ExpressionClas
 
 
 def test_learned_neutrals_replace_the_true_ones(faces: FaceDataset, psi: ExpressionClassifier) -> None:
-    neutralizer = Neutralizer(TINY)  # untrained, the identity
+    neutralizer = Neutralizer(TINY)  # untrained, the identity but for the 2 % that its mask starts with
     learned = LearnedNeutrals(faces, neutralizer)
     batch = learned.__getitems__(list(range(16)))
-    assert (batch["learned_neutral"].int() - faces.images[:16].int()).abs().max() <= 1
+    assert (batch["learned_neutral"].int() - faces.images[:16].int()).abs().max() <= 4
     assert torch.equal(batch["neutral"], faces.neutrals[:16])
     always = leed.training.choose_neutrals(batch, 1.0)
     assert torch.equal(always["neutral"], batch["learned_neutral"])
