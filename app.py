@@ -17,6 +17,9 @@ from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
 
+# Before torch is loaded: its threads would wait busily after each call and take the cores from ONNX Runtime's.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import gradio as gr
 import torch
 from gradio.data_classes import ImageData
@@ -29,6 +32,7 @@ from leed.editor import FaceEditor, NoFaceError, PhotoError, PreparedPhoto, open
 from leed.grid import grid
 from leed.images import INNER_CROP
 from leed.live import edit_frame
+from leed.model import SETTLED
 from leed.provenance import jpeg, save_marked, save_marked_sequence, save_plain
 from leed.runtime import OnnxLEED, load
 from leed.sequence import FPS, sequence
@@ -56,6 +60,13 @@ CAPTION = (
     "**AI-modified picture:** a model made the expression, not the person. "
     "Saved files carry a mark that says so (XMP)."
 )
+
+DOUBTS = {
+    "photo": "The expression in your photo could not be taken away entirely, and a rest of it may stay in the result: "
+    "a photo with a calm face and a closed mouth works better.",
+    "reference": "Your reference's expression could not be read well, and may come out weak or wrong: "
+    "a sharper picture, more from the front, works better.",
+}
 
 ABOUT = """
 **What it is for.** Research, teaching and play with your own face, or with the face of someone who agreed to it.
@@ -349,7 +360,18 @@ def show(
         save_plain(result.crop, result_path("face.png")),
         save_marked(result.edited, result_path("leed-face.png")),
     )
-    return comparison, crop, edited, gr.Markdown(visible=False), gr.Checkbox(visible=center_crop)
+    doubts = [DOUBTS["photo"]] if rest_left(photo, center_crop, face) else []
+    if own_reference is not None and rest_left(own_reference, center_crop):
+        doubts.append(DOUBTS["reference"])
+    message = gr.Markdown("\n\n".join(doubts), visible=bool(doubts))
+    return comparison, crop, edited, message, gr.Checkbox(visible=center_crop)
+
+
+@lru_cache(maxsize=64)
+def rest_left(path: str, center_crop: bool, face: int = 0) -> bool:
+    """Whether a rest of a face's expression stays in what should be its neutral face."""
+    crop, _ = editor().align(open_photo(path), face, center_crop)
+    return float(editor().leed.neutrality(crop)) < SETTLED
 
 
 def live(frame: bytes | None, expression: str, alpha: float) -> bytes | None:

@@ -11,10 +11,13 @@ weights is timed, in PyTorch: time does not depend on weights.
 """
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in the demo
 
 import torch
 from PIL import Image

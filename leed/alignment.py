@@ -129,7 +129,8 @@ class Alignment:
         origin = (np.asarray(self.corner) - (left, top)) / factor
         (a, d), (b, e) = self.axes / (factor * fine)
         coefficients = (a, b, origin[0], d, e, origin[1])
-        piece = piece.transform((fine, fine), Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
+        kind = Image.Resampling.BICUBIC if fine == size else Image.Resampling.BILINEAR  # twice as fine, it is enough
+        piece = piece.transform((fine, fine), Image.Transform.AFFINE, coefficients, kind)
         return piece if fine == size else piece.resize((size, size), Image.Resampling.LANCZOS)
 
     def place(
@@ -153,6 +154,8 @@ class Alignment:
 def padded_crop(photo: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
     """The box of a photo; where it reaches beyond the photo, the border's pixels are repeated."""
     left, top, right, bottom = box
+    if left >= 0 and top >= 0 and right <= photo.width and bottom <= photo.height:
+        return photo.crop((left, top, right, bottom))
     columns = np.arange(left, right).clip(0, photo.width - 1)
     rows = np.arange(top, bottom).clip(0, photo.height - 1)
     inside = np.asarray(photo.crop((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)))
@@ -276,7 +279,7 @@ class FaceDetector:
 def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # the file's unused initialisers are no news
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leave the cores to the model
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # leave the cores to the model
     options.enable_cpu_mem_arena = False  # it would keep memory for every shape of a photo that ever came
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 

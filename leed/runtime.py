@@ -106,7 +106,7 @@ class OnnxLEED(FaceModel):
 def _session(name: str, graph: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()  # one setting for both engines
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leave the cores to other visitors
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # leave the cores to others
     try:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf) as error:
