@@ -2,7 +2,7 @@
 
 import torch
 
-from leed.augmentation import MILD, NONE, STRONG, augment, flip
+from leed.augmentation import MILD, NONE, STRONG, augment, flip, jpeg, occlude, replace_background
 
 
 def faces() -> torch.Tensor:
@@ -51,3 +51,37 @@ def test_flip_mirrors_the_same_rows_of_all() -> None:
     kept = [torch.equal(a, b) for a, b in zip(first, image, strict=True)]
     assert all(a != b for a, b in zip(mirrored, kept, strict=True))
     assert 4 < sum(mirrored) < 28
+
+
+def test_only_a_plain_background_is_replaced() -> None:
+    torch.manual_seed(0)
+    plain = torch.full((8, 2, 3, 64, 64), 0.9)
+    plain[..., 16:48, 24:40] = 0.3  # a face
+    changed = replace_background(plain, 1.0)
+    assert torch.equal(changed[..., 16:48, 24:40], plain[..., 16:48, 24:40])
+    assert (changed[..., :8, :8] - 0.9).abs().mean() > 0.1
+    assert torch.equal(changed[:, 0, :, :8], changed[:, 1, :, :8])  # the same behind both
+    restless = torch.rand(8, 2, 3, 64, 64)
+    assert torch.equal(replace_background(restless, 1.0), restless)
+
+
+def test_what_covers_a_face_covers_its_neutral_face() -> None:
+    torch.manual_seed(0)
+    first = torch.rand(8, 1, 3, 64, 64)
+    covered = occlude(torch.cat([first, first + 1], dim=1), 1.0)
+    hidden = covered[:, 0] != first[:, 0]
+    full = (covered[:, 0] == covered[:, 1]) & hidden
+    assert 0.005 < full.float().mean() < 0.4
+    assert torch.equal(covered[:, 1][~hidden], first[:, 0][~hidden] + 1)
+
+
+def test_jpeg_rounds_blocks_and_keeps_their_mean() -> None:
+    torch.manual_seed(0)
+    image = torch.rand(4, 2, 3, 32, 32) * 0.4 + 0.3
+    rounded = jpeg(image, 1.0)
+    assert 0.001 < (rounded - image).abs().mean() < 0.2
+    blocks, before = (x.unflatten(-1, (-1, 8)).unflatten(-3, (-1, 8)).mean((-1, -3)) for x in (rounded, image))
+    assert (blocks - before).abs().max() < 0.03
+    flat = torch.full((4, 2, 3, 32, 32), 0.5)
+    assert (jpeg(flat, 1.0) - flat).abs().max() < 0.01
+    assert torch.equal(jpeg(image, 0.0), image)

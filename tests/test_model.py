@@ -10,6 +10,7 @@ from PIL import Image
 
 from leed import LEED, Expression
 from leed.config import TINY, ModelConfig
+from leed.model import SETTLED
 
 SIDE = TINY.image_size
 
@@ -134,3 +135,12 @@ def test_saved_and_loaded_the_same_bit_for_bit(tmp_path: Path, variant: ModelCon
 def test_expressions_are_values(leed: LEED) -> None:
     expression = leed.expression(picture())
     assert isinstance(expression, Expression) and expression.delta_exp.shape == (1, TINY.delta_size)
+
+
+def test_neutrality_is_one_where_nothing_is_left_to_do() -> None:
+    leed = LEED(TINY).eval()
+    torch.nn.init.constant_(leed.neutralizer.generator.mask.bias, -20)  # untrained, it then gives the picture back
+    assert leed.neutrality(tensor(3)).tolist() == pytest.approx([1, 1, 1], abs=1e-4)
+    torch.nn.init.normal_(leed.neutralizer.generator.paint.weight, std=0.3)  # paints anew each time
+    assert (leed.neutrality(tensor(3)) < SETTLED).all()
+    assert leed.neutrality(picture()).shape == (1,)

@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState
 from conftest import ROOT
+from PIL import Image
 from safetensors.torch import load_file
 
 import leed.hub
@@ -28,7 +30,7 @@ import train_accelerate
 from leed import LEED, ExpressionClassifier, Neutralizer
 from leed.augmentation import NONE
 from leed.config import TINY, LossWeights, TrainConfig
-from leed.data import FaceDataset, load_faces
+from leed.data import FaceDataset, load_faces, split_by_person
 from leed.features import PerceptualFeatures
 from leed.training import ClassifierStage, EditorStage, LearnedNeutrals, NeutralizerStage, Stage
 
@@ -591,3 +593,32 @@ def test_an_evaluation_classifier_of_another_build(classifier_run: list[str], tm
     train_accelerate.main([*classifier_run, *change, "--max_train_steps", "1"])
     config = ExpressionClassifier.from_pretrained(tmp_path / "run" / "classifier").config
     assert config == replace(TINY, classifier_block="bottleneck", classifier_sees_neutral=False)
+
+
+def test_rows_with_and_without_a_neutral_face_come_equally_often(faces: FaceDataset) -> None:
+    few = torch.zeros(len(faces), dtype=torch.bool)
+    few[:3] = True
+    chosen = leed.training.balanced(faces, few).indices
+    assert set(chosen) == set(range(len(faces)))
+    assert sum(bool(few[i]) for i in chosen) == len(chosen) / 2
+    assert leed.training.balanced(faces, torch.ones_like(few)).indices == list(range(len(faces)))
+
+
+def test_several_data_sets_are_mixed(drawn_folder: Path, psi: ExpressionClassifier, tmp_path: Path) -> None:
+    """Those without true neutral faces train by StarGAN's terms; who is held out is each set's own matter."""
+    bare = tmp_path / "bare" / "happy"
+    bare.mkdir(parents=True)
+    for i in range(12):
+        Image.fromarray(np.full((32, 32, 3), 20 * i, np.uint8)).save(bare / f"{i}.png")
+    psi.save_pretrained(tmp_path / "psi")
+    train_accelerate.main(
+        [
+            *("--stage", "neutralizer", "--preset", "tiny", "--phi", "psi", "--classifier", str(tmp_path / "psi")),
+            *("--dataset_name", f"{drawn_folder},{bare.parent}", "--output_dir", str(tmp_path / "run")),
+            *("--max_train_steps", "2", "--train_batch_size", "8", "--weight_stargan_adversarial", "0.1"),
+            *("--weight_stargan_classification", "0.1", "--weight_stargan_cycle", "1"),
+        ]
+    )
+    settings = json.loads((tmp_path / "run/neutralizer/training.json").read_text())["settings"]
+    alone = split_by_person(load_faces(drawn_folder), 0.1)
+    assert settings["faces"] == len(alone[0]) + 11 and settings["held_out"] == len(alone[1]) + 1
