@@ -190,3 +190,18 @@ def test_a_camera_hands_over_pictures_not_paths():
     assert Camera(sources=["webcam"], streaming=True).preprocess(ImageData(path=str(PORTRAIT))) is None
     frame = ImageData(url="data:image/jpeg;base64," + base64.b64encode(PORTRAIT.read_bytes()).decode())
     assert Camera(sources=["webcam"], streaming=True).preprocess(frame) == PORTRAIT.read_bytes()
+
+
+def test_a_doubtful_photo_or_reference_is_said(monkeypatch: pytest.MonkeyPatch):
+    import app
+
+    portrait, other = (str(app.portraits()[number][0]) for number in (0, 1))
+    *_, message, _ = app.show(portrait, 0, other, 1.0, False, 0)
+    assert not message.visible
+    app.rest_left.cache_clear()
+    monkeypatch.setattr(app, "SETTLED", 1.1)  # as if nothing were neutral enough
+    *_, message, _ = app.show(portrait, 0, other, 1.0, False, 0)
+    assert message.visible and app.DOUBTS["photo"] in message.value and app.DOUBTS["reference"] in message.value
+    *_, message, _ = app.show(portrait, 0, None, 1.0, False, 0)
+    assert message.visible and app.DOUBTS["reference"] not in message.value
+    app.rest_left.cache_clear()
