@@ -181,7 +181,7 @@ def test_no_face_is_said_and_the_centre_can_be_used(page: "sync_api.Page", tmp_p
     page.get_by_role("tab", name="Picture").click()
     page.check("#center-crop input")
     page.wait_for_selector("#edited img", state="attached")
-    page.wait_for_selector("#message", state="hidden")
+    page.wait_for_function("() => !document.querySelector('#message')?.innerText.includes('No face was found')")
 
 
 def test_own_reference(page: "sync_api.Page"):
