@@ -16,7 +16,7 @@ import os
 import shutil
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ from tqdm.auto import tqdm
 from leed import LEED, ExpressionClassifier, Neutralizer
 from leed.card import training_card
 from leed.config import PAPER_WEIGHTS, PRESETS, STAGE_DEFAULTS, STAGES, LossWeights, ModelConfig, TrainConfig
-from leed.data import FaceDataset, check_images, collate, load_faces, split_by_person
+from leed.data import FaceDataset, check_images, collate, load_faces, split_by_person, without_fold
 from leed.features import PerceptualFeatures
 from leed.images import contact_sheet
 from leed.training import (
@@ -168,8 +168,10 @@ def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> tuple
             check_images(table)
     accelerator.wait_for_everyone()
     # Each set is split by itself, so that who is held out does not depend on the other sets.
-    parts = zip(*(split_by_person(table, config.validation_fraction) for table in tables), strict=True)
-    data = tuple(FaceDataset(concatenate_datasets(part), size) for part in parts)
+    parts = [split_by_person(table, config.validation_fraction) for table in tables]
+    if config.fold:
+        parts = [(without_fold(training, *config.fold), held_out) for training, held_out in parts]
+    data = tuple(FaceDataset(concatenate_datasets(part), size) for part in zip(*parts, strict=True))
     if data_on_device(data, config, accelerator.device):
         for faces in data:
             keep_on_device(faces, accelerator.device)
@@ -239,8 +241,30 @@ def differences(a: torch.nn.Module, b: torch.nn.Module, names: set[str] | None =
     return ", ".join(f"{name} {a[name]} and {b[name]}" for name in sorted(names or a) if a[name] != b[name])
 
 
-def stage_faces(faces: FaceDataset, name: str, stage: Stage, settings: Settings) -> Dataset:
-    """The faces that a stage learns from: those that have what its losses need."""
+def fold_neutralizers(config: TrainConfig, device: torch.device) -> list[Neutralizer]:
+    """The neutralisers of all folds, in their order; none where the run has none.
+
+    Raises `ValueError` for one that, by the record beside it, was trained with another fold left out.
+    """
+    folders = config.fold_neutralizers.split(",") if config.fold_neutralizers and config.stage == "leed" else []
+    for fold, folder in enumerate(folders):
+        record = Path(folder) / "training.json"
+        left_out = json.loads(record.read_text())["settings"]["held_out_fold"] if record.is_file() else None
+        if record.is_file() and left_out != f"{fold}/{len(folders)}":
+            raise ValueError(
+                f"--fold_neutralizers: {folder} was trained with --held_out_fold {left_out}, and as the "
+                f"{fold + 1}. of {len(folders)} it must be {fold}/{len(folders)}"
+            )
+    return [Neutralizer.from_pretrained(folder).to(device).eval() for folder in folders]
+
+
+def stage_faces(
+    faces: FaceDataset, name: str, stage: Stage, settings: Settings, neutralizers: Sequence[Neutralizer] = ()
+) -> Dataset:
+    """The faces that a stage learns from: those that have what its losses need.
+
+    `neutralizers` of all folds give the editor its learned neutral faces, if there are any.
+    """
     if name == "classifier":
         keep = faces.expressions >= 0
         if stage.model.config.classifier_sees_neutral:
@@ -268,7 +292,7 @@ def stage_faces(faces: FaceDataset, name: str, stage: Stage, settings: Settings)
             faces.has_neutral,
             "this data set has no true neutral faces: train the editor with --neutrals learned",
         )
-    return LearnedNeutrals(faces, stage.model.neutralizer)
+    return LearnedNeutrals(faces, *(neutralizers or [stage.model.neutralizer]))
 
 
 # ------------------------------------------------------------------------------------------------------------ one run
@@ -560,7 +584,8 @@ def run_stage(name: str, accelerator: Accelerator, settings: Settings, data: tup
         set_seed(config.seed)
         stage = build_stage(name, settings, accelerator.device)
         run = Run(accelerator, stage, name, settings, fixed)
-        faces, held_out = (stage_faces(part, name, stage, settings) for part in data)
+        faces = stage_faces(data[0], name, stage, settings, fold_neutralizers(config, accelerator.device))
+        held_out = stage_faces(data[1], name, stage, settings)
         if len(faces) < config.train_batch_size * accelerator.num_processes:
             raise ValueError(
                 f"{len(faces)} faces do not fill a batch of {config.train_batch_size} for each of "

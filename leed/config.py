@@ -1,5 +1,6 @@
 """Configuration of the networks: one flat, frozen dataclass and its presets."""
 
+import re
 from dataclasses import asdict, dataclass, fields, replace
 
 EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised", "contemptuous")
@@ -200,6 +201,8 @@ class TrainConfig:
     neutralizer: str | None = None
     init_from: str | None = None  # weights of this stage's model to start from
     phi: str = "efficientnet-lite0"  # perceptual network: efficientnet-lite0, vgg19, psi
+    held_out_fold: str | None = None  # "0/2": leave out the first of two parts of the training people
+    fold_neutralizers: str | None = None  # a,b: trained with held_out_fold 0/2 and 1/2, for neutrals out of fold
     neutrals: str = "true"  # what the editor draws on and subtracts: true, learned, or mixed (draws on true ones)
     view_probability: float = 0.5  # how often delta_exp comes from the second camera's picture of the moment
     augmentation: str | None = None  # none, mild or strong
@@ -272,7 +275,24 @@ class TrainConfig:
         if not 0 < self.validation_fraction < 1:
             raise ValueError(f"validation_fraction must be between 0 and 1, got {self.validation_fraction}")
 
+    @property
+    def fold(self) -> tuple[int, int] | None:
+        """`held_out_fold` as numbers: which, of how many."""
+        if self.held_out_fold is None:
+            return None
+        fold, count = (int(part) for part in self.held_out_fold.split("/"))
+        return fold, count
+
     def _check_combinations(self) -> None:
+        if self.held_out_fold is not None and not re.fullmatch(r"\d+/\d+", self.held_out_fold):
+            raise ValueError(f"held_out_fold must be like 0/2, the first of two parts, got {self.held_out_fold!r}")
+        if self.fold and not self.fold[0] < self.fold[1] >= 2:
+            raise ValueError(f"held_out_fold must count from 0/2 to 1/2 (or of 3, 4, ...), got {self.held_out_fold!r}")
+        if self.fold_neutralizers is not None:
+            if self.stage != "leed" or self.neutrals == "true":
+                raise ValueError("fold_neutralizers serve --stage leed with --neutrals mixed or learned")
+            if "," not in self.fold_neutralizers:
+                raise ValueError(f"fold_neutralizers must be at least two, as a,b: got {self.fold_neutralizers!r}")
         if self.stage == "all" and self.init_from:
             raise ValueError("init_from holds one stage's model: choose that --stage instead of all")
         if self.stage == "all" and self.resume_from_checkpoint not in (None, "latest"):

@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -71,6 +72,19 @@ def split_by_person(dataset: Dataset, fraction: float = 0.1, seed: int = 0) -> t
     count = min(max(round(fraction * len(people)), 1), len(people) - 1)
     held_out = np.isin(names, people[:count])
     return dataset.select(np.flatnonzero(~held_out)), dataset.select(np.flatnonzero(held_out))
+
+
+def fold_of(person: str, num_folds: int) -> int:
+    """The part, from 0 to `num_folds` - 1, that a person belongs to: by the name alone."""
+    return zlib.crc32(person.encode()) % num_folds
+
+
+def without_fold(dataset: Dataset, fold: int, num_folds: int) -> Dataset:
+    """The rows of the people outside one fold. Raises `ValueError` if nobody is."""
+    rows = [row for row, person in enumerate(dataset["person"]) if fold_of(person, num_folds) != fold]
+    if not rows:
+        raise ValueError(f"no one is left without fold {fold} of {num_folds}: use fewer folds or more people")
+    return dataset.select(rows)
 
 
 def encoded(dataset: Dataset) -> Dataset:

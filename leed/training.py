@@ -20,7 +20,7 @@ from torch.utils.data import Dataset, Subset
 from leed import losses
 from leed.augmentation import MILD, NONE, STRONG, Augmentation, augment, flip
 from leed.config import NEUTRAL, LossWeights, ModelConfig
-from leed.data import FaceDataset
+from leed.data import FaceDataset, fold_of
 from leed.features import ExpressionClassifier, PerceptualFeatures
 from leed.images import denormalize, inner_face, normalize
 from leed.model import LEED
@@ -638,18 +638,24 @@ def keep_on_device(faces: FaceDataset, device: torch.device) -> None:
 
 
 class LearnedNeutrals(Dataset):
-    """Faces with the neutral faces `learned_neutral`, `learned_view_neutral` that a frozen neutraliser gives them.
+    """Faces with the neutral faces `learned_neutral`, `learned_view_neutral` that frozen neutralisers give them.
 
-    They are computed once, and `choose_neutrals` uses them. Needs the faces in memory.
+    One neutraliser serves everyone; of several, the i-th those of fold i, the people whom its training left out.
+    The neutral faces are computed once, and `choose_neutrals` uses them. Needs the faces in memory.
     """
 
-    def __init__(self, faces: FaceDataset, neutralizer: Neutralizer) -> None:
+    def __init__(self, faces: FaceDataset, *neutralizers: Neutralizer) -> None:
         if not faces.in_memory:
             raise ValueError("learned neutral faces are kept in memory: pass FaceDataset(..., in_memory=True)")
         self.faces = faces
-        self.learned = {"learned_neutral": predict_neutrals(neutralizer, faces.images)}
+        folds = torch.tensor([fold_of(person, len(neutralizers)) for person in faces.persons])[faces.person_ids]
+        self.learned = {"learned_neutral": torch.empty_like(faces.images)}
         if faces.views is not None:
-            self.learned["learned_view_neutral"] = predict_neutrals(neutralizer, faces.views)
+            self.learned["learned_view_neutral"] = torch.empty_like(faces.views)
+        for fold, neutralizer in enumerate(neutralizers):
+            rows = (folds == fold).nonzero().flatten()
+            for learned, pictures in zip(self.learned.values(), (faces.images, faces.views), strict=False):
+                learned[rows] = predict_neutrals(neutralizer, pictures[rows])
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -664,7 +670,7 @@ def predict_neutrals(neutralizer: Neutralizer, images: Tensor, size: int = 64) -
     """Neutral faces of stored pictures, uint8 (N, 3, S, S) to the same, on the pictures' device."""
     device = device_of(neutralizer)
     parts = [denormalize(neutralizer(normalize(part.to(device)))).to(images.device) for part in images.split(size)]
-    return torch.cat(parts)
+    return torch.cat(parts) if len(images) else images
 
 
 def average_of(model: nn.Module, decay: float) -> AveragedModel:

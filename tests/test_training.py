@@ -514,6 +514,41 @@ def test_learned_neutrals_replace_the_true_ones(faces: FaceDataset, psi: Express
     assert torch.equal(leed.training.choose_neutrals(batch, 0.0)["neutral"], batch["learned_neutral"])
 
 
+def test_learned_neutrals_out_of_fold(faces: FaceDataset) -> None:
+    """Each person's neutral faces come from the neutraliser that has not seen that person."""
+    neutralizers = [Neutralizer(TINY) for _ in range(2)]
+    torch.nn.init.constant_(neutralizers[0].generator.paint.bias, 1.0)
+    learned = LearnedNeutrals(faces, *neutralizers)
+    for name, pictures in (("learned_neutral", faces.images), ("learned_view_neutral", faces.views)):
+        for person, known in enumerate(faces.persons):
+            rows = (faces.person_ids == person).nonzero().flatten()
+            neutralizer = neutralizers[leed.data.fold_of(known, 2)]
+            expected = leed.training.predict_neutrals(neutralizer, pictures[rows])
+            assert torch.equal(learned.learned[name][rows], expected)
+    assert {leed.data.fold_of(person, 2) for person in faces.persons} == {0, 1}  # the test sees both
+
+
+def test_folds_in_their_order(
+    drawn_folder: Path, earlier_models: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    common = ["--preset", "tiny", "--dataset_name", str(drawn_folder), "--train_batch_size", "4"]
+    common += ["--max_train_steps", "1", "--phi", "psi", "--classifier", earlier_models[1]]
+    for fold in (0, 1):
+        arguments = [*common, "--stage", "neutralizer", "--held_out_fold", f"{fold}/2"]
+        train_accelerate.main([*arguments, "--output_dir", str(tmp_path / f"{fold}")])
+    records = [json.loads((tmp_path / f"{i}/neutralizer/training.json").read_text()) for i in (0, 1)]
+    counts = [record["settings"]["faces"] for record in records]
+    training, _ = split_by_person(load_faces(drawn_folder))
+    assert sum(counts) == len(training) and min(counts) > 0  # of two folds, each trains on what the other leaves out
+    folders = [str(tmp_path / f"{i}" / "neutralizer") for i in (0, 1)]
+    editor = [*common, "--stage", "leed", "--neutralizer", earlier_models[3], "--neutrals", "mixed"]
+    editor += ["--output_dir", str(tmp_path / "editor"), "--fold_neutralizers"]
+    train_accelerate.main([*editor, ",".join(folders)])
+    assert "must be 0/2" in refusal([*editor, ",".join(reversed(folders))])
+    assert "like 0/2" in refusal(["--held_out_fold", "first"], capsys)
+    assert "--neutrals mixed" in refusal(["--stage", "leed", "--fold_neutralizers", "a,b"], capsys)
+
+
 def test_average_forgets_the_first_weights_soon() -> None:
     model = torch.nn.Linear(1, 1)
     average = leed.training.average_of(model, 0.9)
