@@ -1,0 +1,84 @@
+"""The evaluation on real photographs, here with drawn faces in their place."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from torch import Tensor
+
+from leed import EXPRESSIONS, LEED, ExpressionClassifier
+from leed.config import TINY
+from leed.drawn import draw_face
+from leed.evaluation import photographs
+from leed.images import normalize, to_pil
+
+PEOPLE = (3, 4)
+
+
+def embedded(face: Tensor) -> dict:
+    """A face, uint8 (3, S, S), as parquet files embed it, where the models' crop finds it."""
+    file = io.BytesIO()
+    page = Image.new("RGB", (256, 256), "white")
+    page.paste(to_pil(normalize(face)).resize((200, 200)), (28, 40))
+    page.save(file, "png")
+    return {"bytes": file.getvalue(), "path": None}
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("faces")
+    rows = [
+        {
+            "image": embedded(draw_face(person, name, size=64)),
+            "person": f"p{person}",
+            "expression": EXPRESSIONS.index(name),
+            "camera": "090",
+            "real": real,
+        }
+        for person in PEOPLE
+        for name, real in [*((name, False) for name in EXPRESSIONS), ("happy", True)]
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "test-0.parquet")
+    return folder
+
+
+def test_smiles_are_paired_with_their_own_neutral_face(faces: Path) -> None:
+    smiles = photographs.load_smiles(faces, 64)
+    assert smiles.persons.tolist() == ["p3", "p4"] and len(smiles.expressions) == len(EXPRESSIONS)
+    for i, person in enumerate(PEOPLE):
+        for found, name in ((smiles.neutrals, "neutral"), (smiles.smiles, "happy")):
+            gap = (found[i].int() - draw_face(person, name, size=64).int()).abs().float().mean()
+            assert gap < 6  # of 255: resized twice
+
+
+def test_a_perfect_edit_measures_perfectly(faces: Path) -> None:
+    smiles = photographs.load_smiles(faces, 64)
+    neutral, smile = (normalize(pictures) for pictures in (smiles.neutrals, smiles.smiles))
+    edits = photographs.SmileEdits(neutral, smile, neutral, smile, smile)
+    figures = photographs.evaluate(photographs.measure(edits, None, None), smiles.persons)
+    assert figures["ssim_taken"].value == pytest.approx(1) and figures["ssim_given"].value == pytest.approx(1)
+    assert figures["ssim_apart"].value < 0.97
+    assert np.isnan(figures["identity_taken"].value) and np.isnan(figures["neutral_smile"].value)
+
+
+def test_command(faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    LEED(TINY).save_pretrained(tmp_path / "leed")
+    face_alone = ExpressionClassifier(TINY.from_dict(TINY.to_dict() | {"classifier_sees_neutral": False}))
+    face_alone.save_pretrained(tmp_path / "classifier")
+    ExpressionClassifier(TINY).save_pretrained(tmp_path / "with-neutral")
+    common = ["--model", str(tmp_path / "leed"), "--data_dir", str(faces), "--no-identity"]
+    common += ["--output_dir", str(tmp_path / "out"), "--classifier"]
+    photographs.main([*common, str(tmp_path / "classifier")])
+    assert "2 real smiles" in capsys.readouterr().out
+    figures = json.loads((tmp_path / "out" / "photographs.json").read_text())["figures"]
+    assert figures["ssim_taken"]["value"] is not None and figures["happy_given"]["value"] in (0, 0.5, 1)
+    assert figures["identity_apart"]["value"] is None
+    side = TINY.image_size
+    assert Image.open(tmp_path / "out" / "real_smiles.png").size == (5 * side, len(PEOPLE) * side)
+    with pytest.raises(SystemExit, match="sees the face alone"):
+        photographs.main([*common, str(tmp_path / "with-neutral")])
