@@ -333,6 +333,16 @@ def test_most_open() -> None:
     assert neutral.most_open(np.arange(10.0)).tolist() == [False] * 7 + [True] * 3
 
 
+def test_widest_mouths_are_of_different_people(folders: dict[str, Path]) -> None:
+    triples = load_triples(folders["pairs"], image_size=32)
+    for rows in neutral.widest_mouths(triples, count=2):
+        people = triples.reference_persons[rows]
+        assert len(set(people)) == len(people) and len(set(triples.reference_yaws[rows])) == 1
+        others = (triples.reference_yaws == triples.reference_yaws[rows[0]]) & (triples.reference_persons == people[0])
+        assert triples.reference_openings[rows[0]] == triples.reference_openings[others].max()
+    assert len(neutral.widest_mouths(triples)) == len(set(triples.reference_yaws.tolist()))
+
+
 def test_neutral_command(folders: dict[str, Path], tmp_path: Path, capsys) -> None:
     arguments = ["--model", str(folders["leed"]), "--data_dir", str(folders["pairs"]), "--no-identity"]
     neutral.main([*arguments, "--output_dir", str(tmp_path), "--device", "cpu"])
@@ -347,6 +357,8 @@ def test_neutral_command(folders: dict[str, Path], tmp_path: Path, capsys) -> No
     assert found["neutral_in_face"]["value"] == pytest.approx(1, abs=0.03)
     assert math.isclose(found["left_right"]["value"], 1, abs_tol=0.03)
     assert "yaw +-45" in printed
+    with Image.open(tmp_path / "mouths.png") as sheet:
+        assert sheet.width % (3 * 32) == 0
 
 
 def test_neutral_command_on_photographs(folders: dict[str, Path], tmp_path: Path, capsys) -> None:

@@ -3,8 +3,9 @@
     python -m leed.evaluation.neutral --model hub/leed-open --data_dir ../shared/data/openfaces-pairs
 
 The pictures are the inputs and references of the triples. Prints a Markdown table; with --output_dir also writes it
-(neutral.md), all figures with intervals (neutral.json) and, with --wild_dir, wild_smiles.png (photographs of smiles,
-each beside its neutral face). Intervals are 95 %, by a bootstrap over the people.
+(neutral.md), all figures with intervals (neutral.json), mouths.png (at each yaw the widest open mouths of different
+people: picture, neutral face, true neutral face) and, with --wild_dir, wild_smiles.png (photographs of smiles, each
+beside its neutral face). Intervals are 95 %, by a bootstrap over the people.
 
 Open mouths are the 30 % of the pictures whose lips are farthest apart by their landmarks (a reference's are those of
 the true edit, which wears its expression). The difference left in them is that between result and true neutral face,
@@ -44,6 +45,7 @@ MOVES = {"right": {"right": 4.0}, "down": {"down": 4.0}, "smaller": {"scale": 0.
 IDENTITY_STEP = 4  # identity is measured on every fourth picture
 NUM_SMILES = 30
 SMILES_A_ROW = 3
+MOUTHS_A_YAW = 4
 
 LINES = {
     "ssim_face": "inner-face SSIM to the true neutral face",
@@ -256,6 +258,29 @@ def smile_sheet(
     return contact_sheet([faces[i : i + step] for i in range(0, len(faces), step)])
 
 
+def widest_mouths(triples: Triples, count: int = MOUTHS_A_YAW) -> list[list[int]]:
+    """For each yaw the references, at most `count` of different people, whose lips are farthest apart."""
+    rows = []
+    for yaw in sorted(set(triples.reference_yaws.tolist())):
+        members = np.flatnonzero(triples.reference_yaws == yaw)
+        found: dict[str, int] = {}
+        for row in members[np.argsort(-triples.reference_openings[members], kind="stable")]:
+            found.setdefault(str(triples.reference_persons[row]), int(row))
+        rows.append(list(found.values())[:count])
+    return rows
+
+
+@torch.no_grad()
+def mouth_sheet(neutralize: Callable[[Tensor], Tensor], triples: Triples, device: str) -> Image.Image:
+    """A row of the sheet for each yaw: picture, neutral face and true neutral face of the widest mouths."""
+    sheet = []
+    for rows in widest_mouths(triples):
+        image, true = (normalize(x[rows].to(device)) for x in (triples.references, triples.reference_neutrals))
+        guess = neutralize(image).clamp(-1, 1)
+        sheet.append([face for faces in zip(image, guess, true, strict=True) for face in faces])
+    return contact_sheet(sheet)
+
+
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m leed.evaluation.neutral",
@@ -269,7 +294,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--twins_dir", help="their true neutral faces; default: <data_dir without -pairs>-twins")
     parser.add_argument("--wild_dir", help="folder of photographs without truth")
     parser.add_argument("--classifier", help="expression classifier that sees the face alone, for the photographs")
-    parser.add_argument("--output_dir", help="where to write neutral.json, neutral.md and wild_smiles.png")
+    parser.add_argument("--output_dir", help="where to write neutral.json, neutral.md and the sheets")
     parser.add_argument("--identity", action=argparse.BooleanOptionalAction, help="default: if dlib is installed")
     parser.add_argument("--max_triples", type=int, help="measure so many only, spread over all")
     parser.add_argument("--batch_size", type=int, default=32)
@@ -316,6 +341,7 @@ def main(arguments: list[str] | None = None) -> None:
         "notes": lines,
     }
     (folder / "neutral.json").write_text(json.dumps(content, indent=2) + "\n")
+    mouth_sheet(neutralize, triples, options.device).save(folder / "mouths.png")
     if sheet is not None:
         sheet.save(folder / "wild_smiles.png")
 
