@@ -2,8 +2,9 @@
 
     python hub/sheets.py hub/leed-open
 
-writes `contact-sheet.webp` (input, reference, edit, and the input person's own picture of that expression) and
-`alpha.webp` (alpha from 0 to 1.5) into the model's folder.
+writes `contact-sheet.webp` (input, reference, edit, and the input person's own picture of that expression),
+`people.webp` (eight people with the eight expressions of one reference person) and `alpha.webp` (alpha from 0 to 1.5)
+into the model's folder.
 """
 
 import argparse
@@ -63,6 +64,21 @@ def edits_sheet(leed: LEED, faces: dict) -> Image.Image:
     return titled(contact_sheet(rows), titles)
 
 
+def people_sheet(leed: LEED, faces: dict) -> Image.Image:
+    """Eight people, smiling or not, frontal or turned, with the expressions of the first row's person."""
+    model, *people = sorted({person for person, *_ in faces}, reverse=True)
+    references = [faces[model, expression, "090", 0] for expression in EXPRESSIONS]
+    expressions = [leed.expression(reference) for reference in references]
+    rows = [[None] + [reference[0] for reference in references]]
+    for i, person in enumerate(people[: len(EXPRESSIONS)]):
+        expression, camera = (
+            (EXPRESSIONS[i // 2 + 1], "090") if i % 2 else ("neutral", ("068", "090", "112")[i // 2 % 3])
+        )
+        image = faces[person, expression, camera, 0]
+        rows.append([image[0]] + [leed.edit(image, wanted)[0] for wanted in expressions])
+    return titled(contact_sheet(rows), ["input", *EXPRESSIONS])
+
+
 def alpha_sheet(leed: LEED, faces: dict) -> Image.Image:
     """An expression of growing strength in a row, one row an expression."""
     people = sorted({person for person, *_ in faces})
@@ -81,7 +97,9 @@ def main() -> None:
     folder = parser.parse_args().model
     leed = LEED.from_pretrained(folder)
     faces = gallery(leed.config.image_size)
-    for name, sheet in (("contact-sheet", edits_sheet(leed, faces)), ("alpha", alpha_sheet(leed, faces))):
+    sheets = {"contact-sheet": edits_sheet, "people": people_sheet, "alpha": alpha_sheet}
+    for name, draw in sheets.items():
+        sheet = draw(leed, faces)
         sheet.save(folder / f"{name}.webp", quality=90)
         print(folder / f"{name}.webp")
 
