@@ -1,7 +1,8 @@
 """Trains Psi, the neutraliser and LEED: `accelerate launch train_accelerate.py --stage all --output_dir runs/first`.
 
-With no data given, the built-in procedural faces are used. `--help` lists every option. Several processes share one
-`output_dir`; on a machine without GPU they are started by
+The baselines StarGAN and GANimation are stages of their own: `--stage stargan`, `--stage ganimation`. With no data
+given, the built-in procedural faces are used. `--help` lists every option. Several processes share one `output_dir`; on
+a machine without GPU they are started by
 
     ACCELERATE_USE_CPU=true python -m torch.distributed.run --nproc-per-node 2 train_accelerate.py ...
 """
@@ -30,9 +31,12 @@ from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from leed import LEED, ExpressionClassifier, Neutralizer
+from leed import LEED, ExpressionClassifier, GANimation, Neutralizer
+from leed.action_units import readable
+from leed.augmentation import Augmentation
+from leed.baselines import BaselineStage, GANimationStage, StarGANStage
 from leed.card import training_card
-from leed.config import PAPER_WEIGHTS, PRESETS, STAGE_DEFAULTS, STAGES, LossWeights, ModelConfig, TrainConfig
+from leed.config import BASELINES, STAGES, LossWeights, ModelConfig, TrainConfig, stage_sizes, stage_weights
 from leed.data import FaceDataset, check_images, collate, load_faces, split_by_person, without_fold
 from leed.features import PerceptualFeatures
 from leed.images import contact_sheet
@@ -49,12 +53,18 @@ from leed.training import (
     only,
 )
 
-MODELS = {"classifier": ExpressionClassifier, "neutralizer": Neutralizer, "leed": LEED}
+MODELS = {
+    "classifier": ExpressionClassifier,
+    "neutralizer": Neutralizer,
+    "leed": LEED,
+    "stargan": Neutralizer,  # StarGAN's generator
+    "ganimation": GANimation,
+}
 
 LOG_STEPS = 10
 
 REFERENCE_BATCH = 16
-"""Faces per update for which the learning rates of `STAGE_DEFAULTS` were chosen."""
+"""Faces per update for which the learning rates of the stages were chosen."""
 
 MAY_CHANGE = {
     *("stage", "output_dir", "resume_from_checkpoint", "num_train_epochs", "max_train_steps", "learning_rate"),
@@ -118,9 +128,8 @@ def parse_args(arguments: list[str] | None = None) -> Settings:
 
     try:
         train = TrainConfig(**{field.name: values[field.name] for field in dataclasses.fields(TrainConfig)})
-        weights = PAPER_WEIGHTS if train.preset == "paper" else LossWeights()
-        weights = dataclasses.replace(weights, **given("weight_"))
-        model = dataclasses.replace(PRESETS[train.preset], **given("model_"))
+        weights = dataclasses.replace(stage_weights(train.stage, train.preset), **given("weight_"))
+        model = dataclasses.replace(stage_sizes(train.stage, train.preset), **given("model_"))
     except ValueError as error:
         parser.error(str(error))
     return Settings(train, weights, model)
@@ -203,13 +212,15 @@ def build_stage(name: str, settings: Settings, device: torch.device) -> Stage:
     """The networks and losses of a stage."""
     config, weights, sizes = settings
     output_dir = Path(config.output_dir)
-    augmentation = AUGMENTATIONS[config.augmentation or STAGE_DEFAULTS[name]["augmentation"]]
+    augmentation = AUGMENTATIONS[config.of_stage("augmentation", name)]
     if name == "classifier":
         stage = ClassifierStage(sizes, augmentation, config.random_flip)
     elif name == "neutralizer":
         psi = earlier("classifier", config.classifier, output_dir) if config.phi == "psi" else None
         phi = PerceptualFeatures(config.phi, psi).to(device)
         stage = NeutralizerStage(sizes, weights, phi, augmentation, config.random_flip)
+    elif name in BASELINES:
+        stage = baseline_stage(name, settings, augmentation, device)
     else:
         psi = earlier("classifier", config.classifier, output_dir).to(device)
         leed = LEED(sizes)
@@ -225,6 +236,17 @@ def build_stage(name: str, settings: Settings, device: torch.device) -> Stage:
         state = {k: v for k, v in start.state_dict().items() if not k.startswith("neutralizer.")}
         stage.model.load_state_dict(state, strict=False)  # what is left out is the neutraliser, loaded above
     return stage
+
+
+def baseline_stage(name: str, settings: Settings, augmentation: Augmentation, device: torch.device) -> BaselineStage:
+    """The stage of a baseline. The classifier, if one is given or this output folder has one, measures its edits."""
+    config, weights, sizes = settings
+    output_dir = Path(config.output_dir)
+    psi = None
+    if config.classifier is not None or (output_dir / "classifier").exists():
+        psi = earlier("classifier", config.classifier, output_dir).to(device)
+    kind = {"stargan": StarGANStage, "ganimation": GANimationStage}[name]
+    return kind(sizes, weights, augmentation, config.random_flip, config.critic_steps, psi)
 
 
 def copy_neutralizer(leed: LEED, neutralizer: Neutralizer) -> None:
@@ -276,6 +298,16 @@ def stage_faces(
                 "neutral face (--no-model_classifier_sees_neutral) needs labels only",
             )
         return only(faces, keep, "the classifier needs labelled faces, and this data set has none")
+    if name == "stargan":
+        return only(faces, faces.expressions >= 0, "StarGAN needs labelled faces, and this data set has none")
+    if name == "ganimation":
+        limit = settings.train.max_action_unit_yaw
+        return only(
+            faces,
+            faces.has_action_units & readable(faces.yaws, limit),
+            f"GANimation needs faces with action units that are turned by at most {limit:g} degrees, and this data "
+            "set has none: docs/action-units.md says where they come from, --max_action_unit_yaw sets the limit",
+        )
     if name == "neutralizer":
         if settings.weights.stargan_adversarial:
             return balanced(faces, faces.has_neutral)
@@ -327,7 +359,8 @@ class Run:
     def __init__(self, accelerator: Accelerator, stage: Stage, name: str, settings: Settings, fixed: dict) -> None:
         config = settings.train
         self.accelerator, self.stage, self.config, self.name, self.fixed = accelerator, stage, config, name, fixed
-        self.base_rate = config.learning_rate or STAGE_DEFAULTS[name]["learning_rate"]
+        self.base_rate = config.of_stage("learning_rate", name)
+        self.max_grad_norm = config.of_stage("max_grad_norm", name)
         if config.scale_lr:
             faces = config.train_batch_size * config.gradient_accumulation_steps * accelerator.num_processes
             self.base_rate *= faces / REFERENCE_BATCH
@@ -340,7 +373,7 @@ class Run:
             stage.checkpoint_activations()
         self.objectives = {key: accelerator.prepare(objective) for key, objective in stage.objectives.items()}
         groups = [{"params": self.trained(key)} for key in self.objectives]
-        betas = (config.adam_beta1, config.adam_beta2)
+        betas = (config.of_stage("adam_beta1", name), config.of_stage("adam_beta2", name))
         fused = accelerator.device.type == "cuda"
         self.optimizer = accelerator.prepare(torch.optim.Adam(groups, self.base_rate, betas, fused=fused))
         self.folder = Path(config.output_dir) / "checkpoints" / name
@@ -349,6 +382,11 @@ class Run:
     def published(self) -> torch.nn.Module:
         """The model as it is validated and published: the average, if there is one."""
         return self.average.module if self.average is not None else self.stage.model
+
+    @property
+    def first_learns(self) -> bool:
+        """Whether the first objective learns at this step; the others, its critics, always do."""
+        return (self.step + 1) % self.stage.critic_steps == 0
 
     def trained(self, key: str) -> list[torch.nn.Parameter]:
         """The parameters that an objective trains."""
@@ -366,9 +404,12 @@ class Run:
             values = self.stage.inputs({k: v.to(accelerator.device) for k, v in batch.items()})
         self.num_batches += 1
         with accelerator.accumulate(*self.objectives.values()):
-            for objective in self.objectives.values():
-                total, terms, outputs = objective(values)
-                accelerator.backward(total)
+            for number, objective in enumerate(self.objectives.values()):
+                learns = number > 0 or self.first_learns
+                with contextlib.nullcontext() if learns else torch.no_grad():
+                    total, terms, outputs = objective(values)
+                if learns:
+                    accelerator.backward(total)
                 for name, value in terms.items():
                     self.sums[name] = self.sums.get(name, 0) + value
                 values = outputs or values
@@ -386,14 +427,14 @@ class Run:
         return terms
 
     def clip(self, terms: dict[str, torch.Tensor]) -> None:
-        """Limits each objective's gradient. Raises if one is not finite or, at the first step, if one is missing."""
+        """Limits each objective's gradient. Raises if one is not finite or, once all learn, if one is missing."""
         self.accelerator.unscale_gradients()
         for key, objective in self.objectives.items():
-            if self.step == 0:
+            if self.step + 1 == self.stage.critic_steps:
                 idle = [n for n, p in objective.named_parameters() if p.requires_grad and p.grad is None]
                 if idle:
                     raise ValueError(f"no term of the loss trains {idle[0]} and {len(idle) - 1} other parameters")
-            norm = torch.nn.utils.clip_grad_norm_(self.trained(key), self.config.max_grad_norm)
+            norm = torch.nn.utils.clip_grad_norm_(self.trained(key), self.max_grad_norm)
             # With fp16 an infinite gradient is a matter of the loss scale, which then is lowered.
             checked = [norm] if self.accelerator.scaler is None else list(terms.values())
             if not all(bool(value.isfinite()) for value in checked):
@@ -467,11 +508,12 @@ def changes(before: dict, now: dict) -> str:
 
 
 def fixed_settings(
-    settings: Settings, accelerator: Accelerator, data: tuple[FaceDataset, FaceDataset]
+    name: str, settings: Settings, accelerator: Accelerator, data: tuple[FaceDataset, FaceDataset]
 ) -> dict[str, object]:
-    """The settings that decide what a run computes, flat; a resumed run must share them."""
+    """The settings that decide what a stage of a run computes, flat; a resumed run must share them."""
     plain = settings.to_dict()
     fixed = {name: value for name, value in plain["train"].items() if name not in MAY_CHANGE}
+    fixed |= {beta: settings.train.of_stage(beta, name) for beta in ("adam_beta1", "adam_beta2")}
     fixed |= {f"weight_{name}": value for name, value in plain["weights"].items()}
     fixed |= {f"model_{name}": value for name, value in plain["model"].items()}
     return fixed | {"processes": accelerator.num_processes, "faces": len(data[0]), "held_out": len(data[1])}
@@ -574,7 +616,7 @@ def train(run: Run, faces: Dataset, held_out: Dataset) -> dict[str, float]:
 def run_stage(name: str, accelerator: Accelerator, settings: Settings, data: tuple[FaceDataset, FaceDataset]) -> None:
     """Builds, trains and publishes one stage's model to `<output_dir>/<stage>`, unless a resumed run has done so."""
     config = settings.train
-    fixed = fixed_settings(settings, accelerator, data)
+    fixed = fixed_settings(name, settings, accelerator, data)
     length = {"num_train_epochs": config.num_train_epochs, "max_train_steps": config.max_train_steps}
     folder = Path(config.output_dir) / name
     with refusing(ValueError, ModuleNotFoundError, OSError):

@@ -2,6 +2,7 @@
 
 from leed.config import EXPRESSIONS, PRESETS, ModelConfig
 from leed.features import ExpressionClassifier
+from leed.ganimation import GANimation
 from leed.model import LEED, Expression, PreparedEdit
 from leed.neutralizer import Neutralizer
 
@@ -11,6 +12,7 @@ __all__ = [
     "PRESETS",
     "Expression",
     "ExpressionClassifier",
+    "GANimation",
     "ModelConfig",
     "Neutralizer",
     "PreparedEdit",

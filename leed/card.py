@@ -6,6 +6,14 @@ TITLES = {
     "classifier": ("ExpressionClassifier", "the expression classifier (Psi)", "image-classification"),
     "neutralizer": ("Neutralizer", "the neutraliser, which renders a face without its expression", "image-to-image"),
     "leed": ("LEED", "the expression editor, with its neutraliser", "image-to-image"),
+    "stargan": ("Neutralizer", "the baseline StarGAN, which edits by expression labels", "image-to-image"),
+    "ganimation": ("GANimation", "the baseline GANimation, which edits by action units", "image-to-image"),
+}
+
+BASELINE_FIGURES = {
+    "ssim": "SSIM of the inner face to the true neutral face, of faces made neutral",
+    "ssim_unchanged": "the same of the faces themselves",
+    "accuracy": "edits on which the given classifier finds the reference's expression",
 }
 
 FIGURES = {
@@ -21,6 +29,8 @@ FIGURES = {
         "accuracy": "edits on which the run's own classifier finds the reference's expression",
         "distance": "distance of an edit's classifier features to the reference's; 1: the neutral face's own",
     },
+    "stargan": BASELINE_FIGURES,
+    "ganimation": BASELINE_FIGURES,
 }
 
 TEMPLATE = """---
@@ -29,7 +39,7 @@ TEMPLATE = """---
 
 # {{ name }}
 
-{{ what | capitalize }}, part of LEED: label-free facial expression editing
+{{ what[0] | upper }}{{ what[1:] }}, part of LEED: label-free facial expression editing
 ([paper](https://arxiv.org/abs/2007.08971)).
 
 ```python

@@ -8,6 +8,9 @@ EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surp
 
 NEUTRAL = 0
 
+OPENFACE_MAX_YAW = 30.0
+"""How far, in degrees, a head may be turned for its action units to be trusted: OpenFace's own range."""
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -39,7 +42,7 @@ class ModelConfig:
     siamese_width: int = 32
     critic_width: int = 96
 
-    # Neutraliser and its critic.
+    # Neutraliser and its critic; GANimation's generator and critic too, which are StarGAN's but for their heads.
     neutralizer: str = "unet"  # "unet": flow, mask and paint from three scales; "stargan": StarGAN's own generator
     neutralizer_width: int = 80
     neutralizer_depth: int = 2
@@ -112,6 +115,15 @@ TINY = ModelConfig(
     classifier_size=32,
 )
 
+STARGAN_SIZES = {
+    "neutralizer": "stargan",
+    "neutralizer_width": 64,
+    "neutralizer_depth": 6,
+    "neutralizer_critic_width": 64,
+    "neutralizer_critic_depth": 6,
+}
+"""Sizes of StarGAN's networks, and of GANimation's, as published."""
+
 PAPER = replace(
     BASE,
     patch_skip=False,
@@ -121,11 +133,7 @@ PAPER = replace(
     decoder_depth=2,
     delta_size=0,
     flow=False,
-    neutralizer="stargan",
-    neutralizer_width=64,
-    neutralizer_depth=6,
-    neutralizer_critic_width=64,
-    neutralizer_critic_depth=6,
+    **STARGAN_SIZES,
 )
 
 PRESETS = {"base": BASE, "tiny": TINY, "paper": PAPER}
@@ -158,6 +166,13 @@ class LossWeights:
     stargan_classification: float = 0.0
     stargan_cycle: float = 0.0
 
+    # GANimation. The paper's weights, for terms that are means over pixels and action units.
+    ganimation_adversarial: float = 1.0
+    ganimation_attention: float = 0.1
+    ganimation_smoothness: float = 0.16  # 0.1 * 1e-4 for a sum over 128 x 128 pixels
+    ganimation_action_units: float = 160.0  # 4000 over the authors' batch of 25, by which their code divides
+    ganimation_cycle: float = 10.0
+
 
 PAPER_WEIGHTS = LossWeights(
     mutual_information=0.1,
@@ -181,12 +196,12 @@ PAPER_WEIGHTS = LossWeights(
 class TrainConfig:
     """Settings of a training run; the command line of `train_accelerate.py` is made of these fields.
 
-    Names follow the diffusers training scripts. `None` means "the stage's own default" (see `STAGE_DEFAULTS`). A step
+    Names follow the diffusers training scripts. `None` means "the stage's own default" (see `of_stage`). A step
     is an update of the weights, whatever `gradient_accumulation_steps` is. Raises `ValueError` for values out of range
     and for settings that would have no effect.
     """
 
-    stage: str = "all"  # classifier, neutralizer, leed, or all three in that order
+    stage: str = "all"  # classifier, neutralizer, leed, or all three in that order; or a baseline: stargan, ganimation
     preset: str = "base"  # sizes of the networks: base, tiny, paper; single ones by --model_<field>
     dataset_name: str = "drawn"  # a folder, a Hub id, or "drawn" for the built-in procedural faces; several: a,b
     dataset_reader: str | None = None  # how to read them; guessed from name and content if left out
@@ -207,6 +222,8 @@ class TrainConfig:
     view_probability: float = 0.5  # how often delta_exp comes from the second camera's picture of the moment
     augmentation: str | None = None  # none, mild or strong
     random_flip: bool = True  # mirror half of the faces
+    critic_steps: int = 5  # of the baselines: steps of the critic for each one of the generator
+    max_action_unit_yaw: float = OPENFACE_MAX_YAW  # ganimation learns from faces turned less; 90: from all
 
     train_batch_size: int = 16  # of one process, before accumulation
     num_train_epochs: int = 20
@@ -219,9 +236,9 @@ class TrainConfig:
     )
     lr_scheduler: str = "cosine"  # constant or cosine (flat for half the run, then cosine to 2 %)
     lr_warmup_steps: int = 100
-    adam_beta1: float = 0.9
-    adam_beta2: float = 0.99  # a short memory: after quiet steps a long one makes a large gradient a huge step
-    max_grad_norm: float = 0.3
+    adam_beta1: float | None = None
+    adam_beta2: float | None = None
+    max_grad_norm: float | None = None
     use_ema: bool = True
     ema_decay: float = 0.999
     mixed_precision: str = "no"  # no, fp16 (GPU only), bf16
@@ -244,7 +261,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         choices = {
-            "stage": (*STAGES, "all"),
+            "stage": (*STAGES, *BASELINES, "all"),
             "preset": tuple(PRESETS),
             "neutrals": ("true", "learned", "mixed"),
             "augmentation": (None, "none", "mild", "strong"),
@@ -258,17 +275,23 @@ class TrainConfig:
         self._check_ranges()
         self._check_combinations()
 
+    def of_stage(self, name: str, stage: str) -> float | str:
+        """The value of a field of `STAGE_DEFAULTS` in a stage: as given, else the stage's own."""
+        value = getattr(self, name)
+        return STAGE_DEFAULTS[stage][name] if value is None else value
+
     def _check_ranges(self) -> None:
         counts = ("max_train_samples", "train_batch_size", "num_train_epochs", "max_train_steps")
         counts += ("gradient_accumulation_steps", "checkpointing_steps", "checkpoints_total_limit", "validation_steps")
+        counts += ("critic_steps",)
         for name in counts:
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("learning_rate", "max_grad_norm"):
+        for name in ("learning_rate", "max_grad_norm", "max_action_unit_yaw"):
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)}")
         for name in ("adam_beta1", "adam_beta2", "ema_decay"):
-            if not 0 <= getattr(self, name) < 1:
+            if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
         if not 0 <= self.view_probability <= 1:
             raise ValueError(f"view_probability must be in [0, 1], got {self.view_probability}")
@@ -297,8 +320,8 @@ class TrainConfig:
             raise ValueError("init_from holds one stage's model: choose that --stage instead of all")
         if self.stage == "all" and self.resume_from_checkpoint not in (None, "latest"):
             raise ValueError("a checkpoint folder is of one stage: choose that --stage instead of all, or 'latest'")
-        if self.stage in ("leed", "all") and self.train_batch_size < 2:
-            raise ValueError("the editor exchanges expressions within a batch: train_batch_size must be at least 2")
+        if self.stage in ("leed", "all", *BASELINES) and self.train_batch_size < 2:
+            raise ValueError("this stage exchanges expressions within a batch: train_batch_size must be at least 2")
         if self.stage == "classifier" and self.gradient_checkpointing:
             raise ValueError(
                 "gradient_checkpointing is not for the classifier, whose batch normalisation would count a batch twice"
@@ -314,10 +337,41 @@ class TrainConfig:
 
 
 STAGES = ("classifier", "neutralizer", "leed")
+"""The stages of LEED, in their order."""
 
+BASELINES = ("stargan", "ganimation")
+"""Stages of their own: the models that the paper compares LEED with."""
+
+_SHORT_MEMORY = {  # after quiet steps a long memory makes a large gradient a huge step
+    "adam_beta1": 0.9,
+    "adam_beta2": 0.99,
+    "max_grad_norm": 0.3,
+}
+_AS_PUBLISHED = {
+    "learning_rate": 1e-4,
+    "augmentation": "none",
+    "adam_beta1": 0.5,
+    "adam_beta2": 0.999,
+    "max_grad_norm": 1e6,  # as good as none
+}
 STAGE_DEFAULTS = {
-    "classifier": {"learning_rate": 1e-3, "augmentation": "mild"},
-    "neutralizer": {"learning_rate": 5e-4, "augmentation": "strong"},
-    "leed": {"learning_rate": 6e-4, "augmentation": "mild"},
+    "classifier": {"learning_rate": 1e-3, "augmentation": "mild"} | _SHORT_MEMORY,
+    "neutralizer": {"learning_rate": 5e-4, "augmentation": "strong"} | _SHORT_MEMORY,
+    "leed": {"learning_rate": 6e-4, "augmentation": "mild"} | _SHORT_MEMORY,
+    "stargan": _AS_PUBLISHED,
+    "ganimation": _AS_PUBLISHED,
 }
 """What the fields of `TrainConfig` that are None mean in each stage."""
+
+
+def stage_sizes(stage: str, preset: str) -> ModelConfig:
+    """Sizes of the networks in a preset. The baselines have their own published sizes, but for the preset "tiny"."""
+    sizes = PRESETS[preset]
+    if stage not in BASELINES:
+        return sizes
+    return replace(sizes, neutralizer="stargan") if preset == "tiny" else replace(sizes, **STARGAN_SIZES)
+
+
+def stage_weights(stage: str, preset: str) -> LossWeights:
+    """Weights of the terms in a preset. The baselines have those of their papers."""
+    return PAPER_WEIGHTS if preset == "paper" or stage in BASELINES else LossWeights()

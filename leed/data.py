@@ -4,7 +4,7 @@ import io
 import os
 import random
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from PIL import Image as PILImage
 from PIL import ImageOps
 from torch import Tensor
 
+from leed.action_units import ACTION_UNITS
 from leed.images import to_uint8
 from leed.readers import FEATURES, PICTURES, READERS, guess_reader
 
@@ -156,7 +157,8 @@ class FaceDataset(torch.utils.data.Dataset):
     pictures are decoded as they are asked for.
 
     `expressions` int64 (N,), `person_ids` int64 (N,) into the sorted names `persons`, `yaws` float32 (N,),
-    `has_neutral` and `has_view` bool (N,) are there in both cases.
+    `action_units` float32 (N, 17), zeros where unknown, `has_neutral`, `has_view` and `has_action_units` bool (N,) are
+    there in both cases.
     """
 
     def __init__(
@@ -167,6 +169,7 @@ class FaceDataset(torch.utils.data.Dataset):
         self.num_threads = num_threads or os.cpu_count() or 1
         self.expressions = torch.tensor(list(table["expression"]), dtype=torch.int64)
         self.yaws = torch.tensor(list(table["yaw"]), dtype=torch.float32)
+        self.action_units, self.has_action_units = _action_units(table["action_units"])
         persons, ids = np.unique(np.asarray(list(table["person"]), dtype=str), return_inverse=True)
         self.persons: list[str] = persons.tolist()
         self.person_ids = torch.from_numpy(ids).long()
@@ -198,6 +201,8 @@ class FaceDataset(torch.utils.data.Dataset):
             "expression": self.expressions[rows],
             "person": self.person_ids[rows],
             "yaw": self.yaws[rows],
+            "action_units": self.action_units[rows],
+            "has_action_units": self.has_action_units[rows],
             "index": rows,
         }
 
@@ -247,6 +252,15 @@ class FaceDataset(torch.utils.data.Dataset):
 
         for _ in each(fill, range(len(rows))):
             pass
+
+
+def _action_units(rows: Iterable[Sequence[float] | None]) -> tuple[Tensor, Tensor]:
+    """Float32 (N, 17), zeros where unknown, and where they are known, bool (N,)."""
+    rows = list(rows)
+    if wrong := {len(row) for row in rows if row is not None} - {len(ACTION_UNITS)}:
+        raise ValueError(f"action_units must be {len(ACTION_UNITS)} numbers or None, got rows of {sorted(wrong)}")
+    units = torch.tensor([[0.0] * len(ACTION_UNITS) if row is None else row for row in rows], dtype=torch.float32)
+    return units.reshape(-1, len(ACTION_UNITS)), torch.tensor([row is not None for row in rows], dtype=torch.bool)
 
 
 def _present(table: Dataset) -> dict[str, Tensor]:

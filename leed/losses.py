@@ -123,5 +123,24 @@ def domain_classification_loss(logits: Tensor, expression: Tensor) -> Tensor:
 
 
 def cycle_loss(image_back: Tensor, image: Tensor) -> Tensor:
-    """StarGAN's reconstruction loss: L1 of a face that was changed and changed back."""
+    """Reconstruction loss of StarGAN and GANimation: L1 of a face that was changed and changed back."""
     return F.l1_loss(image_back, image)
+
+
+def attention_loss(attention: Tensor) -> Tensor:
+    """GANimation's penalty on A, which says how much of a picture stays: a generator that changes nothing has A = 1.
+
+    The mean of squares over pixels. Differs from the paper, whose norm is not a mean: so it does not depend on sizes.
+    """
+    return attention.square().mean()
+
+
+def smoothness_loss(attention: Tensor) -> Tensor:
+    """Total variation of GANimation's A: squared differences of neighbours, means over pixels, both directions."""
+    right, down = attention.diff(dim=-1), attention.diff(dim=-2)
+    return right.square().mean() + down.square().mean()
+
+
+def action_unit_loss(prediction: Tensor, action_units: Tensor) -> Tensor:
+    """Squared error of the action units that GANimation's critic reads off a face, mean over units and faces."""
+    return F.mse_loss(prediction, action_units)

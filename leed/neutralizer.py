@@ -73,36 +73,47 @@ class UNetGenerator(nn.Module):
         return self.change(image, expression).apply(image)
 
 
+def stargan_layers(config: ModelConfig, num_labels: int) -> list[nn.Module]:
+    """StarGAN's generator but for its head: two halvings, residual blocks, two doublings.
+
+    (B, 3 + num_labels, H, W), as `with_labels` gives it, to (B, neutralizer_width, H, W).
+    """
+    width = config.neutralizer_width
+
+    def norm_relu(channels: int) -> list[nn.Module]:
+        return [nn.InstanceNorm2d(channels, affine=True), nn.ReLU()]
+
+    return [
+        nn.Conv2d(3 + num_labels, width, 7, padding=3, bias=False),
+        *norm_relu(width),
+        nn.Conv2d(width, 2 * width, 4, stride=2, padding=1, bias=False),
+        *norm_relu(2 * width),
+        nn.Conv2d(2 * width, 4 * width, 4, stride=2, padding=1, bias=False),
+        *norm_relu(4 * width),
+        residual_blocks(4 * width, config.neutralizer_depth, bias=False, norm=True),
+        nn.ConvTranspose2d(4 * width, 2 * width, 4, stride=2, padding=1, bias=False),
+        *norm_relu(2 * width),
+        nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1, bias=False),
+        *norm_relu(width),
+    ]
+
+
+def with_labels(image: Tensor, labels: Tensor) -> Tensor:
+    """Pictures (B, 3, H, W) and labels (B, L) as constant maps behind them: (B, 3 + L, H, W)."""
+    maps = labels.to(image.dtype)[..., None, None].expand(-1, -1, *image.shape[-2:])
+    return torch.cat([image, maps], dim=1)
+
+
 class StarGANGenerator(nn.Module):
-    """StarGAN's generator: two halvings, residual blocks, two doublings; the expression enters as constant maps."""
+    """StarGAN's generator, which paints the whole picture; the expression enters as constant maps."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        width = config.neutralizer_width
-
-        def norm_relu(channels: int) -> list[nn.Module]:
-            return [nn.InstanceNorm2d(channels, affine=True), nn.ReLU()]
-
-        self.layers = nn.Sequential(
-            nn.Conv2d(3 + len(EXPRESSIONS), width, 7, padding=3, bias=False),
-            *norm_relu(width),
-            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1, bias=False),
-            *norm_relu(2 * width),
-            nn.Conv2d(2 * width, 4 * width, 4, stride=2, padding=1, bias=False),
-            *norm_relu(4 * width),
-            residual_blocks(4 * width, config.neutralizer_depth, bias=False, norm=True),
-            nn.ConvTranspose2d(4 * width, 2 * width, 4, stride=2, padding=1, bias=False),
-            *norm_relu(2 * width),
-            nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1, bias=False),
-            *norm_relu(width),
-            nn.Conv2d(width, 3, 7, padding=3, bias=False),
-            nn.Tanh(),
-        )
+        head = nn.Conv2d(config.neutralizer_width, 3, 7, padding=3, bias=False)
+        self.layers = nn.Sequential(*stargan_layers(config, len(EXPRESSIONS)), head, nn.Tanh())
 
     def forward(self, image: Tensor, expression: Tensor) -> Tensor:
-        domain = F.one_hot(expression, len(EXPRESSIONS)).to(image.dtype)
-        maps = domain[..., None, None].expand(-1, -1, *image.shape[-2:])
-        return self.layers(torch.cat([image, maps], dim=1))
+        return self.layers(with_labels(image, F.one_hot(expression, len(EXPRESSIONS))))
 
 
 class Neutralizer(HubModel):
@@ -133,9 +144,12 @@ class Neutralizer(HubModel):
 
 
 class ImageCritic(nn.Module):
-    """StarGAN's critic: strided convolutions, one head that scores patches, one that tells the expression."""
+    """StarGAN's critic: strided convolutions, one head that scores patches, one that tells the labels.
 
-    def __init__(self, config: ModelConfig) -> None:
+    The labels are StarGAN's logits of the expression; for GANimation, which has the same critic, the action units.
+    """
+
+    def __init__(self, config: ModelConfig, num_labels: int = len(EXPRESSIONS)) -> None:
         super().__init__()
         width, depth = config.neutralizer_critic_width, config.neutralizer_critic_depth
         layers: list[nn.Module] = []
@@ -145,9 +159,9 @@ class ImageCritic(nn.Module):
             channels = width * 2**i
         self.layers = nn.Sequential(*layers)
         self.score = nn.Conv2d(channels, 1, 3, padding=1, bias=False)
-        self.expression = nn.Conv2d(channels, len(EXPRESSIONS), config.image_size // 2**depth, bias=False)
+        self.labels = nn.Conv2d(channels, num_labels, config.image_size // 2**depth, bias=False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) -> mean patch score (B,) and logits of the expression (B, 8)."""
+        """(B, 3, H, W) -> mean patch score (B,) and labels (B, num_labels)."""
         h = self.layers(image)
-        return self.score(h).mean(dim=(1, 2, 3)), self.expression(h).flatten(1)
+        return self.score(h).mean(dim=(1, 2, 3)), self.labels(h).flatten(1)

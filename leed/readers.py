@@ -8,6 +8,7 @@ The standard table is a `datasets.Dataset` with the columns of `FEATURES`:
 - `expression`: index into `EXPRESSIONS`, -1 if unknown;
 - `person`: a name; where nothing is known about identity, each row has a name of its own;
 - `yaw`: degrees, negative towards the picture's left, NaN if unknown;
+- `action_units`: intensities of the 17 of `leed.action_units`, in [0, 1], or None;
 - `image_crop`, `view_crop`: the part to keep, (left, top, right, bottom), as fractions of the picture's sides, or in
   pixels if any of them is above 1; None keeps all. What remains is cut to its central square.
 
@@ -35,8 +36,9 @@ from datasets.fingerprint import generate_random_fingerprint
 from PIL import Image as PILImage
 from torch import Tensor
 
+from leed.action_units import from_blendshapes, from_drawn_actions, read_openface_csv
 from leed.config import EXPRESSIONS
-from leed.drawn import draw_many, drawn_moments
+from leed.drawn import ACTIONS, draw_many, drawn_moments
 from leed.images import INNER_CROP
 
 PICTURES = ("image", "neutral", "view", "view_neutral")
@@ -47,6 +49,7 @@ FEATURES = Features(
         "expression": Value("int64"),
         "person": Value("string"),
         "yaw": Value("float32"),
+        "action_units": List(Value("float32")),
         "image_crop": List(Value("float32")),
         "view_crop": List(Value("float32")),
     }
@@ -125,11 +128,17 @@ def read_parquet(folder: Path, split: str, columns: Iterable[str]) -> pa.Table:
 def read_openfaces(folder: Path, split: str = "train") -> Dataset:
     """The open face set, with the neutral twins and second views of the folders `<folder>-twins` and `<folder>-views`.
 
-    Either folder may be absent, and a row may be absent from it: real smiles have neither twin nor view.
+    Either folder may be absent, and a row may be absent from it: real smiles have neither twin nor view. Action units
+    are made of the blendshape weights, which real smiles do not have either; `blendshapes.txt` in the folder names
+    them, and without it there are none.
     """
-    faces = read_parquet(folder, split, ("image", "file", "expression", "person", "yaw"))
+    faces = read_parquet(folder, split, ("image", "file", "expression", "person", "yaw", "blendshapes"))
     files = faces["file"].to_pylist()
     columns = {name: faces[name] for name in ("image", "expression", "person", "yaw")}
+    if (folder / "blendshapes.txt").is_file():
+        names = (folder / "blendshapes.txt").read_text().split()
+        units = from_blendshapes(names, faces["blendshapes"].to_pylist())
+        columns["action_units"] = [row if math.isfinite(sum(row)) else None for row in units.tolist()]
     columns["image_crop"] = [INNER_CROP] * len(files)
     twins, views = (folder.with_name(f"{folder.name}-{kind}") for kind in ("twins", "views"))
     if parquet_files(twins, split):
@@ -178,7 +187,7 @@ def read_rafd(folder: Path, split: str = "train", cameras: Sequence[str] = RAFD_
     file's name; there is no true neutral, as a neutral face was posed at another moment. `yaw` is the camera's number
     minus 90: check its sign against your other sets before mixing them. The crop is a fixed square of 600 pixels about
     the head, as is usual for this set; faces aligned by a detector (`leed align`) are better, and square pictures are
-    taken whole. The set has no test split: use `split_by_person`.
+    taken whole. The set has no test split: use `split_by_person`. Action units: see `openface_units`.
     """
     found = _named_files(_only_train(folder, split), RAFD_FILE)
     shots = [(match.groupdict(), path) for match, path in found if match["camera"] in cameras]
@@ -201,9 +210,23 @@ def read_rafd(folder: Path, split: str = "train", cameras: Sequence[str] = RAFD_
         expression=[expression_index(names["expression"]) for names, _ in shots],
         person=[f"rafd-{int(names['person']):02d}" for names, _ in shots],
         yaw=[float(names["camera"]) - 90 for names, _ in shots],
+        action_units=openface_units(folder, [path for _, path in shots]),
         image_crop=[crop] * len(shots),
         view_crop=[crop] * len(shots),
     )
+
+
+def openface_units(folder: Path, files: Sequence[Path]) -> list[list[float] | None]:
+    """Action units of these pictures where OpenFace's files lie beside their folder, else None for each.
+
+    They are the folder `<folder>-openface` or the file `<folder>-openface.csv`; see `read_openface_csv`.
+    """
+    beside = (folder.with_name(f"{folder.name}-openface{ending}") for ending in ("", ".csv"))
+    path = next((path for path in beside if path.exists()), None)
+    found = {} if path is None else read_openface_csv(path)
+    if path is not None and not any(file.stem in found for file in files):
+        raise ValueError(f"{path} has no row for any picture in {folder}; files there are named like {files[0].stem}")
+    return [found[file.stem].tolist() if file.stem in found else None for file in files]
 
 
 def _rafd_moment(names: dict[str, str]) -> tuple[str, str, str]:
@@ -229,7 +252,7 @@ def read_cfeed(folder: Path, split: str = "train") -> Dataset:
 
     A file is named by category (01 to 26), person and shot. Categories from 9 on are compound: expression -1. The
     photographs are not aligned: the central square is taken; faces aligned by a detector (`leed align`) are better.
-    The set has no test split: use `split_by_person`.
+    The set has no test split: use `split_by_person`. Action units: see `openface_units`.
     """
     found = _named_files(_only_train(folder, split), CFEED_FILE)
     shots = [(int(match["category"]), match["person"], path) for match, path in found]
@@ -244,6 +267,7 @@ def read_cfeed(folder: Path, split: str = "train") -> Dataset:
         expression=expressions,
         person=[f"cfeed-{person}" for _, person, _ in shots],
         yaw=[0.0] * len(shots),
+        action_units=openface_units(folder, [path for _, _, path in shots]),
     )
 
 
@@ -412,8 +436,14 @@ def drawn_faces(num_people: int = 48, per_person: int = 16, size: int = 128, see
         "view_neutral": (rest, view_yaw),
     }
     pictures = {name: [_png(face) for face in draw_many(people, *shot, size)] for name, shot in shots.items()}
-    names = [f"drawn-{person}" for person in people]
-    return standard_table(len(people), **pictures, expression=moments["expression"], person=names, yaw=moments["yaw"])
+    return standard_table(
+        len(people),
+        **pictures,
+        expression=moments["expression"],
+        person=[f"drawn-{person}" for person in people],
+        yaw=moments["yaw"],
+        action_units=from_drawn_actions(ACTIONS, actions).tolist(),
+    )
 
 
 def _png(face: Tensor) -> dict:

@@ -148,19 +148,40 @@ class NeutralizerObjective(nn.Module):
                 PAIRED, self.weights, self.borrowed.phi, prediction, inputs["neutral"][known], image[known]
             )
         if self.weights.stargan_adversarial:
-            target = random_targets(inputs["expression"])
-            fake = self.neutralizer(image, target).float()
-            with frozen(self.borrowed.critic):
-                score, logits = self.borrowed.critic(fake)
-            terms["stargan_adversarial"] = losses.adversarial_loss(score.float())
-            if self.weights.stargan_classification:
-                terms["stargan_classification"] = losses.domain_classification_loss(logits.float(), target)
-            labelled = inputs["expression"] >= 0
-            if self.weights.stargan_cycle and bool(labelled.any()):
-                back = self.neutralizer(fake[labelled], inputs["expression"][labelled]).float()
-                terms["stargan_cycle"] = losses.cycle_loss(back, image[labelled])
-            outputs = {"image": image, "fake": fake.detach(), "expression": inputs["expression"]}
+            expression = inputs["expression"]
+            target = random_targets(expression)
+            found, fake = stargan_terms(
+                self.neutralizer, self.borrowed.critic, self.weights, image, expression, target
+            )
+            terms |= found
+            outputs = {"image": image, "fake": fake.detach(), "expression": expression}
         return weigh(self.weights, terms, outputs)
+
+
+def stargan_terms(
+    generator: Neutralizer,
+    critic: ImageCritic,
+    weights: LossWeights,
+    image: Tensor,
+    expression: Tensor,
+    target: Tensor,
+) -> tuple[dict[str, Tensor], Tensor]:
+    """StarGAN's terms for faces (B, 3, H, W) that get the expressions `target` (B,), and these edits.
+
+    `expression` (B,) is the faces' own, -1 where unknown: such a face is not changed back.
+    """
+    terms: dict[str, Tensor] = {}
+    fake = generator(image, target).float()
+    with frozen(critic):
+        score, logits = critic(fake)
+    terms["stargan_adversarial"] = losses.adversarial_loss(score.float())
+    if weights.stargan_classification:
+        terms["stargan_classification"] = losses.domain_classification_loss(logits.float(), target)
+    labelled = expression >= 0
+    if weights.stargan_cycle and bool(labelled.any()):
+        back = generator(fake[labelled], expression[labelled]).float()
+        terms["stargan_cycle"] = losses.cycle_loss(back, image[labelled])
+    return terms, fake
 
 
 def random_targets(expression: Tensor) -> Tensor:
@@ -178,18 +199,24 @@ class ImageCriticObjective(nn.Module):
 
     def forward(self, outputs: Batch) -> Loss:
         real, fake, expression = outputs["image"], outputs["fake"], outputs["expression"]
-        score_real, logits = self.critic(real)
-        score_fake, _ = self.critic(fake)
-        wasserstein = losses.critic_loss(score_real.float(), score_fake.float())
-        penalty = gradient_penalty(lambda image: self.critic(image)[0], real, fake)
+        terms, logits = critic_terms(self.critic, real, fake)
         labelled = expression >= 0
         classification = logits.sum() * 0  # keeps the second head in the graph: every process must have its gradient
         if bool(labelled.any()):
             classification = losses.domain_classification_loss(logits[labelled].float(), expression[labelled])
-        total = wasserstein + self.weights.gradient_penalty * penalty
+        total = terms["critic"] + self.weights.gradient_penalty * terms["critic_penalty"]
         total = total + self.weights.stargan_classification * classification
-        terms = {"critic": wasserstein, "critic_penalty": penalty, "critic_classification": classification}
+        terms["critic_classification"] = classification
         return Loss(total, {name: value.detach() for name, value in terms.items()}, {})
+
+
+def critic_terms(critic: ImageCritic, real: Tensor, fake: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    """The two terms of WGAN-GP, "critic" and "critic_penalty", and the labels that the critic reads off real faces."""
+    score_real, labels = critic(real)
+    score_fake, _ = critic(fake)
+    wasserstein = losses.critic_loss(score_real.float(), score_fake.float())
+    penalty = gradient_penalty(lambda image: critic(image)[0], real, fake)
+    return {"critic": wasserstein, "critic_penalty": penalty}, labels
 
 
 # ---------------------------------------------------------------------------------------------------------------- LEED
@@ -318,14 +345,16 @@ class SiameseObjective(nn.Module):
 class Stage(ABC):
     """One training stage: `objectives` in the order of their losses, `model` to publish, inputs and validation.
 
-    The first objective is called with `inputs(batch)`, the others with its outputs. `wide` are the networks whose
-    activations fill the memory.
+    The first objective is called with `inputs(batch)`, the others with its outputs. It learns at every
+    `critic_steps`-th step only; at the others it is called without gradients, for its outputs alone. `wide` are the
+    networks whose activations fill the memory.
     """
 
     model: nn.Module
     objectives: dict[str, nn.Module]
     augmentation: Augmentation
     mirror: bool
+    critic_steps: int = 1
     wide: Sequence[nn.Module] = ()
 
     def to(self, device: torch.device) -> None:

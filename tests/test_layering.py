@@ -9,10 +9,11 @@ FOLDER = Path(leed.__file__).parent
 
 LEVELS = {
     **dict.fromkeys(("config", "images", "layers", "losses", "card", "provenance"), 0),
-    **dict.fromkeys(("hub", "augmentation", "drawn", "alignment", "networks", "similarity"), 1),
+    **dict.fromkeys(("hub", "augmentation", "drawn", "alignment", "networks", "similarity", "action_units"), 1),
     **dict.fromkeys(("neutralizer", "features", "readers"), 2),
-    **dict.fromkeys(("data", "model"), 3),
+    **dict.fromkeys(("data", "model", "ganimation"), 3),
     **dict.fromkeys(("training", "runtime", "pasting"), 4),
+    "baselines": 5,
     **dict.fromkeys(("editor", "evaluation"), 6),
     **dict.fromkeys(("grid", "live", "sequence"), 7),
 }
