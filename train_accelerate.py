@@ -1,8 +1,8 @@
 """Trains Psi, the neutraliser and LEED: `accelerate launch train_accelerate.py --stage all --output_dir runs/first`.
 
 The baselines StarGAN and GANimation are stages of their own: `--stage stargan`, `--stage ganimation`. With no data
-given, the built-in procedural faces are used. `--help` lists every option. Several processes share one `output_dir`; on
-a machine without GPU they are started by
+given, the built-in procedural faces are used. `--help` lists every option. Several processes share one `output_dir`;
+on a machine without GPU they are started by
 
     ACCELERATE_USE_CPU=true python -m torch.distributed.run --nproc-per-node 2 train_accelerate.py ...
 """

@@ -123,3 +123,19 @@ def test_domain_classification_loss() -> None:
 
 def test_cycle_loss() -> None:
     assert losses.cycle_loss(column(1, 2), column(0, 4)).item() == pytest.approx(1.5)  # (1 + 2) / 2
+
+
+def test_attention_loss() -> None:
+    assert losses.attention_loss(column(1, 0, 0.5, 0.5)).item() == pytest.approx(1.5 / 4)  # (1 + 0 + 1/4 + 1/4) / 4
+
+
+def test_smoothness_loss() -> None:
+    # To the right (1 - 0, 1 - 0.5), downwards (0.5 - 0, 1 - 1): (1 + 1/4) / 2 + (1/4 + 0) / 2 = 3/4
+    attention = torch.tensor([[[[0.0, 1.0], [0.5, 1.0]]]])
+    assert losses.smoothness_loss(attention).item() == pytest.approx(0.75)
+    assert losses.smoothness_loss(torch.full((2, 1, 8, 8), 0.3)).item() == 0
+
+
+def test_action_unit_loss() -> None:
+    found, units = torch.tensor([[0.0, 1.0]]), torch.tensor([[1.0, 0.5]])
+    assert losses.action_unit_loss(found, units).item() == pytest.approx(0.625)  # (1 + 1/4) / 2

@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from leed.action_units import ACTION_UNITS
 from leed.config import PRESETS, TINY, ModelConfig
 from leed.features import ExpressionClassifier
+from leed.ganimation import GANimation
 from leed.layers import PatchTransform, warp
 from leed.networks import (
     AuxiliaryDistribution,
@@ -37,6 +39,7 @@ def inputs(config: ModelConfig) -> dict[str, Tensor]:
         "delta": torch.randn(delta),
         "features": torch.randn(BATCH, 24),
         "expression": torch.arange(BATCH),
+        "action_units": torch.rand(BATCH, len(ACTION_UNITS)),
     }
 
 
@@ -50,6 +53,11 @@ NETWORKS: dict[str, tuple[Callable[[ModelConfig], nn.Module], Callable]] = {
     "auxiliary": (lambda config: AuxiliaryDistribution(config, 24), lambda net, x: list(net(x["features"]))),
     "neutralizer": (Neutralizer, lambda net, x: [net(x["image"], x["expression"])]),
     "image critic": (ImageCritic, lambda net, x: list(net(x["image"]))),
+    "ganimation": (GANimation, lambda net, x: [net(x["image"], x["action_units"])]),
+    "action unit critic": (
+        lambda config: ImageCritic(config, len(ACTION_UNITS)),
+        lambda net, x: list(net(x["image"])),
+    ),
     "classifier": (ExpressionClassifier, lambda net, x: [net(x["image"], x["neutral"])]),
 }
 
@@ -70,6 +78,8 @@ def shapes(config: ModelConfig) -> dict[str, list[tuple[int, ...]]]:
         "auxiliary": [gaussian, gaussian],
         "neutralizer": [(BATCH, 3, side, side)],
         "image critic": [(BATCH,), (BATCH, 8)],
+        "ganimation": [(BATCH, 3, side, side)],
+        "action unit critic": [(BATCH,), (BATCH, 17)],
         "classifier": [(BATCH, 8)],
     }
 
