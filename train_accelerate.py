@@ -74,6 +74,9 @@ MAY_CHANGE = {
 }
 """Fields of `TrainConfig` that a resumed run may change. With any other changed, it would be another run."""
 
+OF_BASELINES = ("critic_steps", "max_action_unit_yaw", "weight_ganimation_")
+"""Beginnings of settings that mean nothing to the stages of LEED."""
+
 
 # -------------------------------------------------------------------------------------------------------- command line
 
@@ -512,10 +515,12 @@ def fixed_settings(
 ) -> dict[str, object]:
     """The settings that decide what a stage of a run computes, flat; a resumed run must share them."""
     plain = settings.to_dict()
-    fixed = {name: value for name, value in plain["train"].items() if name not in MAY_CHANGE}
+    fixed = {field: value for field, value in plain["train"].items() if field not in MAY_CHANGE}
     fixed |= {beta: settings.train.of_stage(beta, name) for beta in ("adam_beta1", "adam_beta2")}
-    fixed |= {f"weight_{name}": value for name, value in plain["weights"].items()}
-    fixed |= {f"model_{name}": value for name, value in plain["model"].items()}
+    fixed |= {f"weight_{field}": value for field, value in plain["weights"].items()}
+    fixed |= {f"model_{field}": value for field, value in plain["model"].items()}
+    if name not in BASELINES:
+        fixed = {key: value for key, value in fixed.items() if not key.startswith(OF_BASELINES)}
     return fixed | {"processes": accelerator.num_processes, "faces": len(data[0]), "held_out": len(data[1])}
 
 
