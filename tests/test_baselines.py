@@ -127,6 +127,23 @@ def test_without_gradients_a_generator_only_makes_edits(name: str, faces: FaceDa
     assert all(torch.equal(between.outputs[key], learning.outputs[key]) for key in learning.outputs)
 
 
+def test_critic_learns_to_tell_edits_from_faces(name: str, faces: FaceDataset) -> None:
+    """Its estimate of the distance, minus "critic", grows from nothing, and its gradient towards length 1."""
+    generator, critic = (stage := make(name)).objectives.values()
+    optimizer = torch.optim.Adam(critic.parameters(), 1e-3, (0.5, 0.999))
+    terms = []
+    for _ in range(30):
+        with torch.no_grad():
+            outputs = generator(stage.inputs(faces.__getitems__(torch.randperm(len(faces))[:8].tolist()))).outputs
+        loss = critic(outputs)
+        optimizer.zero_grad()
+        loss.total.backward()
+        optimizer.step()
+        terms.append(loss.terms)
+    assert abs(terms[0]["critic"]) < 0.1 and terms[0]["critic_penalty"] > 0.9
+    assert terms[-1]["critic"] < -1 and min(term["critic_penalty"] for term in terms) < 0.5
+
+
 def test_targets_are_the_labels_of_the_batch(faces: FaceDataset) -> None:
     """An edit is what the model makes of the face and some row's label."""
     for name in STAGES:

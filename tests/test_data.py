@@ -10,6 +10,7 @@ from datasets import ClassLabel, Dataset, Features, Image, List, Value
 from PIL import Image as PILImage
 from torch.utils.data import DataLoader
 
+from leed.action_units import ACTION_UNITS, BLENDSHAPES
 from leed.config import EXPRESSIONS
 from leed.data import FaceDataset, check_images, collate, encoded, load_faces, split_by_person
 from leed.readers import PICTURES, drawn_faces, expression_index, standard_table
@@ -99,6 +100,70 @@ def test_openfaces_without_siblings(openfaces, tmp_path):
     alone = openfaces.rename(tmp_path / "alone")
     batch = FaceDataset(load_faces(alone), 16).__getitems__([0, 1])
     assert not batch["has_neutral"].any() and not batch["neutral"].any()
+
+
+def test_openfaces_action_units_need_the_names_of_the_weights(tmp_path):
+    names = sorted({shape for shapes in BLENDSHAPES.values() for shape in shapes})
+    smile = [1.6 if name == "mouthSmile" else 0.0 for name in names]
+    features = {"image": Image(), "file": Value("string"), "person": Value("string"), "expression": Value("int64")}
+    features |= {"yaw": Value("float32"), "camera": Value("string")}
+    features |= {"landmarks": List(Value("float32")), "blendshapes": List(Value("float32"))}
+    columns = {
+        "image": [png()] * 3,
+        "file": ["a", "b", "real"],
+        "person": ["p", "q", "q"],
+        "expression": [1, 0, 1],
+        "yaw": [0.0, 45.0, 0.0],
+        "camera": ["090"] * 3,
+        "landmarks": [[0.0]] * 3,
+        "blendshapes": [smile, [0.0] * len(names), [math.nan] * len(names)],
+    }
+    write_parquet(tmp_path, "train", columns, features)
+    bare = FaceDataset(load_faces(tmp_path), 8)
+    assert not bare.has_action_units.any() and not bare.action_units.any()
+    (tmp_path / "blendshapes.txt").write_text("\n".join(names))
+    faces = FaceDataset(load_faces(tmp_path), 8)
+    assert faces.has_action_units.tolist() == [True, True, False]  # a real smile has no weights
+    assert faces.action_units[0].nonzero().flatten().tolist() == [ACTION_UNITS.index("AU12")]
+    assert faces.action_units[0].max() == 1 and not faces.action_units[1:].any()
+    batch = faces.__getitems__([2, 0])
+    assert batch["has_action_units"].tolist() == [False, True]
+    assert torch.equal(batch["action_units"][1], faces.action_units[0])
+    (tmp_path / "blendshapes.txt").write_text("mouthSmile")
+    with pytest.raises(ValueError, match=r"weights must be \(N, 1\)"):
+        load_faces(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("reader", "names"),
+    [
+        ("rafd", [f"Rafd{camera}_01_Caucasian_female_angry_frontal" for camera in ("045", "090", "135")]),
+        ("cfeed", ["01_126_3963", "05_126_3970", "26_222"]),
+    ],
+)
+def test_action_units_from_openface_beside_the_folder(tmp_path, reader, names):
+    for name in names:
+        save(tmp_path / "set" / f"{name}.jpg", size=(40, 40))
+    header = "face,confidence," + ",".join(f"{unit}_r" for unit in ACTION_UNITS)
+    (tmp_path / "set-openface").mkdir()
+    for name, confidence in zip(names, (0.98, 0.95, 0.4), strict=True):  # the last is a failure
+        row = f"0,{confidence}," + ",".join(["2.5"] + ["0"] * 16)
+        (tmp_path / "set-openface" / f"{name}.csv").write_text(f"{header}\n{row}\n")
+    faces = FaceDataset(load_faces(tmp_path / "set", reader=reader), 8)
+    assert faces.has_action_units.tolist() == [True, True, False]
+    assert faces.action_units[:2].tolist() == [[0.5] + [0.0] * 16] * 2
+    (tmp_path / "set-openface").rename(tmp_path / "elsewhere")
+    assert not FaceDataset(load_faces(tmp_path / "set", reader=reader), 8).has_action_units.any()
+    (tmp_path / "set-openface.csv").write_text(f"file,{header}\nother.jpg,0,0.9," + ",".join(["0"] * 17))
+    with pytest.raises(ValueError, match="set-openface.csv has no row for any picture"):
+        load_faces(tmp_path / "set", reader=reader)
+
+
+def test_action_units_have_seventeen_numbers():
+    table = standard_table(2, image=[png(), png()], action_units=[None, [0.5] * 17])
+    assert FaceDataset(table, 8).has_action_units.tolist() == [False, True]
+    with pytest.raises(ValueError, match=r"action_units must be 17 numbers or None, got rows of \[3\]"):
+        FaceDataset(standard_table(1, image=[png()], action_units=[[0.5] * 3]), 8)
 
 
 def test_fer2013_labels_are_mapped_and_people_unknown(tmp_path):
@@ -348,6 +413,8 @@ BATCH = {name: torch.uint8 for name in PICTURES} | {
     "expression": torch.int64,
     "person": torch.int64,
     "yaw": torch.float32,
+    "action_units": torch.float32,
+    "has_action_units": torch.bool,
     "index": torch.int64,
 }
 
@@ -394,6 +461,7 @@ def test_drawn_faces_are_a_standard_table():
     assert torch.equal(faces.expressions[:8], torch.arange(8))
     neutral = faces.expressions == 0
     assert torch.equal(faces.images[neutral], faces.neutrals[neutral])
+    assert faces.has_action_units.all() and not faces.action_units[neutral].any()
     change = (faces.images[~neutral].float() - faces.neutrals[~neutral].float()).abs().flatten(1).mean(1)
     assert (change > 0.5).all()
 
