@@ -106,7 +106,11 @@ def plan_edits(faces: Faces, count: int, references: np.ndarray | None = None, s
         if len(inputs) == made:
             break
     if not inputs:
-        raise ValueError("no edit can be made: the test pictures need two people and two expressions with labels")
+        people = len(np.unique(faces.persons[labelled]))
+        raise ValueError(
+            f"no edit can be made of {len(labelled)} labelled pictures of {people} people: it takes two people and two "
+            "expressions; where a set is not divided into training and test people, --held_out says how many are which"
+        )
     return Edits(faces, np.array(inputs), np.array(chosen))
 
 
