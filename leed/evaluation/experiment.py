@@ -69,7 +69,7 @@ def prepare(options: argparse.Namespace, state: PartialState) -> Experiment:
     if corpus.triples is not None:
         units, note = triple_units(corpus, methods, options, cache, state)
         true_edits = TrueEdits(corpus.triples, units)
-        true_edits = true_edits.select(spread(len(true_edits), options.max_triples))
+        true_edits = true_edits.select(sample(len(true_edits), options.max_triples))
     return Experiment(options, methods, corpus, edits, true_edits, cache, state, note)
 
 
@@ -103,11 +103,11 @@ def references(faces: Faces, methods: list[Method]) -> np.ndarray:
     return known
 
 
-def spread(total: int, count: int | None) -> np.ndarray:
-    """`count` of `total` rows, spread over all; all of them for None or a larger count."""
+def sample(total: int, count: int | None, seed: int = 0) -> np.ndarray:
+    """`count` of `total` rows, drawn by `seed`, in order; all of them for None or a larger count."""
     if count is None or count >= total:
         return np.arange(total)
-    return np.linspace(0, total - 1, count).round().astype(int)
+    return np.sort(np.random.default_rng(seed).permutation(total)[:count])
 
 
 def names(methods: list[Method]) -> list[str]:

@@ -16,7 +16,9 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import torch
 from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
 from PIL import Image
 from tqdm.auto import tqdm
 
@@ -25,7 +27,7 @@ from leed.evaluation.cache import key, remembered
 from leed.evaluation.classification import Recipe
 from leed.evaluation.clusters import Clusters
 from leed.evaluation.corpus import HELD_OUT
-from leed.evaluation.experiment import MAX_YAW, Experiment, leed_of, names, num_people, prepare, spread
+from leed.evaluation.experiment import MAX_YAW, Experiment, leed_of, names, num_people, prepare, sample
 from leed.evaluation.extractors import EXTRACTORS, load_extractor
 from leed.evaluation.fidelity import Measuring
 from leed.evaluation.methods import leed_method
@@ -109,7 +111,7 @@ def measure_clusters(experiment: Experiment) -> dict[str, Clusters]:
 def cluster_rows(experiment: Experiment) -> np.ndarray:
     """The test pictures in Figure 4."""
     known = np.flatnonzero(experiment.corpus.test.expressions >= 0)
-    return known[spread(len(known), experiment.options.num_points)]
+    return known[sample(len(known), experiment.options.num_points)]
 
 
 def cluster_figure(experiment: Experiment, found: dict[str, Clusters]) -> tuple[Image.Image, str]:
@@ -222,9 +224,14 @@ IMPERFECT_CAPTION = (
 STRENGTH_CAPTION = "Strength: alpha from 0 to 1 interpolates, beyond it extrapolates."
 
 
+def processes() -> PartialState:
+    """This process among those that accelerate or torchrun started; without an accelerator, on the CPU."""
+    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available())
+
+
 def main(arguments: list[str] | None = None) -> None:
     options = parse_args(arguments)
-    state = PartialState()
+    state = processes()
     try:
         experiment = prepare(options, state)
     except ValueError as error:

@@ -8,7 +8,7 @@ from leed.evaluation.cache import Shards
 from leed.evaluation.classification import Accuracies, Labelled, Recipe, Spread, classify
 from leed.evaluation.corpus import Faces, RealPictures
 from leed.evaluation.distances import SUBSETS
-from leed.evaluation.experiment import Experiment, num_people, references, spread
+from leed.evaluation.experiment import Experiment, num_people, references, sample
 from leed.evaluation.fidelity import Fidelity, Measuring, fidelity
 from leed.evaluation.methods import Method
 from leed.evaluation.plan import TrueEdits, plan_edits
@@ -25,7 +25,7 @@ OURS = "LEED"
 def table1(experiment: Experiment, measuring: Measuring) -> Table | None:
     """Frechet and kernel distance, and SSIM; None on all processes but the first."""
     pictures = RealPictures(experiment.corpus.test, experiment.corpus.triples)
-    real = measuring.real(pictures, spread(len(pictures), experiment.options.num_real))
+    real = measuring.real(pictures, sample(len(pictures), experiment.options.num_real))
     able, true_edits = comparable(experiment)
     kept = {}
     for method in experiment.methods:
@@ -178,7 +178,7 @@ def accuracy_table(found: Accuracies, note: str) -> Table:
 def spoilt_table(experiment: Experiment) -> Table | None:
     """Figure 6 in figures."""
     options, triples = experiment.options, experiment.corpus.triples
-    rows = spread(len(triples), options.num_imperfect)
+    rows = sample(len(triples), options.num_imperfect)
     found = imperfect.measure_spoilt(
         options.leed,
         options.evaluator,

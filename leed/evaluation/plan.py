@@ -108,8 +108,8 @@ def plan_edits(faces: Faces, count: int, references: np.ndarray | None = None, s
     if not inputs:
         people = len(np.unique(faces.persons[labelled]))
         raise ValueError(
-            f"no edit can be made of {len(labelled)} labelled pictures of {people} people: it takes two people and two "
-            "expressions; where a set is not divided into training and test people, --held_out says how many are which"
+            f"no edit can be made of {len(labelled)} labelled pictures of {people} people: it takes two people and "
+            "two expressions; of a set that is not divided, --held_out says how many people are test people"
         )
     return Edits(faces, np.array(inputs), np.array(chosen))
 
