@@ -69,7 +69,6 @@ def prepare(options: argparse.Namespace, state: PartialState) -> Experiment:
     if corpus.triples is not None:
         units, note = triple_units(corpus, methods, options, cache, state)
         true_edits = TrueEdits(corpus.triples, units)
-        true_edits = true_edits.select(sample(len(true_edits), options.max_triples))
     return Experiment(options, methods, corpus, edits, true_edits, cache, state, note)
 
 

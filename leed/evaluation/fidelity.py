@@ -31,6 +31,15 @@ def small(image: Tensor) -> Tensor:
     return denormalize(resize(image, min(SMALL_SIDE, image.shape[-1])))
 
 
+def contents(method: Method, edits: Edits | TrueEdits) -> np.ndarray:
+    """Numbers (N, K) that tell edits from others of the same face set by the same method."""
+    content = edits.content.reshape(len(edits), -1)
+    if method.needs != "action units":
+        return content
+    units = np.nan_to_num(edits.action_units.numpy() * 1e6, nan=-1).astype(np.int64)
+    return np.concatenate([content, units], axis=1)
+
+
 @dataclass(frozen=True)
 class Measuring:
     """How pictures are measured and where results are kept. `fingerprint` stands for the data and how it is read."""
@@ -63,7 +72,7 @@ class Measuring:
         """`ssim` (N,), NaN without a truth, `small` (N, 3, s, s) and, if wanted, `features` (N, F) of edits."""
         named = self.extractor.name if features else None
         folder = key(f"{method.name}-{title}", method.digest, *self.fingerprint, named)
-        shards = Shards(self.cache / folder, edits.content)
+        shards = Shards(self.cache / folder, contents(method, edits))
 
         def work(part: np.ndarray) -> dict[str, Tensor]:
             request = edits.request(part)

@@ -61,25 +61,26 @@ def method_rows(methods: list[Method], request: Request) -> dict[str, list[Face]
 # Choosing edits to show: not by their looks, but by what is known before any is made
 
 
-def choose(edits: Edits | TrueEdits, count: int, allowed: np.ndarray) -> np.ndarray:
-    """Up to `count` of the allowed edits: the expressions in turn, people who were not chosen yet first."""
+def choose(edits: Edits | TrueEdits, count: int, allowed: np.ndarray, preferred: np.ndarray) -> np.ndarray:
+    """Up to `count` of the allowed edits, preferred ones first: the expressions in turn, and people in turn."""
     left = np.flatnonzero(allowed).tolist()
     expressions, persons = edits.expressions.tolist(), edits.persons.tolist()
     chosen: list[int] = []
     while left and len(chosen) < count:
         wanted = 1 + len(chosen) % (len(EXPRESSIONS) - 1)
         used = [persons[row] for row in chosen]
-        best = min(left, key=lambda row: (expressions[row] != wanted, used.count(persons[row]), row))
+        best = min(
+            left, key=lambda row: (not preferred[row], expressions[row] != wanted, used.count(persons[row]), row)
+        )
         left.remove(best)
         chosen.append(best)
     return np.array(chosen, dtype=int)
 
 
-def frontal(edits: Edits | TrueEdits) -> np.ndarray:
-    """Edits of expressive, frontal pictures after frontal ones; all expressive ones where there are no such."""
-    expressive = edits.expressions.numpy() != NEUTRAL
-    near = ~(np.maximum(np.abs(edits.input_yaws), np.abs(edits.reference_yaws)) > FRONTAL)
-    return expressive & near if (expressive & near).any() else expressive
+def choose_frontal(edits: Edits | TrueEdits, count: int) -> np.ndarray:
+    """Edits after expressive references, those of frontal pictures after frontal ones first."""
+    turned = np.maximum(np.abs(edits.input_yaws), np.abs(edits.reference_yaws)) > FRONTAL
+    return choose(edits, count, edits.expressions.numpy() != NEUTRAL, ~turned)
 
 
 def profile(edits: Edits | TrueEdits) -> np.ndarray:
@@ -95,7 +96,7 @@ def profile(edits: Edits | TrueEdits) -> np.ndarray:
 
 def side_by_side(methods: list[Method], edits: Edits | TrueEdits, count: int = 10) -> Image.Image:
     """Figure 2: input, reference, each method; below, the truth or the same person's own picture."""
-    rows = choose(edits, count, frontal(edits))
+    rows = choose_frontal(edits, count)
     request = edits.request(rows)
     truths, known = edits.truths(rows)
     title = "true edit" if isinstance(edits, TrueEdits) else "own picture"
@@ -106,7 +107,7 @@ def side_by_side(methods: list[Method], edits: Edits | TrueEdits, count: int = 1
 
 def ablation(models: dict[str, Method], edits: Edits | TrueEdits, count: int = 8) -> Image.Image:
     """Figure 3: input, reference, and the edits of each trained variant by its title."""
-    request = edits.request(choose(edits, count, frontal(edits)))
+    request = edits.request(choose_frontal(edits, count))
     faces = {"input": list(request.image), "reference": list(request.reference)}
     made = {title: list(method(request)) for title, method in models.items()}
     return panel(faces | made)
@@ -114,7 +115,8 @@ def ablation(models: dict[str, Method], edits: Edits | TrueEdits, count: int = 8
 
 def turned_faces(methods: list[Method], edits: Edits | TrueEdits, count: int = 8) -> Image.Image | None:
     """Figure 5: faces turned to the side; None if there are none."""
-    rows = choose(edits, count, profile(edits))
+    allowed = profile(edits)
+    rows = choose(edits, count, allowed, allowed)
     if not len(rows):
         return None
     request = edits.request(rows)
@@ -125,7 +127,7 @@ def turned_faces(methods: list[Method], edits: Edits | TrueEdits, count: int = 8
 @torch.no_grad()
 def imperfect_neutrals(leed: LEED, edits: Edits | TrueEdits, count: int = 6) -> Image.Image:
     """Figure 6: input, reference, then for each share the spoilt neutral faces of both and the edit made with them."""
-    request = edits.request(choose(edits, count, frontal(edits))).to(leed.device)
+    request = edits.request(choose_frontal(edits, count)).to(leed.device)
     faces = {"input": list(request.image), "reference": list(request.reference)}
     learned = {name: leed.neutralize(getattr(request, name if name == "reference" else "image")) for name in SIDES}
     pictures = {"input": request.image, "reference": request.reference}
@@ -145,7 +147,7 @@ SIDES = ("input", "reference")
 @torch.no_grad()
 def strengths(leed: LEED, edits: Edits | TrueEdits, count: int = 7) -> Image.Image:
     """Figure 7: each row an input, its edits at ALPHAS (beyond 1: extrapolated), and the reference."""
-    rows = choose(edits, count, frontal(edits))
+    rows = choose_frontal(edits, count)
     request = edits.request(rows).to(leed.device)
     prepared = leed.prepare(request.image, request.reference)
     made = [prepared(alpha) for alpha in ALPHAS]

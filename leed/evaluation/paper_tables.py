@@ -9,7 +9,7 @@ from leed.evaluation.classification import Accuracies, Labelled, Recipe, Spread,
 from leed.evaluation.corpus import Faces, RealPictures
 from leed.evaluation.distances import SUBSETS
 from leed.evaluation.experiment import Experiment, num_people, references, sample
-from leed.evaluation.fidelity import Fidelity, Measuring, fidelity
+from leed.evaluation.fidelity import Fidelity, Measuring, contents, fidelity
 from leed.evaluation.methods import Method
 from leed.evaluation.plan import TrueEdits, plan_edits
 from leed.evaluation.report import Table, best_of
@@ -44,9 +44,11 @@ def table1(experiment: Experiment, measuring: Measuring) -> Table | None:
         f"{len(experiment.edits)} edits of {num_people(experiment.edits.persons)} test people, the same for every "
         f"method; {len(real.content)} real pictures of these people; features of {measuring.extractor.name}: never "
         f"compare with distances in other features. KID: mean and deviation over {SUBSETS} subsets of "
-        f"{min(found.values(), key=lambda row: row.kernel.subset_size).kernel.subset_size} pictures. SSIM: of "
+        f"{found[OURS].kernel.subset_size} pictures. SSIM: of "
         f"{num_compared} edits to {truth}, 95 % interval over people."
     )
+    if min(len(experiment.edits), len(real.content)) <= (features := measuring.extractor.num_features):
+        note += f" With no more pictures than features ({features}) the FID is far too large: read the KID."
     if missing := [method.name for method in experiment.methods if method not in able]:
         note += f" SSIM of {', '.join(missing)} is not measured: the references of the true edits lack what it needs."
     note += experiment.note
@@ -54,13 +56,14 @@ def table1(experiment: Experiment, measuring: Measuring) -> Table | None:
 
 
 def comparable(experiment: Experiment) -> tuple[list[Method], TrueEdits | None]:
-    """The methods that can make true edits, and those true edits that each of these methods can make."""
+    """The methods that can make true edits, and true edits that each of these methods can make."""
     if (edits := experiment.true_edits) is None:
         return experiment.methods, None
     possible = {m.name: m.understands(edits.expressions, edits.action_units) for m in experiment.methods}
     able = [method for method in experiment.methods if bool(possible[method.name].any())]
     common = torch.stack([possible[method.name] for method in able]).all(dim=0)
-    return able, edits.select(np.flatnonzero(common.numpy()))
+    rows = np.flatnonzero(common.numpy())
+    return able, edits.select(rows[sample(len(rows), experiment.options.max_triples)])
 
 
 def fidelity_table(found: dict[str, Fidelity], note: str) -> Table:
@@ -110,7 +113,7 @@ def table2(experiment: Experiment, measuring: Measuring) -> Table | None:
         if options.generated == "train":
             made = measuring.edits(method, added, "train-edits", features=False)
         additions[method.name] = labelled(made, added.expressions).first(len(train))
-        digests[method.name] = [measuring.fingerprint, method.digest, options.generated, added.content[:, :2].tolist()]
+        digests[method.name] = [method.digest, *(contents(method, e).tolist() for e in (edits, added))]
     recipe = Recipe(options.steps, options.classifier_batch_size)
     found = classify(
         train, test, generated, additions, digests, options.seeds, recipe, experiment.cache, experiment.state

@@ -21,6 +21,7 @@ class Edits:
         self.own = own_pictures(faces, inputs, references)
         self.content = np.stack([self.inputs, self.references, self.own], axis=1)
         self.expressions = torch.from_numpy(faces.expressions[references])
+        self.action_units = faces.action_units[references]
         self.persons = faces.persons[inputs]
         self.input_yaws, self.reference_yaws = faces.yaws[inputs], faces.yaws[references]
 
@@ -29,12 +30,11 @@ class Edits:
 
     def request(self, rows: np.ndarray) -> Request:
         """The edits of these rows, to be made."""
-        references = self.references[rows]
         return Request(
             image=normalize(self.faces.take(self.inputs[rows])),
-            reference=normalize(self.faces.take(references)),
+            reference=normalize(self.faces.take(self.references[rows])),
             expression=self.expressions[rows],
-            action_units=self.faces.action_units[references],
+            action_units=self.action_units[rows],
         )
 
     def truths(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
