@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from accelerate import debug_launcher
 from PIL import Image
 from test_evaluation import write_triples
 from torch import nn
@@ -15,7 +16,7 @@ from torch import nn
 from leed import EXPRESSIONS, LEED, ExpressionClassifier
 from leed.config import TINY, replace
 from leed.drawn import draw_face
-from leed.evaluation import corpus, fidelity, figures, paper
+from leed.evaluation import cache, corpus, fidelity, figures, paper
 from leed.neutralizer import Neutralizer
 from leed.readers import drawn_faces
 
@@ -216,6 +217,16 @@ def test_three_methods(
     paper.main([*given, "--profile_action_units", "--parts", "figure5"])
     profile = Image.open(tmp_path / "figure5.png")
     assert profile.crop((figures.MARGIN, 3 * 32, profile.width, 4 * 32)).getextrema() != white
+
+
+def test_two_processes_find_the_same(cfeed: Path, models: dict[str, str], tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(cache, "SHARD", 5)
+    one, two = (arguments(models, cfeed, tmp_path / name, "--parts", "table1", "table2") for name in ("one", "two"))
+    debug_launcher(paper.main, (two,), num_processes=2)
+    paper.main(one)
+    found, expected = (tables(tmp_path / name) for name in ("two", "one"))
+    assert found["Table 1"]["values"]["LEED"]["fid"] == pytest.approx(expected["Table 1"]["values"]["LEED"]["fid"])
+    assert found["Table 2"]["values"] == expected["Table 2"]["values"]
 
 
 def test_a_neutraliser_is_not_stargan(rafd: Path, models: dict[str, str], tmp_path: Path) -> None:

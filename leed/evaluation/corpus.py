@@ -34,9 +34,12 @@ class Faces:
 
     def __init__(self, table: Dataset, size: int, max_yaw: float | None = None) -> None:
         """Action units are withheld from faces turned by more than `max_yaw` degrees, if given."""
-        self.table, self.size = encoded(table).select_columns(["image", "image_crop", "neutral"]), size
-        neutrals = self.table.select_columns("neutral").with_format("arrow")[:]["neutral"]
-        self.has_neutral = np.array(neutrals.is_valid())
+        self.size, rows = size, encoded(table)
+        self.tables = {
+            "image": rows.select_columns(["image", "image_crop"]),
+            "neutral": rows.select_columns("neutral"),
+        }
+        self.has_neutral = np.array(self.tables["neutral"].with_format("arrow")[:]["neutral"].is_valid())
         self.expressions = np.asarray(list(table["expression"]), dtype=np.int64)
         self.persons = np.asarray(list(table["person"]), dtype=str)
         self.yaws = np.asarray(list(table["yaw"]), dtype=np.float64)
@@ -49,8 +52,7 @@ class Faces:
 
     def take(self, rows: np.ndarray, column: str = "image") -> Tensor:
         """The pictures of these rows, or with "neutral" their true neutral faces, uint8 (B, 3, S, S)."""
-        columns = [column, "image_crop"] if column == "image" else [column]
-        chunk = self.table.select_columns(columns)[rows.tolist()]
+        chunk = self.tables[column][rows.tolist()]
         crops = chunk.get("image_crop", [None] * len(rows))
         with ThreadPoolExecutor() as pool:
             return torch.stack(list(pool.map(decode, chunk[column], [self.size] * len(rows), crops)))
@@ -116,13 +118,13 @@ def load_corpus(
         train, test = split_by_person(train, held_out)
     pairs = Path(pairs_dir) if pairs_dir else folder.with_name(f"{folder.name}-pairs")
     triples = load_triples(pairs, image_size=size) if pairs_dir or pairs.is_dir() else None
-    sources = [folder] * folder.is_dir() + [pairs] * (triples is not None)
+    sources = [folder] * folder.is_dir() + [pairs.resolve()] * (triples is not None)
     return Corpus(
         name=f"{folder.name} ({reader})",
         train=Faces(train, size, max_yaw),
         test=Faces(test, size, max_yaw),
         triples=triples,
-        fingerprint=fingerprint(sources, reader, held_out),
+        fingerprint=fingerprint(sources, folder.name, reader, held_out),
     )
 
 

@@ -1,6 +1,7 @@
 """What the tables and figures of the paper share: models, data, and the edits to make."""
 
 import argparse
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,19 +66,27 @@ def prepare(options: argparse.Namespace, state: PartialState) -> Experiment:
     )
     edits = plan_edits(corpus.test, options.num_edits, references(corpus.test, methods))
     cache = Path(options.output_dir) / "cache"
-    true_edits, note = None, ""
+    true_edits, note = None, WITHHELD if withheld else ""
     if corpus.triples is not None:
-        units, note = triple_units(corpus, methods, options, cache, state)
-        true_edits = TrueEdits(corpus.triples, units)
+        units, explained = triple_units(corpus, methods, options, cache, state)
+        true_edits, note = TrueEdits(corpus.triples, units), note + explained
     return Experiment(options, methods, corpus, edits, true_edits, cache, state, note)
+
+
+WITHHELD = (
+    f" References are turned by at most {MAX_YAW:g} degrees, for every method: beyond, OpenFace's action units, which "
+    "GANimation needs, cannot be trusted (--profile_action_units lifts this)."
+)
 
 
 def triple_units(
     corpus: Corpus, methods: list[Method], options: argparse.Namespace, cache: Path, state: PartialState
 ) -> tuple[torch.Tensor | None, str]:
     """Action units of the triples' references, NaN where withheld, or None; and a sentence on where they are from."""
-    if not by_action_units(methods) or not options.evaluator:
+    if not by_action_units(methods):
         return None, ""
+    if not options.evaluator or importlib.util.find_spec("sklearn") is None:
+        return None, " To read action units off the true edits' references takes --evaluator and scikit-learn."
     observed = observe_references(corpus, options.evaluator, (corpus.fingerprint, methods[0].image_size), cache, state)
     if observed is None:
         return None, ""

@@ -124,7 +124,7 @@ def table2(experiment: Experiment, measuring: Measuring) -> Table | None:
         f"{num_people(corpus.test.persons)} others (R) and on {len(edits)} edits of these (G), and of classifiers "
         f"trained on real pictures and {len(additions[OURS])} edits, tested as R (R + G). An edit's expression is "
         f"that of its reference. The paper leaves open the classifier, chosen here: {recipe.describe()}, the same for "
-        f"R + G. "
+        f"R + G. It divides the pictures at random; here the people are divided. "
     )
     note += GENERATED[options.generated]
     return accuracy_table(found, note) if experiment.state.is_main_process else None
