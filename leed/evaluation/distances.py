@@ -11,6 +11,7 @@ from torchmetrics.image.kid import KernelInceptionDistance
 
 SUBSETS = 100
 SUBSET_SIZE = 1000
+ALONE = {"sync_on_compute": False}  # one process has all features; the others do not wait for it here
 
 
 class _Given(nn.Identity):
@@ -23,7 +24,7 @@ class _Given(nn.Identity):
 
 def frechet_distance(real: Iterable[Tensor], generated: Iterable[Tensor], num_features: int) -> float:
     """Frechet distance of features, given in batches (B, num_features), of which only sums are kept (float64)."""
-    metric = FrechetInceptionDistance(_Given(num_features)).set_dtype(torch.float64)
+    metric = FrechetInceptionDistance(_Given(num_features), **ALONE).set_dtype(torch.float64)
     for batches, are_real in ((real, True), (generated, False)):
         for features in batches:
             metric.update(features.double(), real=are_real)
@@ -49,7 +50,7 @@ def kernel_distance(real: Iterable[Tensor], generated: Iterable[Tensor], seed: i
         raise ValueError(f"a kernel distance needs two pictures of each set, got {len(real)} and {len(generated)}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that features are kept, which is known
-        metric = KernelInceptionDistance(_Given(real.shape[1]), subsets=SUBSETS, subset_size=size)
+        metric = KernelInceptionDistance(_Given(real.shape[1]), subsets=SUBSETS, subset_size=size, **ALONE)
     metric.update(real, real=True)
     metric.update(generated, real=False)
     with torch.random.fork_rng(devices=[]):
