@@ -1,1 +1,4 @@
-"""The ruler: `python -m leed.evaluation` for edits, `python -m leed.evaluation.neutral` for neutral faces."""
+"""The ruler: `python -m leed.evaluation` for edits, `python -m leed.evaluation.neutral` for neutral faces.
+
+`python -m leed.evaluation.paper` makes the paper's tables and figures.
+"""

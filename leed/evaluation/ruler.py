@@ -1,7 +1,8 @@
 """The ruler for edits: what is measured on each triple, and the figures made of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -51,19 +52,25 @@ class Measurements:
 
 
 def prepare(
-    leed: LEED, image: Tensor, reference: Tensor, neutrals: dict[str, Tensor], source: str
+    leed: LEED,
+    image: Tensor,
+    reference: Tensor,
+    neutrals: dict[str, Tensor],
+    source: str,
+    spoilt: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[PreparedEdit, Tensor]:
     """The edit with neutral faces from `source`, a key of NEUTRALS, and the neutral face on which it is drawn.
 
     With "learned" the edit is that of `leed.prepare`.
 
-    `neutrals` holds the true ones: "input" and "reference" (B, 3, H, W).
+    `neutrals` holds the true ones: "input" and "reference" (B, 3, H, W). `spoilt` says by the same names which share,
+    from 0 to 1, of the expressive picture is blended into the neutral face.
     """
     faces = {"input": image, "reference": reference}
     chosen = {}
     for name, kind in zip(faces, NEUTRALS[source], strict=True):
         options = {"learned": leed.neutralizer, "true": lambda _, name=name: neutrals[name], "picture": lambda x: x}
-        chosen[name] = options[kind](faces[name])
+        chosen[name] = torch.lerp(options[kind](faces[name]), faces[name], spoilt.get(name, 0.0))
     delta_exp = leed.extract(leed.encode(reference), leed.encode(chosen["reference"]))
     prepared = PreparedEdit(leed, leed.encode(chosen["input"]), Expression(delta_exp), as_picture=False)
     return prepared, chosen["input"]
@@ -87,10 +94,12 @@ def measure(
     embedding: FaceEmbedding | None = None,
     batch_size: int = 32,
     progress: Callable[[int], None] = lambda done: None,
+    spoilt: Mapping[str, float] = MappingProxyType({}),
 ) -> Measurements:
     """Edit every triple and compare. The evaluator always sees the input's true neutral face.
 
-    Alphas other than 0 and 1 are tried on `num_alpha` triples. Without `embedding` identity stays unmeasured.
+    Alphas other than 0 and 1 are tried on `num_alpha` triples. Without `embedding` identity stays unmeasured. `spoilt`
+    is that of `prepare`.
     """
     device = next(leed.parameters()).device
     with_alphas = np.isin(np.arange(len(triples)), alpha_rows(triples, num_alpha))
@@ -109,7 +118,7 @@ def measure(
         )
         wanted = part.reference_expressions.to(device)
         true = {"input": neutral, "reference": reference_neutral}
-        prepared, drawn_on = prepare(leed, image, reference, true, neutrals)
+        prepared, drawn_on = prepare(leed, image, reference, true, neutrals, spoilt)
         edit = prepared(1.0)
         pictures = {
             "edit": edit,

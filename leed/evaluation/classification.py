@@ -1,0 +1,167 @@
+"""Table 2: do classifiers recognise the edits, and do edits help to train classifiers?
+
+R trains on the real training pictures and is tested on the real test pictures. G applies the same classifier to the
+edits. R + G trains on real pictures and edits together and is tested on the real test pictures.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from accelerate import PartialState
+from torch import Tensor
+
+from leed.augmentation import MILD, augment, flip
+from leed.config import ModelConfig
+from leed.evaluation.cache import key, remembered
+from leed.features import ExpressionClassifier
+from leed.images import normalize
+
+CLASSIFIER = ModelConfig(classifier_sees_neutral=False)  # real pictures of a face set have no true neutral twin
+LABEL_SMOOTHING = 0.05
+LEARNING_RATE = 1e-3
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Pictures uint8 (N, 3, s, s) and their expressions (N,), indices of EXPRESSIONS."""
+
+    pictures: Tensor
+    expressions: Tensor
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def to(self, device: torch.device) -> "Labelled":
+        """The same on a device."""
+        return Labelled(self.pictures.to(device), self.expressions.to(device))
+
+    def __add__(self, other: "Labelled") -> "Labelled":
+        return Labelled(torch.cat([self.pictures, other.pictures]), torch.cat([self.expressions, other.expressions]))
+
+    def first(self, count: int) -> "Labelled":
+        """The first `count` of them."""
+        return Labelled(self.pictures[:count], self.expressions[:count])
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How each classifier is trained: the same for R and R + G, updates included."""
+
+    steps: int = 1500
+    batch_size: int = 64
+    config: ModelConfig = CLASSIFIER
+
+    def describe(self) -> str:
+        """The recipe in a sentence."""
+        blocks = "-".join(map(str, self.config.classifier_layers))
+        return (
+            f"a ResNet ({self.config.classifier_block} blocks, {blocks}) on the inner face at "
+            f"{self.config.classifier_size} pixels, {self.steps} updates of {self.batch_size} pictures, Adam at "
+            f"{LEARNING_RATE:g} falling along a cosine, label smoothing {LABEL_SMOOTHING:g}, mild augmentation, flips"
+        )
+
+
+def train_classifier(data: Labelled, recipe: Recipe, seed: int, device: torch.device) -> ExpressionClassifier:
+    """A classifier trained on these pictures; weights, order and augmentation follow from `seed`."""
+    data = data.to(device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        classifier = ExpressionClassifier(recipe.config).to(device, memory_format=torch.channels_last).train()
+        optimizer = torch.optim.Adam(classifier.parameters(), LEARNING_RATE)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps)
+        order = torch.empty(0, dtype=torch.int64)
+        for _ in range(recipe.steps):
+            while len(order) < recipe.batch_size:
+                order = torch.cat([order, torch.randperm(len(data))])
+            rows, order = order[: recipe.batch_size].to(device), order[recipe.batch_size :]
+            (image,) = flip(*augment([normalize(data.pictures[rows])], MILD))
+            logits = classifier(image)
+            loss = F.cross_entropy(logits, data.expressions[rows], label_smoothing=LABEL_SMOOTHING)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    return classifier.eval()
+
+
+@torch.no_grad()
+def accuracy(classifier: ExpressionClassifier, data: Labelled, batch_size: int = 256) -> float:
+    """The share of pictures whose expression is recognised."""
+    device = next(classifier.parameters()).device
+    right = 0
+    for start in range(0, len(data), batch_size):
+        logits = classifier(normalize(data.pictures[start : start + batch_size].to(device)))
+        right += int((logits.argmax(dim=1).cpu() == data.expressions[start : start + batch_size]).sum())
+    return right / len(data)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and standard deviation (of the sample) over seeds; the deviation of one seed is NaN."""
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, values: list[float]) -> "Spread":
+        """That of some values."""
+        deviation = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+        return cls(float(np.mean(values)), deviation)
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """Table 2: R, and G and R + G by method."""
+
+    real: Spread
+    generated: dict[str, Spread]
+    both: dict[str, Spread]
+
+
+def classify(
+    train: Labelled,
+    test: Labelled,
+    edits: dict[str, Labelled],
+    additions: dict[str, Labelled],
+    digests: dict[str, list],
+    seeds: int,
+    recipe: Recipe,
+    cache: Path,
+    state: PartialState,
+) -> Accuracies:
+    """Table 2 over `seeds` seeds: `edits` are tested (G) and `additions` trained on (R + G), by method.
+
+    `digests` says what the results depend on: of "real", and of each method.
+    """
+    identity = (recipe.describe(), len(train), digests["real"])
+    folder = cache / key("classifier", *identity)
+
+    def real(seed: int) -> float:
+        classifier = train_classifier(train, recipe, seed, state.device)
+        classifier.save_pretrained(folder / f"seed-{seed}")
+        return accuracy(classifier, test)
+
+    def generated(name: str, seed: int) -> float:
+        classifier = ExpressionClassifier.from_pretrained(folder / f"seed-{seed}").to(state.device).eval()
+        return accuracy(classifier, edits[name])
+
+    def both(name: str, seed: int) -> float:
+        return accuracy(train_classifier(train + additions[name], recipe, seed, state.device), test)
+
+    numbers = range(seeds)
+    found = remembered(folder, {f"R-{s}": lambda s=s: real(s) for s in numbers}, state, "classifiers, R")
+    tasks, names = {}, {}
+    for kind, task in (("RG", both), ("G", generated)):
+        for name in edits:
+            names[name] = key(name, digests[name], len(edits[name]), len(additions[name]))
+            for seed in numbers:
+                tasks[f"{names[name]}-{kind}-{seed}"] = lambda task=task, name=name, seed=seed: task(name, seed)
+    found |= remembered(folder, tasks, state, "classifiers, G and R + G")
+    return Accuracies(
+        real=Spread.of([found[f"R-{s}"] for s in numbers]),
+        generated={name: Spread.of([found[f"{names[name]}-G-{s}"] for s in numbers]) for name in edits},
+        both={name: Spread.of([found[f"{names[name]}-RG-{s}"] for s in numbers]) for name in edits},
+    )

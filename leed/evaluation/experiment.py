@@ -1,0 +1,128 @@
+"""What the tables and figures of the paper share: models, data, and the edits to make."""
+
+import argparse
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import PartialState
+
+from leed.evaluation.corpus import Corpus, Faces, load_corpus
+from leed.evaluation.methods import Method, load_methods
+from leed.evaluation.observed import observe_references
+from leed.evaluation.plan import Edits, TrueEdits, plan_edits
+from leed.model import LEED
+
+MAX_YAW = 30.0  # degrees beyond which OpenFace's action units cannot be trusted
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What all parts share. `edits` are of the test people; `true_edits` have a known truth, or None."""
+
+    options: argparse.Namespace
+    methods: list[Method]
+    corpus: Corpus
+    edits: Edits
+    true_edits: TrueEdits | None
+    cache: Path
+    state: PartialState
+    note: str = ""  # on action units
+
+    @property
+    def fingerprint(self) -> tuple:
+        """What stands for the data and how it is read."""
+        return self.corpus.fingerprint, self.methods[0].image_size
+
+    @property
+    def shown(self) -> Edits | TrueEdits:
+        """The edits that figures show: those with a known truth, if there are such."""
+        return self.edits if self.true_edits is None else self.true_edits
+
+
+def leed_of(experiment: Experiment) -> LEED:
+    """LEED, on the device."""
+    return LEED.from_pretrained(experiment.options.leed).to(experiment.state.device)
+
+
+def by_action_units(methods: list[Method]) -> bool:
+    """Whether one of the methods edits by action units."""
+    return any(method.needs == "action units" for method in methods)
+
+
+def prepare(options: argparse.Namespace, state: PartialState) -> Experiment:
+    """Loads models and data and plans the edits: the same for every method."""
+    methods = load_methods(options.leed, options.stargan, options.ganimation, state.device)
+    withheld = by_action_units(methods) and not options.profile_action_units
+    corpus = load_corpus(
+        options.data_dir,
+        methods[0].image_size,
+        options.reader,
+        options.pairs_dir,
+        options.held_out,
+        MAX_YAW if withheld else None,
+    )
+    edits = plan_edits(corpus.test, options.num_edits, references(corpus.test, methods))
+    cache = Path(options.output_dir) / "cache"
+    true_edits, note = None, WITHHELD if withheld else ""
+    if corpus.triples is not None:
+        units, explained = triple_units(corpus, methods, options, cache, state)
+        true_edits, note = TrueEdits(corpus.triples, units), note + explained
+    return Experiment(options, methods, corpus, edits, true_edits, cache, state, note)
+
+
+WITHHELD = (
+    f" References are turned by at most {MAX_YAW:g} degrees, for every method: beyond, OpenFace's action units, which "
+    "GANimation needs, cannot be trusted (--profile_action_units lifts this)."
+)
+
+
+def triple_units(
+    corpus: Corpus, methods: list[Method], options: argparse.Namespace, cache: Path, state: PartialState
+) -> tuple[torch.Tensor | None, str]:
+    """Action units of the triples' references, NaN where withheld, or None; and a sentence on where they are from."""
+    if not by_action_units(methods):
+        return None, ""
+    if not options.evaluator or importlib.util.find_spec("sklearn") is None:
+        return None, " To read action units off the true edits' references takes --evaluator and scikit-learn."
+    observed = observe_references(corpus, options.evaluator, (corpus.fingerprint, methods[0].image_size), cache, state)
+    if observed is None:
+        return None, ""
+    if not options.profile_action_units:
+        observed.action_units[np.abs(corpus.triples.reference_yaws) > MAX_YAW] = torch.nan
+    return observed.action_units, (
+        f" Action units of the true edits' references are read off the pictures (R^2 {observed.explained:.2f} on test "
+        "people)."
+    )
+
+
+def references(faces: Faces, methods: list[Method]) -> np.ndarray:
+    """Which pictures every method can take as a reference (N,). Raises `ValueError` if none has action units."""
+    if not by_action_units(methods):
+        return np.ones(len(faces), dtype=bool)
+    known = faces.action_units.isfinite().all(dim=1).numpy()
+    if not known.any():
+        raise ValueError(
+            "GANimation needs action units, and this face set has none: put OpenFace's files beside it, or leave out "
+            "--ganimation"
+        )
+    return known
+
+
+def sample(total: int, count: int | None, seed: int = 0) -> np.ndarray:
+    """`count` of `total` rows, drawn by `seed`, in order; all of them for None or a larger count."""
+    if count is None or count >= total:
+        return np.arange(total)
+    return np.sort(np.random.default_rng(seed).permutation(total)[:count])
+
+
+def names(methods: list[Method]) -> list[str]:
+    """Their names."""
+    return [method.name for method in methods]
+
+
+def num_people(persons: np.ndarray) -> int:
+    """How many people these are."""
+    return len(np.unique(persons))

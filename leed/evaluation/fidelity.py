@@ -1,0 +1,120 @@
+"""Table 1: Frechet and kernel distance of edits to real pictures, and SSIM to the same person's picture.
+
+Pictures are edited, measured and dropped, part by part: of each edit its features, its SSIM and a small copy for the
+classifiers of Table 2 are kept in the cache.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from torch import Tensor, nn
+
+from leed.evaluation import metrics
+from leed.evaluation.cache import Shards, key
+from leed.evaluation.corpus import Faces, RealPictures
+from leed.evaluation.distances import KernelDistance, frechet_distance, kernel_distance
+from leed.evaluation.methods import Method
+from leed.evaluation.metrics import Estimate
+from leed.evaluation.plan import Edits, TrueEdits
+from leed.images import denormalize, normalize, resize
+from leed.similarity import ssim
+
+SMALL_SIDE = 96  # of the copies for classifiers, which see the inner face at 64 pixels
+
+
+def small(image: Tensor) -> Tensor:
+    """Faces (B, 3, H, W) in [-1, 1] as uint8 of side SMALL_SIDE at most."""
+    return denormalize(resize(image, min(SMALL_SIDE, image.shape[-1])))
+
+
+def contents(method: Method, edits: Edits | TrueEdits) -> np.ndarray:
+    """Numbers (N, K) that tell edits from others of the same face set by the same method."""
+    content = edits.content.reshape(len(edits), -1)
+    if method.needs != "action units":
+        return content
+    units = np.nan_to_num(edits.action_units.numpy() * 1e6, nan=-1).astype(np.int64)
+    return np.concatenate([content, units], axis=1)
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How pictures are measured and where results are kept. `fingerprint` stands for the data and how it is read."""
+
+    extractor: nn.Module
+    cache: Path
+    state: PartialState
+    fingerprint: tuple
+    batch_size: int = 32
+
+    def real(self, pictures: RealPictures, rows: np.ndarray) -> Shards:
+        """`features` (N, F) of these rows of real pictures."""
+        shards = Shards(self.cache / key("real", *self.fingerprint, self.extractor.name), rows)
+        shards.fill(
+            lambda part: {"features": self._features(normalize(pictures.take(rows[part])))},
+            self.state,
+            "real pictures, features",
+        )
+        return shards
+
+    def small(self, faces: Faces, title: str) -> Shards:
+        """`small` (N, 3, s, s) of all pictures of `faces`."""
+        shards = Shards(self.cache / key(f"small-{title}", *self.fingerprint), np.arange(len(faces)))
+        shards.fill(
+            lambda part: {"small": small(normalize(faces.take(part)))}, self.state, f"real pictures of {title} people"
+        )
+        return shards
+
+    def edits(self, method: Method, edits: Edits | TrueEdits, title: str, features: bool = True) -> Shards:
+        """`ssim` (N,), NaN without a truth, `small` (N, 3, s, s) and, if wanted, `features` (N, F) of edits."""
+        named = self.extractor.name if features else None
+        folder = key(f"{method.name}-{title}", method.digest, *self.fingerprint, named)
+        shards = Shards(self.cache / folder, contents(method, edits))
+
+        def work(part: np.ndarray) -> dict[str, Tensor]:
+            request = edits.request(part)
+            made = torch.cat([method(request.select(rows)) for rows in self._batches(len(part))])
+            truths, known = edits.truths(part)
+            found = {"small": small(made), "ssim": ssim(made, truths).where(known, torch.nan).double()}
+            return found | ({"features": self._features(made)} if features else {})
+
+        shards.fill(work, self.state, f"{method.name}, {title}")
+        return shards
+
+    @torch.no_grad()
+    def _features(self, images: Tensor) -> Tensor:
+        parts = [self.extractor(images[rows].to(self.state.device)).cpu() for rows in self._batches(len(images))]
+        return torch.cat(parts)
+
+    def _batches(self, count: int) -> Iterator[slice]:
+        for start in range(0, count, self.batch_size):
+            yield slice(start, start + self.batch_size)
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """A row of Table 1."""
+
+    frechet: float
+    kernel: KernelDistance
+    ssim: Estimate
+
+
+def fidelity(made: Shards, compared: Shards | None, persons: np.ndarray, real: Shards, num_features: int) -> Fidelity:
+    """The row of a method: distances of the edits `made` to `real`, SSIM of the edits `compared`, of these people.
+
+    Without `compared` SSIM is NaN.
+    """
+    if compared is None:
+        values = np.full(len(persons), np.nan)
+    else:
+        values = torch.cat(list(compared.read("ssim"))).numpy()
+    weights = metrics.person_weights(persons)
+    return Fidelity(
+        frechet=frechet_distance(real.read("features"), made.read("features"), num_features),
+        kernel=kernel_distance(real.read("features"), made.read("features")),
+        ssim=metrics.estimate(lambda w: metrics.mean(values, w), weights, np.isfinite(values)),
+    )

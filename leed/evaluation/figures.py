@@ -1,0 +1,240 @@
+"""Figures 2 to 8 of the paper as pictures. Rows and columns are as there; a method that cannot make an edit leaves it
+white."""
+
+import csv
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from leed.alignment import align, find_faces
+from leed.config import EXPRESSIONS, NEUTRAL
+from leed.data import decode, encoded, load_faces, open_picture
+from leed.evaluation import imperfect, ruler
+from leed.evaluation.methods import Method, Request
+from leed.evaluation.plan import Edits, TrueEdits
+from leed.images import INNER_CROP, contact_sheet, normalize, to_rgb, to_tensor
+from leed.model import LEED
+from leed.readers import guess_reader, image_files
+
+ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+PROFILE = 30.0  # degrees from which a face counts as turned to the side
+FRONTAL = 12.0
+MARGIN, TITLE_HEIGHT, FONT_SIZE = 150, 20, 13  # room for titles at the left and above [px]
+GALLERY = Path(__file__).parents[2] / "assets" / "gallery"
+
+Face = Tensor | None
+
+
+def panel(rows: dict[str, list[Face]], columns: list[str] | None = None) -> Image.Image:
+    """Rows of faces (3, S, S) in [-1, 1], each with its title at the left, and titles of columns above."""
+    sheet = contact_sheet(list(rows.values()))
+    top = TITLE_HEIGHT if columns else 0
+    page = Image.new("RGB", (sheet.width + MARGIN, sheet.height + top), "white")
+    page.paste(sheet, (MARGIN, top))
+    draw = ImageDraw.Draw(page)
+    style = {"fill": "black", "font": ImageFont.load_default(FONT_SIZE)}
+    height = sheet.height / len(rows)
+    for i, title in enumerate(rows):
+        draw.text((MARGIN - 8, top + (i + 0.5) * height), title, anchor="rm", **style)
+    width = sheet.width / max(len(columns or [None]), 1)
+    for i, title in enumerate(columns or []):
+        draw.text((MARGIN + (i + 0.5) * width, top / 2), title, anchor="mm", **style)
+    return page
+
+
+def method_rows(methods: list[Method], request: Request) -> dict[str, list[Face]]:
+    """A row of edits for each method; None where it cannot make one."""
+    rows = {}
+    for method in methods:
+        possible = method.understands(request.expression, request.action_units)
+        edits = iter(method(request.select(possible))) if bool(possible.any()) else iter(())
+        rows[method.name] = [next(edits) if known else None for known in possible.tolist()]
+    return rows
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Choosing edits to show: not by their looks, but by what is known before any is made
+
+
+def choose(edits: Edits | TrueEdits, count: int, allowed: np.ndarray, preferred: np.ndarray) -> np.ndarray:
+    """Up to `count` of the allowed edits, preferred ones first: the expressions in turn, and people in turn."""
+    left = np.flatnonzero(allowed).tolist()
+    expressions, persons = edits.expressions.tolist(), edits.persons.tolist()
+    chosen: list[int] = []
+    while left and len(chosen) < count:
+        wanted = 1 + len(chosen) % (len(EXPRESSIONS) - 1)
+        used = [persons[row] for row in chosen]
+        best = min(
+            left, key=lambda row: (not preferred[row], expressions[row] != wanted, used.count(persons[row]), row)
+        )
+        left.remove(best)
+        chosen.append(best)
+    return np.array(chosen, dtype=int)
+
+
+def choose_frontal(edits: Edits | TrueEdits, count: int) -> np.ndarray:
+    """Edits after expressive references, those of frontal pictures after frontal ones first."""
+    turned = np.maximum(np.abs(edits.input_yaws), np.abs(edits.reference_yaws)) > FRONTAL
+    return choose(edits, count, edits.expressions.numpy() != NEUTRAL, ~turned)
+
+
+def profile(edits: Edits | TrueEdits) -> np.ndarray:
+    """Edits of faces turned to the side after references turned there by another angle, or to the other side."""
+    turned = np.minimum(np.abs(edits.input_yaws), np.abs(edits.reference_yaws)) > PROFILE
+    other = np.abs(edits.input_yaws - edits.reference_yaws) > PROFILE / 2
+    return turned & other & (edits.expressions.numpy() != NEUTRAL)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The figures
+
+
+def side_by_side(methods: list[Method], edits: Edits | TrueEdits, count: int = 10) -> Image.Image:
+    """Figure 2: input, reference, each method; below, the truth or the same person's own picture."""
+    rows = choose_frontal(edits, count)
+    request = edits.request(rows)
+    truths, known = edits.truths(rows)
+    title = "true edit" if isinstance(edits, TrueEdits) else "own picture"
+    own = [truth if there else None for truth, there in zip(truths, known.tolist(), strict=True)]
+    faces = {"input": list(request.image), "reference": list(request.reference)}
+    return panel(faces | method_rows(methods, request) | {title: own})
+
+
+def ablation(models: dict[str, Method], edits: Edits | TrueEdits, count: int = 8) -> Image.Image:
+    """Figure 3: input, reference, and the edits of each trained variant by its title."""
+    request = edits.request(choose_frontal(edits, count))
+    faces = {"input": list(request.image), "reference": list(request.reference)}
+    made = {title: list(method(request)) for title, method in models.items()}
+    return panel(faces | made)
+
+
+def turned_faces(methods: list[Method], edits: Edits | TrueEdits, count: int = 8) -> Image.Image | None:
+    """Figure 5: faces turned to the side; None if there are none."""
+    allowed = profile(edits)
+    rows = choose(edits, count, allowed, allowed)
+    if not len(rows):
+        return None
+    request = edits.request(rows)
+    faces = {"input": list(request.image), "reference": list(request.reference)}
+    return panel(faces | method_rows(methods, request))
+
+
+@torch.no_grad()
+def imperfect_neutrals(leed: LEED, edits: Edits | TrueEdits, count: int = 6) -> Image.Image:
+    """Figure 6: input, reference, then for each share the spoilt neutral faces of both and the edit made with them."""
+    request = edits.request(choose_frontal(edits, count)).to(leed.device)
+    faces = {"input": list(request.image), "reference": list(request.reference)}
+    learned = {name: leed.neutralize(getattr(request, name if name == "reference" else "image")) for name in SIDES}
+    pictures = {"input": request.image, "reference": request.reference}
+    for share in (0.0, *imperfect.SHARES):
+        spoilt = dict.fromkeys(SIDES, share)
+        for name in SIDES:
+            neutral = torch.lerp(learned[name], pictures[name], share)
+            faces[f"neutral of {name}, {share:.0%}"] = list(neutral)
+        prepared, _ = ruler.prepare(leed, request.image, request.reference, {}, "learned", spoilt)
+        faces[f"edit, {share:.0%} spoilt"] = list(prepared(1.0))
+    return panel(faces)
+
+
+SIDES = ("input", "reference")
+
+
+@torch.no_grad()
+def strengths(leed: LEED, edits: Edits | TrueEdits, count: int = 7) -> Image.Image:
+    """Figure 7: each row an input, its edits at ALPHAS (beyond 1: extrapolated), and the reference."""
+    rows = choose_frontal(edits, count)
+    request = edits.request(rows).to(leed.device)
+    prepared = leed.prepare(request.image, request.reference)
+    made = [prepared(alpha) for alpha in ALPHAS]
+    names = [EXPRESSIONS[i] for i in request.expression.tolist()]
+    faces = {
+        f"{i + 1}: {name}": [request.image[i], *(edit[i] for edit in made), request.reference[i]]
+        for i, name in enumerate(names)
+    }
+    return panel(faces, ["input", *(f"alpha {alpha:g}" for alpha in ALPHAS), "reference"])
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """Aligned faces (N, 3, S, S) in [-1, 1] of photographs, and of references."""
+
+    inputs: Tensor
+    references: Tensor
+
+
+@torch.no_grad()
+def wild(leed: LEED, photographs: Photographs, a_row: int = 3) -> Image.Image:
+    """Figure 8: triplets of input, reference and edit."""
+    inputs, references = photographs.inputs.to(leed.device), photographs.references.to(leed.device)
+    triplets = [list(triplet) for triplet in zip(inputs, references, leed.edit(inputs, references), strict=True)]
+    lines = [sum(triplets[i : i + a_row], []) for i in range(0, len(triplets), a_row)]
+    rows = {f"row {i}": line for i, line in enumerate(lines, start=1)}
+    return panel(rows, ["input", "reference", "edit"] * min(a_row, len(triplets)))
+
+
+def gallery_photographs(size: int, count: int = 9) -> Photographs:
+    """Portraits of the composite people of the gallery, found and aligned, and expressive faces of others of them.
+
+    Raises `FileNotFoundError` where there is no gallery: it is part of a clone, not of the package.
+    """
+    with open(GALLERY / "faces" / "metadata.csv") as file:
+        rows = [row for row in csv.DictReader(file) if row["camera"] == "090" and row["variant"] == "0"]
+    faces = {(row["person"], row["expression"]): GALLERY / "faces" / row["file_name"] for row in rows}
+    portraits = image_files(GALLERY / "portraits")[:count]
+    people = sorted({row["person"] for row in rows})
+    inputs, references = [], []
+    for i, portrait in enumerate(portraits):
+        other = people[(people.index(portrait.stem) + 3) % len(people)]
+        with Image.open(faces[other, EXPRESSIONS[1 + i % (len(EXPRESSIONS) - 1)]]) as picture:
+            crop = tuple(part * picture.width for part in INNER_CROP)
+            references.append(to_tensor(picture.crop(tuple(round(edge) for edge in crop)), size))
+        inputs.append(_aligned(portrait, size))
+    return Photographs(torch.cat(inputs), torch.cat(references))
+
+
+def folder_photographs(folder: str, size: int, count: int = 9) -> Photographs:
+    """Photographs of a folder of pictures, found and aligned, or of aligned everyday photographs (reader "wild").
+
+    References are other photographs of the same folder, expressive ones where labels are known. Raises `ValueError`
+    if there are fewer than two faces.
+    """
+    if guess_reader(folder) == "wild":
+        table = load_faces(folder, "wild", "test")
+        labels = np.asarray(list(table["expression"]))
+        inputs, references = (_spread(np.flatnonzero(marks), count) for marks in (labels == NEUTRAL, labels > NEUTRAL))
+        count = min(len(inputs), len(references))
+        pictures = encoded(table)
+        faces = [
+            torch.stack([normalize(decode(pictures[int(row)]["image"], size)) for row in rows[:count]])
+            for rows in (inputs, references)
+        ]
+        return Photographs(*faces)
+    found = []
+    for path in image_files(Path(folder)):
+        if (face := _aligned(path, size)) is not None:
+            found.append(face)
+        if len(found) == count + 1:
+            break
+    if len(found) < 2:
+        raise ValueError(f"{folder} must hold at least two photographs with faces that can be found, got {len(found)}")
+    return Photographs(torch.cat(found[:-1]), torch.cat(found[1:]))
+
+
+def _spread(rows: np.ndarray, count: int) -> np.ndarray:
+    """Up to `count` of some rows, spread over all."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int))]
+
+
+def _aligned(path: Path, size: int) -> Tensor | None:
+    """The largest face of a photograph, (1, 3, size, size); None, with a warning, if none is found."""
+    photo = to_rgb(open_picture({"path": str(path), "bytes": None}))
+    faces = find_faces(photo)
+    if not faces:
+        warnings.warn(f"no face found in {path}", stacklevel=2)
+        return None
+    return to_tensor(align(photo, faces[0], size)[0], size)

@@ -1,0 +1,76 @@
+"""Figure 6 in numbers: edits with neutral faces that keep a share of the expression, by the ruler for edits."""
+
+import math
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from accelerate import PartialState
+
+from leed.evaluation import metrics, ruler
+from leed.evaluation.cache import key, remembered
+from leed.evaluation.pairs import Triples
+from leed.features import ExpressionClassifier
+from leed.hub import WEIGHTS, find_folder, read_digest
+from leed.model import LEED
+
+SHARES = (0.25, 0.5, 0.75)
+NUM_ALPHA = 100  # triples whose strength is measured
+SPOILT = {"none": (), "input": ("input",), "reference": ("reference",), "both": ("input", "reference")}
+FIGURES = {
+    "edit_ssim": "SSIM",
+    "edit_ssim_face": "SSIM, inner face",
+    "accuracy": "expression accuracy",
+    "distance_to_input": "expression distance to the truth",
+    "alpha_one_way": "way towards the truth (1: as strong)",
+}
+
+
+def variants() -> list[tuple[str, float]]:
+    """What is spoilt (a key of SPOILT) and by how much, from nothing up."""
+    return [("none", 0.0)] + [(name, share) for name in list(SPOILT)[1:] for share in SHARES]
+
+
+def spoilt(name: str, share: float) -> dict[str, float]:
+    """The argument of `ruler.prepare` for a variant."""
+    return dict.fromkeys(SPOILT[name], share)
+
+
+def measure_spoilt(
+    leed_path: str,
+    evaluator_path: str,
+    triples: Triples,
+    identity: str,
+    cache: Path,
+    state: PartialState,
+    batch_size: int = 32,
+) -> dict[tuple[str, float], dict[str, metrics.Estimate]]:
+    """FIGURES with 95 % intervals for each of `variants`, with learned neutral faces before they are spoilt."""
+    leed = LEED.from_pretrained(leed_path).to(state.device)
+    evaluator = ExpressionClassifier.from_pretrained(evaluator_path).to(state.device)
+    digests = [read_digest(find_folder(path) / WEIGHTS) for path in (leed_path, evaluator_path)]
+
+    def figures(name: str, share: float) -> dict[str, list[float | None]]:
+        measured = ruler.measure(
+            leed, evaluator, triples, num_alpha=NUM_ALPHA, batch_size=batch_size, spoilt=spoilt(name, share)
+        )
+        named = ruler.figures(measured.values)
+        weights = metrics.person_weights(triples.input_persons)
+        everyone = np.ones(len(triples), dtype=bool)
+        return {
+            name: [
+                value if math.isfinite(value) else None for value in metrics.estimate(named[name], weights, everyone)
+            ]
+            for name in FIGURES
+        }
+
+    tasks = {f"{name}-{share:g}": partial(figures, name, share) for name, share in variants()}
+    folder = cache / key("imperfect", digests, identity, len(triples))
+    found = remembered(folder, tasks, state, "imperfect neutral faces")
+    return {
+        (name, share): {
+            figure: metrics.Estimate(*(math.nan if value is None else value for value in values))
+            for figure, values in found[f"{name}-{share:g}"].items()
+        }
+        for name, share in variants()
+    }

@@ -1,0 +1,260 @@
+"""Makes the paper's Tables 1 and 2 and Figures 2 to 8, and a page with them, from published weights.
+
+    python -m leed.evaluation.paper --leed hub/leed-open --stargan RUN/stargan --ganimation RUN/ganimation \\
+        --data_dir ../shared/data/openfaces --output_dir paper
+
+`accelerate launch -m leed.evaluation.paper ...` spreads the work over processes. What is done is kept in
+<output_dir>/cache: the same command goes on where it was stopped, and other settings reuse what they share. A method
+that is not given is left out, and the page says so. See the page's notes for what the paper leaves open.
+"""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
+from PIL import Image
+from tqdm.auto import tqdm
+
+from leed.evaluation import clusters, figures
+from leed.evaluation.cache import key, remembered
+from leed.evaluation.classification import Recipe
+from leed.evaluation.clusters import Clusters
+from leed.evaluation.corpus import HELD_OUT
+from leed.evaluation.experiment import MAX_YAW, Experiment, leed_of, names, num_people, prepare, sample
+from leed.evaluation.extractors import EXTRACTORS, load_extractor
+from leed.evaluation.fidelity import Measuring
+from leed.evaluation.methods import leed_method
+from leed.evaluation.paper_tables import spoilt_table, table1, table2
+from leed.evaluation.plan import plan_edits
+from leed.evaluation.report import Plate, Table, save_picture, write_report
+
+PARTS = ("table1", "table2", "figure2", "figure3", "figure4", "figure5", "figure6", "figure7", "figure8")
+NUM_PROFILES = 3000  # edits among which those of turned faces are looked for
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m leed.evaluation.paper",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    model = parser.add_argument_group("models: folders or names on the Hub")
+    model.add_argument("--leed", required=True)
+    model.add_argument("--stargan", help="a neutraliser of kind stargan, trained with labels")
+    model.add_argument("--ganimation")
+    model.add_argument("--without_q", help="LEED trained without the mutual expression information loss (Figure 3)")
+    model.add_argument("--without_s", help="LEED trained without the siamese loss (Figure 3)")
+    model.add_argument("--evaluator", help="expression classifier that sees the neutral face, for Figure 6's table")
+    data = parser.add_argument_group("data")
+    data.add_argument("--data_dir", required=True, help="face set: a folder, a name on the Hub, or drawn")
+    data.add_argument("--reader", help="as train_accelerate.py's --dataset_reader; default: guessed")
+    data.add_argument("--pairs_dir", help="triples with true edits; default: <data_dir>-pairs, if there is one")
+    data.add_argument(
+        "--held_out", type=float, default=HELD_OUT, help="share of test people, where a set is undivided"
+    )
+    data.add_argument("--wild_dir", help="photographs for Figure 8; default: the composite people of the gallery")
+    data.add_argument(
+        "--profile_action_units",
+        action="store_true",
+        help=f"give GANimation the action units of references turned by more than {MAX_YAW:g} degrees, too",
+    )
+    work = parser.add_argument_group("settings")
+    work.add_argument("--output_dir", required=True)
+    work.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: all")
+    work.add_argument("--extractor", choices=(*EXTRACTORS, "auto"), default="auto")
+    work.add_argument("--num_edits", type=int, default=5000, help="edits for Table 1's distances and for Table 2")
+    work.add_argument("--max_triples", type=int, help="of the true edits, so many only, spread over all")
+    work.add_argument("--num_real", type=int, help="real pictures of test people for Table 1; default: all")
+    work.add_argument("--generated", choices=("test", "train"), default="test", help="whose edits R + G trains on")
+    work.add_argument("--seeds", type=int, default=7)
+    work.add_argument("--steps", type=int, default=Recipe.steps, help="updates of each classifier")
+    work.add_argument("--classifier_batch_size", type=int, default=Recipe.batch_size)
+    work.add_argument("--num_imperfect", type=int, default=200, help="triples for Figure 6's table")
+    work.add_argument("--num_points", type=int, default=1000, help="test pictures in Figure 4")
+    work.add_argument("--batch_size", type=int, default=32)
+    options = parser.parse_args(arguments)
+    for name in ("num_edits", "seeds", "steps", "classifier_batch_size", "num_imperfect", "batch_size"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} must be at least 1, got {getattr(options, name)}")
+    return options
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Figures, on one process
+
+
+def measure_clusters(experiment: Experiment) -> dict[str, Clusters]:
+    """Figure 4's maps and figures, each by a process of its own."""
+    faces, rows = experiment.corpus.test, cluster_rows(experiment)
+
+    @cache
+    def features() -> dict[str, np.ndarray]:
+        return clusters.expression_features(leed_of(experiment), faces, rows, experiment.options.batch_size)
+
+    def measure(kind: str) -> dict:
+        return vars(clusters.cluster(features()[kind], faces.expressions[rows], faces.persons[rows]))
+
+    digest = experiment.methods[-1].digest
+    folder = experiment.cache / key("clusters", *experiment.fingerprint, digest, rows.tolist())
+    tasks = {kind: lambda kind=kind: measure(kind) for kind in clusters.KINDS}
+    found = remembered(folder, tasks, experiment.state, "t-SNE")
+    return {kind: Clusters(**values) for kind, values in found.items()}
+
+
+def cluster_rows(experiment: Experiment) -> np.ndarray:
+    """The test pictures in Figure 4."""
+    known = np.flatnonzero(experiment.corpus.test.expressions >= 0)
+    return known[sample(len(known), experiment.options.num_points)]
+
+
+def cluster_figure(experiment: Experiment, found: dict[str, Clusters]) -> tuple[Image.Image, str]:
+    """Figure 4 and its caption."""
+    rows = cluster_rows(experiment)
+    values = "; ".join(f"{kind} {c.silhouette:.3f} and {c.accuracy:.3f}" for kind, c in found.items())
+    return clusters.scatter(found, experiment.corpus.test.expressions[rows]), (
+        f"t-SNE of the features of {len(rows)} test pictures. Silhouette by expression, and accuracy of the "
+        f"{clusters.NEIGHBOURS} nearest neighbours of other people, in the features themselves: {values}."
+    )
+
+
+def profile_figure(experiment: Experiment) -> tuple[Image.Image | None, str]:
+    """Figure 5 and its caption."""
+    edits = plan_edits(experiment.corpus.test, NUM_PROFILES)
+    caption = "Faces turned to the side, and references turned otherwise."
+    if "GANimation" in names(experiment.methods) and not experiment.options.profile_action_units:
+        caption += (
+            f" White: of references turned by more than {MAX_YAW:g} degrees GANimation gets no action units, since "
+            "OpenFace cannot be trusted there (--profile_action_units gives them)."
+        )
+    return figures.turned_faces(experiment.methods, edits), caption
+
+
+def ablation_figure(experiment: Experiment) -> tuple[Image.Image, str]:
+    """Figure 3 and its caption."""
+    folders = {"without Q": experiment.options.without_q, "without S": experiment.options.without_s}
+    device = experiment.state.device
+    models = {title: leed_method(folder, device, title) for title, folder in folders.items() if folder}
+    models["final"] = experiment.methods[-1]
+    absent = [title for title, folder in folders.items() if not folder]
+    missing = f" Not given: {', '.join(absent)}." if absent else ""
+    return figures.ablation(models, experiment.shown), "Ablation: LEED with losses left out." + missing
+
+
+def wild_figure(experiment: Experiment) -> tuple[Image.Image, str]:
+    """Figure 8 and its caption."""
+    size, folder = experiment.methods[-1].image_size, experiment.options.wild_dir
+    photographs = figures.folder_photographs(folder, size) if folder else figures.gallery_photographs(size)
+    whose = "" if folder else " These people do not exist: they are the composites of the gallery."
+    return figures.wild(leed_of(experiment), photographs), "Photographs: input, reference, edit." + whose
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The page
+
+
+def lacking(experiment: Experiment) -> dict[str, str]:
+    """What cannot be made of what was given, by part, and why."""
+    options = experiment.options
+    found = {}
+    if not (options.without_q or options.without_s):
+        found["figure3"] = "Figure 3: give --without_q and --without_s, LEED trained without either loss"
+    if packages := clusters.missing_packages():
+        found["figure4"] = f"Figure 4: {', '.join(packages)} not installed (pip install 'leed[evaluation]')"
+    if experiment.true_edits is None:
+        found["spoilt"] = "Figure 6 in figures: needs triples with true edits"
+    elif not options.evaluator:
+        found["spoilt"] = "Figure 6 in figures: give --evaluator, a classifier that no training touched"
+    if not options.wild_dir and not figures.GALLERY.is_dir():
+        found["figure8"] = "Figure 8: give --wild_dir; the gallery is part of a clone only"
+    return found
+
+
+def make_tables(experiment: Experiment, parts: list[str], extractor: str, absent: dict[str, str]) -> list[Table]:
+    """The wanted tables; empty on all processes but the first."""
+    tables = []
+    if "table1" in parts or "table2" in parts:
+        with experiment.state.main_process_first():  # one process downloads weights
+            network = load_extractor(extractor).to(experiment.state.device)
+        batch_size = experiment.options.batch_size
+        measuring = Measuring(network, experiment.cache, experiment.state, experiment.fingerprint, batch_size)
+        tables += [make(experiment, measuring) for name, make in TABLES.items() if name in parts]
+    if "figure6" in parts and "spoilt" not in absent:
+        tables.append(spoilt_table(experiment))
+    return [table for table in tables if table is not None]
+
+
+TABLES = {"table1": table1, "table2": table2}
+
+
+def make_figures(
+    experiment: Experiment, parts: list[str], absent: dict[str, str], found: dict[str, Clusters]
+) -> list[Plate]:
+    """The wanted figures, written into the output folder. `absent` gets those that turn out not to be possible."""
+    shown, methods, folder = experiment.shown, experiment.methods, Path(experiment.options.output_dir)
+    makers: dict[str, Callable[[], tuple[Image.Image | None, str]]] = {
+        "figure2": lambda: (figures.side_by_side(methods, shown), "Input, reference, and the edits of each method."),
+        "figure3": lambda: ablation_figure(experiment),
+        "figure4": lambda: cluster_figure(experiment, found),
+        "figure5": lambda: profile_figure(experiment),
+        "figure6": lambda: (figures.imperfect_neutrals(leed_of(experiment), shown), IMPERFECT_CAPTION),
+        "figure7": lambda: (figures.strengths(leed_of(experiment), shown), STRENGTH_CAPTION),
+        "figure8": lambda: wild_figure(experiment),
+    }
+    plates = []
+    for name in tqdm([name for name in makers if name in parts and name not in absent], "figures", disable=None):
+        picture, caption = makers[name]()
+        if picture is None:
+            absent[name] = f"Figure {name[-1]}: the face set has no pictures for it"
+        else:
+            plates.append(Plate(int(name[-1]), caption, save_picture(folder, name, picture)))
+    return plates
+
+
+IMPERFECT_CAPTION = (
+    "Imperfect neutral faces: a growing share of the expressive picture blended into the learned neutral faces of "
+    "input and reference, and the edits made with them."
+)
+STRENGTH_CAPTION = "Strength: alpha from 0 to 1 interpolates, beyond it extrapolates."
+
+
+def processes() -> PartialState:
+    """This process among those that accelerate or torchrun started; without an accelerator, on the CPU."""
+    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parse_args(arguments)
+    state = processes()
+    try:
+        experiment = prepare(options, state)
+    except ValueError as error:
+        raise SystemExit(f"leed.evaluation.paper: {error}") from error
+    Path(options.output_dir).mkdir(parents=True, exist_ok=True)
+    absent = lacking(experiment)
+    tables = make_tables(experiment, options.parts, options.extractor, absent)
+    found = measure_clusters(experiment) if "figure4" in options.parts and "figure4" not in absent else {}
+    if not state.is_main_process:
+        return
+    plates = make_figures(experiment, options.parts, absent, found)
+    missing = [f"{name}: not given" for name in ("StarGAN", "GANimation") if name not in names(experiment.methods)]
+    missing += [reason for part, reason in absent.items() if part in options.parts or part == "spoilt"]
+    missing += [f"{part}: not in --parts" for part in PARTS if part not in options.parts]
+    methods = ", ".join(names(experiment.methods))
+    subtitle = f"{methods} on {experiment.corpus.name}, {num_people(experiment.corpus.test.persons)} test people."
+    given = sys.argv[1:] if arguments is None else arguments
+    command = shlex.join(["python", "-m", "leed.evaluation.paper", *given])
+    page = write_report(Path(options.output_dir), subtitle, tables, plates, missing, command)
+    print("\n\n".join(table.markdown() for table in tables))
+    print("\n".join(f"left out: {reason}" for reason in missing))
+    print(page)
+
+
+if __name__ == "__main__":
+    main()

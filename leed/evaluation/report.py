@@ -1,0 +1,92 @@
+"""Tables and figures as a page: one folder with report.html, report.md, tables.json and the pictures."""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader
+from PIL import Image
+
+from leed.evaluation.cache import replace
+from leed.evaluation.tables import markdown_table
+
+TEMPLATE = "report.html"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as it is shown, and `values`, its numbers. `best` marks cells (row, column) that are printed bold."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+    note: str
+    values: dict
+    best: list[tuple[int, int]] = field(default_factory=list)
+
+    def markdown(self) -> str:
+        """The table with its title and note."""
+        rows = [
+            [f"**{cell}**" if (i, j) in self.best else cell for j, cell in enumerate(row)]
+            for i, row in enumerate(self.rows)
+        ]
+        return f"## {self.title}\n\n{markdown_table(self.header, rows)}\n\n{self.note}"
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A figure: its number in the paper, what it shows, and the picture's file beside the page."""
+
+    number: int
+    caption: str
+    file: str
+
+    @property
+    def title(self) -> str:
+        return f"Figure {self.number}"
+
+
+def best_of(values: list[float], smallest: bool) -> int | None:
+    """The place of the best of some values; None if one alone was measured or none."""
+    known = [value for value in values if math.isfinite(value)]
+    if len(known) < 2:
+        return None
+    return values.index(min(known) if smallest else max(known))
+
+
+def save_picture(folder: Path, name: str, picture: Image.Image) -> str:
+    """Writes a picture as PNG; returns the name of its file."""
+    replace(folder / f"{name}.png", lambda path: picture.save(path, "png"))
+    return f"{name}.png"
+
+
+def write_report(
+    folder: Path, subtitle: str, tables: list[Table], plates: list[Plate], missing: list[str], command: str
+) -> Path:
+    """Writes the page and returns its path. `missing` says what was left out and why."""
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
+    page = environment.get_template(TEMPLATE).render(
+        subtitle=subtitle, tables=tables, plates=plates, missing=missing, command=command
+    )
+    lines = ["# LEED: the paper's tables and figures", subtitle, *(table.markdown() for table in tables)]
+    lines += [f"## {plate.title}\n\n![{plate.caption}]({plate.file})\n\n{plate.caption}" for plate in plates]
+    lines += ["## Left out\n\n" + "\n".join(f"- {reason}" for reason in missing)] if missing else []
+    lines.append(f"Made by\n\n    {command}")
+    contents = {
+        "report.md": "\n\n".join(lines) + "\n",
+        "tables.json": json.dumps([_as_json(asdict(table)) for table in tables], indent=2) + "\n",
+        TEMPLATE: page,
+    }
+    for name, text in contents.items():
+        replace(folder / name, lambda path, text=text: path.write_text(text, encoding="utf-8"))
+    return folder / TEMPLATE
+
+
+def _as_json(value: object) -> object:
+    """The same with None for NaN, which JSON does not know."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _as_json(part) for name, part in value.items()}
+    return [_as_json(part) for part in value] if isinstance(value, list | tuple) else value

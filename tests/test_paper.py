@@ -1,0 +1,250 @@
+"""The command for the paper's tables and figures, end to end, on drawn faces; some bear RaFD's and CFEED's names."""
+
+import html.parser
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from accelerate import debug_launcher
+from PIL import Image
+from test_evaluation import write_triples
+from torch import nn
+
+from leed import EXPRESSIONS, LEED, ExpressionClassifier
+from leed.config import TINY, replace
+from leed.drawn import draw_face
+from leed.evaluation import cache, corpus, fidelity, figures, paper
+from leed.neutralizer import Neutralizer
+from leed.readers import drawn_faces
+
+CFEED_CATEGORIES = {"neutral": 1, "happy": 2, "sad": 3, "angry": 5, "surprised": 6, "disgusted": 7, "fearful": 8}
+CFEED_COMPOUND = 9
+SMALL = ["--num_edits", "24", "--seeds", "2", "--steps", "2", "--classifier_batch_size", "8", "--num_points", "30"]
+SMALL += ["--batch_size", "16", "--held_out", "0.5"]
+
+
+class FewFeatures(nn.Module):
+    """Stands for a large network: the colours of 9 parts of the picture."""
+
+    name, num_features = "few features", 27
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return nn.functional.adaptive_avg_pool2d(image, 3).flatten(1)
+
+
+@pytest.fixture(autouse=True)
+def small_extractor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paper, "load_extractor", lambda name: FewFeatures())
+
+
+def save(face: torch.Tensor, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(face.permute(1, 2, 0).numpy()).save(path)
+
+
+@pytest.fixture(scope="module")
+def rafd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six people, eight expressions, two cameras, named as the Radboud Faces Database names them."""
+    folder = tmp_path_factory.mktemp("data") / "RafD"
+    for person in range(1, 7):
+        for i, name in enumerate(EXPRESSIONS):
+            for camera, yaw in (("045", -45.0), ("090", 0.0)):
+                file = f"Rafd{camera}_{person:02d}_Caucasian_female_{name}_frontal.png"
+                save(draw_face(person, i, yaw=yaw, size=32), folder / file)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cfeed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six people with the seven primary expressions and a compound one, as CFEED lies on disk."""
+    folder = tmp_path_factory.mktemp("data") / "CFEE_Database_230"
+    for person in range(6):
+        for name, category in CFEED_CATEGORIES.items():
+            face = draw_face(person, EXPRESSIONS.index(name), size=32)
+            save(face, folder / "01-04" / "Images1" / f"{category:02d}_{person + 100}_3963.png")
+        save(draw_face(person, 1, size=32), folder / "05-08" / f"{CFEED_COMPOUND:02d}_{person + 100}_12.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A divided face set with triples beside it, as the open face set lies on disk."""
+    root = tmp_path_factory.mktemp("data")
+    pairs = write_triples(root, 10)
+    folder = root / "faces"
+    folder.mkdir()
+    for split, first in (("train", 0), ("test", 10)):
+        drawn_faces(3, 16, size=32, first=first).to_parquet(folder / f"{split}-0.parquet")
+    assert pairs == root / "faces-pairs"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory, lively_leed: LEED) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("models")
+    lively_leed.save_pretrained(folder / "leed")
+    torch.manual_seed(1)
+    Neutralizer(replace(TINY, neutralizer="stargan")).save_pretrained(folder / "stargan")
+    ExpressionClassifier(TINY).save_pretrained(folder / "evaluator")
+    return {name: str(folder / name) for name in ("leed", "stargan", "evaluator")}
+
+
+@pytest.fixture
+def ganimation(models: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """A stand-in for GANimation that brightens faces by the first action unit; every face has action units."""
+
+    class Brightens(nn.Module):
+        config = TINY
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(()))
+
+        def forward(self, image: torch.Tensor, action_units: torch.Tensor) -> torch.Tensor:
+            assert action_units.shape == (len(image), 17) and bool(action_units.isfinite().all())
+            return (image + self.weight * action_units[:, :1, None, None]).clamp(-1, 1)
+
+    module = SimpleNamespace(GANimation=SimpleNamespace(from_pretrained=lambda path: Brightens()))
+    monkeypatch.setitem(sys.modules, "leed.ganimation", module)
+    monkeypatch.setattr(corpus, "_action_units", lambda table: torch.linspace(0, 1, len(table))[:, None].repeat(1, 17))
+    return models["stargan"]  # whose weights' digest stands for its own
+
+
+def arguments(models: dict[str, str], data: Path | str, output: Path, *more: str) -> list[str]:
+    return ["--leed", models["leed"], "--data_dir", str(data), "--output_dir", str(output), *SMALL, *more]
+
+
+def tables(folder: Path) -> dict[str, dict]:
+    """The tables of a run by the first words of their titles."""
+    return {table["title"].split(":")[0]: table for table in json.loads((folder / "tables.json").read_text())}
+
+
+class Page(html.parser.HTMLParser):
+    """What a page shows: its pictures, cells and addresses."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.pictures, self.cells, self.addresses, self.bold = [], 0, [], 0
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag == "img":
+            assert values["alt"]
+            self.pictures.append(values["src"])
+        self.cells += tag == "td"
+        self.bold += tag == "b"
+        self.addresses += [value for name, value in attrs if name in ("href", "src") and "//" in value]
+
+
+def test_rafd(
+    rafd: Path, models: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = arguments(models, rafd, tmp_path, "--stargan", models["stargan"], "--without_q", models["leed"])
+    paper.main(given)
+    printed = capsys.readouterr().out
+    found = tables(tmp_path)
+    assert list(found) == ["Table 1", "Table 2"]
+    assert list(found["Table 1"]["values"]) == ["StarGAN", "LEED"]
+    assert (
+        found["Table 1"]["values"]["LEED"]["fid"] > 0 and -1 <= found["Table 1"]["values"]["LEED"]["ssim"]["value"] < 1
+    )
+    assert "24 edits of 3 test people" in found["Table 1"]["note"] and "few features" in found["Table 1"]["note"]
+    assert "the same person's own picture" in found["Table 1"]["note"]
+    assert "trained on 48 real pictures of 3 people (R), tested on 48 real pictures of 3 others" in printed
+    # Every number of 2 x 4 and 2 x 4 cells, the best of each column bold; all pictures beside the page.
+    page = Page((tmp_path / "report.html").read_text())
+    assert page.cells == 16 and page.bold == 5 and not page.addresses
+    assert page.pictures == [f"figure{number}.png" for number in (2, 3, 4, 6, 7, 8)]
+    # Margin and five rows of faces: input, reference, two methods, own picture.
+    assert Image.open(tmp_path / "figure2.png").height == 5 * 32
+    assert Image.open(tmp_path / "figure3.png").height == 4 * 32  # without Q and final
+    for line in ("GANimation: not given", "Figure 5: the face set has no pictures for it", "needs triples"):
+        assert line in printed and line in (tmp_path / "report.html").read_text()
+
+    def not_again(image: torch.Tensor) -> None:
+        raise AssertionError("a picture was measured again")
+
+    monkeypatch.setattr(fidelity, "small", not_again)
+    monkeypatch.setattr("leed.evaluation.classification.train_classifier", not_again)
+    paper.main([*given, "--parts", "table1", "table2"])
+    assert tables(tmp_path) == found
+    assert "figure2: not in --parts" in capsys.readouterr().out
+
+
+def test_cfeed(cfeed: Path, models: dict[str, str], tmp_path: Path) -> None:
+    """Compound expressions have no label: they are neither classified nor asked for."""
+    paper.main(arguments(models, cfeed, tmp_path, "--generated", "train", "--parts", "table1", "table2", "figure7"))
+    found = tables(tmp_path)
+    assert "trained on 21 real pictures of 3 people (R), tested on 21 real pictures" in found["Table 2"]["note"]
+    assert "24 real pictures" in found["Table 1"]["note"]  # the compound ones are real, too
+    assert "of the training people" in found["Table 2"]["note"]
+    assert Image.open(tmp_path / "figure7.png").width == figures.MARGIN + (2 + len(figures.ALPHAS)) * 32
+
+
+def test_three_methods(
+    faces: Path, models: dict[str, str], ganimation: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """With triples SSIM is to the true edit; the evaluator gives them action units; profiles have none."""
+    given = arguments(models, faces, tmp_path, "--stargan", models["stargan"], "--ganimation", ganimation)
+    given += ["--parts", "table1", "figure2", "figure5", "figure6", "--num_imperfect", "4"]
+    paper.main(given)
+    found = tables(tmp_path)
+    assert list(found["Table 1"]["values"]) == ["StarGAN", "GANimation", "LEED"]
+    assert found["Table 1"]["values"]["GANimation"]["ssim"]["value"] is None
+    assert "SSIM of GANimation is not measured" in found["Table 1"]["note"]
+    assert "of 10 edits to the true edit" in found["Table 1"]["note"]
+    assert (
+        "96 real pictures" not in found["Table 1"]["note"] and "78 real" in found["Table 1"]["note"]
+    )  # 48 and 3 * 10
+    assert "Figure 6 in figures" in capsys.readouterr().out  # why it is missing
+    paper.main([*given, "--evaluator", models["evaluator"]])
+    found = tables(tmp_path)
+    assert found["Table 1"]["values"]["GANimation"]["ssim"]["value"] is not None
+    assert "R^2" in found["Table 1"]["note"]
+    assert "of 6 edits to the true edit" in found["Table 1"]["note"]  # of 10 references, 4 are turned by 45 degrees
+    spoilt = found["Figure 6 in figures"]["values"]
+    assert len(spoilt) == 10 and "both 0.75" in spoilt
+    # The more of the expression is left in both neutral faces, the less is carried over.
+    assert Image.open(tmp_path / "figure6.png").height == (2 + 3 * 4) * 32
+    profile = Image.open(tmp_path / "figure5.png")
+    assert profile.height == 5 * 32
+    white = profile.crop((figures.MARGIN, 3 * 32, profile.width, 4 * 32)).getextrema()
+    assert white == ((255, 255),) * 3
+    paper.main([*given, "--profile_action_units", "--parts", "figure5"])
+    profile = Image.open(tmp_path / "figure5.png")
+    assert profile.crop((figures.MARGIN, 3 * 32, profile.width, 4 * 32)).getextrema() != white
+
+
+def test_two_processes_find_the_same(cfeed: Path, models: dict[str, str], tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(cache, "SHARD", 5)
+    one, two = (arguments(models, cfeed, tmp_path / name, "--parts", "table1", "table2") for name in ("one", "two"))
+    debug_launcher(paper.main, (two,), num_processes=2)
+    paper.main(one)
+    found, expected = (tables(tmp_path / name) for name in ("two", "one"))
+    assert found["Table 1"]["values"]["LEED"]["fid"] == pytest.approx(expected["Table 1"]["values"]["LEED"]["fid"])
+    assert found["Table 2"]["values"] == expected["Table 2"]["values"]
+
+
+def test_a_neutraliser_is_not_stargan(rafd: Path, models: dict[str, str], tmp_path: Path) -> None:
+    Neutralizer(TINY).save_pretrained(tmp_path / "unet")
+    with pytest.raises(SystemExit, match="holds a generator of kind 'unet', not StarGAN's"):
+        paper.main(arguments(models, rafd, tmp_path, "--stargan", str(tmp_path / "unet")))
+
+
+def test_ganimation_needs_action_units(
+    rafd: Path, models: dict[str, str], tmp_path: Path, ganimation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus, "_action_units", lambda table: torch.full((len(table), 17), torch.nan))
+    with pytest.raises(SystemExit, match="GANimation needs action units, and this face set has none"):
+        paper.main(arguments(models, rafd, tmp_path, "--ganimation", ganimation))
+
+
+def test_photographs_of_a_folder(two_people: Path, tmp_path: Path) -> None:
+    """Pictures without a face are left out with a warning; two faces are needed."""
+    Image.new("RGB", (200, 200), "grey").save(two_people.parent / "a wall.png")
+    with pytest.warns(UserWarning, match="no face found in .*a wall.png"), pytest.raises(ValueError, match="got 1"):
+        figures.folder_photographs(str(two_people.parent), 32)
