@@ -14,7 +14,7 @@ LEVELS = {
     **dict.fromkeys(("data", "model"), 3),
     **dict.fromkeys(("training", "runtime", "pasting"), 4),
     **dict.fromkeys(("editor", "evaluation"), 6),
-    **dict.fromkeys(("grid", "live", "sequence"), 7),
+    **dict.fromkeys(("grid", "live", "sequence", "study"), 7),
 }
 
 
