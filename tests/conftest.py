@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["ACCELERATE_USE_CPU"] = "true"
@@ -15,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # for train_accelerate.py
 
 import httpx  # noqa: E402
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from PIL import Image  # noqa: E402
@@ -109,18 +112,19 @@ def app_url(lively_leed: LEED, tmp_path_factory: pytest.TempPathFactory) -> Iter
     folder = tmp_path_factory.mktemp("app")
     lively_leed.save_pretrained(folder / "model")
 
+    environment = {"LEED_MODEL": str(folder / "model"), "GRADIO_TEMP_DIR": str(folder / "cache")}
+    with served(["app.py"], environment, folder / "log.txt") as url:
+        yield url
+
+
+@contextmanager
+def served(arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[str]:
+    """The address of a Gradio page that Python serves when it is called with the arguments."""
     url = f"http://127.0.0.1:{(port := free_port())}"
-    environment = os.environ | {
-        "LEED_MODEL": str(folder / "model"),
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(folder / "cache"),
-        "HF_HUB_OFFLINE": "1",
-        "OMP_NUM_THREADS": "1",
-    }
-    log = folder / "log.txt"
+    environment = os.environ | environment | {"GRADIO_SERVER_PORT": str(port), "OMP_NUM_THREADS": "1"}
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+            [sys.executable, *arguments], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
     try:
         for _ in range(600):
@@ -134,3 +138,36 @@ def app_url(lively_leed: LEED, tmp_path_factory: pytest.TempPathFactory) -> Iter
     finally:
         process.terminate()
         process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def make_pictures(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Makes folders with pictures for a user study: real ones and those of three methods, 12 each, 24x24."""
+
+    def make() -> Path:
+        rng = np.random.default_rng(0)
+        folder = tmp_path_factory.mktemp("pictures")
+        for source in ("real", "leed", "stargan", "ganimation"):
+            (folder / source).mkdir()
+            for number in range(12):
+                pixels = rng.integers(256, size=(24, 24, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / source / f"{number:02}_happy.png")
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def study_pictures(make_pictures: Callable[[], Path]) -> Path:
+    """Such a folder, which no test changes."""
+    return make_pictures()
+
+
+@pytest.fixture(scope="session")
+def study_page(study_pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """`python -m leed.study` with few questions: `url`, `pictures` and `answers`."""
+    folder = tmp_path_factory.mktemp("study")
+    arguments = ["-m", "leed.study", "--pictures", str(study_pictures), "--answers", str(folder / "answers.sqlite")]
+    arguments += ["--per_source", "2", "--comparisons", "3", "--checks", "1"]
+    with served(arguments, {}, folder / "log.txt") as url:
+        yield SimpleNamespace(url=url, pictures=study_pictures, answers=folder / "answers.sqlite")

@@ -96,3 +96,15 @@ def test_hidden_picture_lies_where_it_is_said_to(alignment, seed: int) -> None:
     np.testing.assert_allclose(
         (columns.mean() + 0.5, rows.mean() + 0.5), place.to_photo([80 / 256, 160 / 256]), atol=1
     )
+
+
+def test_simulated_raters_have_the_true_share_and_differ():
+    benchmark = load_benchmark("study_intervals")
+    yes, raters = benchmark.simulate(np.random.default_rng(0), 2000, 0.3)
+    counts = np.bincount(raters)
+    assert len(counts) == 2000 and counts.max() == benchmark.ANSWERS and counts.min() >= 1
+    assert abs(yes.mean() - 0.3) < 0.02
+    low, high = benchmark.independent(yes, raters)
+    assert low < 0.3 < high
+    for wider in (benchmark.bootstrap, benchmark.clustered):  # since answers of a rater are alike
+        assert np.diff(wider(yes, raters))[0] > 1.1 * (high - low)

@@ -1,0 +1,1 @@
+"""The paper's two user studies, "Real or Fake" and "Which's more real" (section 4.3, Table 3), as a page to host."""
