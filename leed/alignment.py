@@ -250,6 +250,7 @@ class FaceDetector:
         for value in (model.graph.input[0], *model.graph.output):
             for axis in (0, 2, 3):  # the file has them fixed at 10 pictures of 32x32
                 value.type.tensor_type.shape.dim[axis].dim_param = f"{value.name}_{axis}"
+        del model.graph.input[1:]  # the weights, which ONNX Runtime takes for constants, and faster paths, only so
         self.heads = _session(model)
         model.graph.output.append(onnx.helper.make_tensor_value_info(self.NECK, onnx.TensorProto.FLOAT, None))
         del model.graph.value_info[:]  # its fixed shapes would be taken for those of the part
