@@ -31,7 +31,7 @@ from leed.alignment import Face, find_faces
 from leed.editor import FaceEditor, NoFaceError, PhotoError, PreparedPhoto, open_photo
 from leed.grid import grid
 from leed.images import INNER_CROP
-from leed.live import edit_frame
+from leed.live import Track, edit_frame
 from leed.model import SETTLED
 from leed.provenance import jpeg, save_marked, save_marked_sequence, save_plain
 from leed.runtime import OnnxLEED, load
@@ -374,14 +374,15 @@ def rest_left(path: str, center_crop: bool, face: int = 0) -> bool:
     return float(editor().leed.neutrality(crop)) < SETTLED
 
 
-def live(frame: bytes | None, expression: str, alpha: float) -> bytes | None:
-    """A camera's picture with an expression on its largest face."""
+def live(frame: bytes | None, expression: str, alpha: float, last: Track | None) -> tuple[bytes | None, Track | None]:
+    """A camera's picture with an expression on its largest face, and where that is; `last`: where it was before."""
     if frame is None:
-        return None
+        return None, None
     number = expressions_of(LIVE_PERSON)[expression.lower()]
     with said_to_the_visitor():
         photo = open_photo(BytesIO(frame))
-    return jpeg(*edit_frame(editor(), photo, gallery_expression(number), alpha))
+    picture, track = edit_frame(editor(), photo, gallery_expression(number), alpha, last)
+    return jpeg(picture, marked=track is not None), track
 
 
 def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
@@ -563,10 +564,11 @@ def live_tab() -> None:
             elem_id="live-expression",
         )
         alpha = strength("live-alpha")
+    track = gr.State()  # of each visitor's own face
     camera.stream(
         live,
-        [camera, expression, alpha],
-        screen,
+        [camera, expression, alpha, track],
+        [screen, track],
         stream_every=LIVE_INTERVAL,
         time_limit=LIVE_SECONDS,
         concurrency_limit=LIVE_VISITORS,

@@ -124,10 +124,11 @@ def samples(faces: Dataset, rng: np.random.Generator) -> Iterator[tuple[np.ndarr
             truth.side * np.exp(rng.normal(0, 0.06)),
         )
         window = window_around(rough)
-        picture = disturbed(window.crop(row["image"].convert("RGB"), WINDOW), rng)
+        picture = disturbed(window.view(row["image"].convert("RGB"), WINDOW), rng)
         x, y = window.to_crop(truth.to_photo([0.5, EYE_ROW])) - 0.5
         target = np.array([x, y, np.log(truth.side / window.side), truth.angle - window.angle])
-        yield detector().features(picture), np.stack([target, target * (-1, 1, 1, -1)])
+        features, _ = detector().look(picture)
+        yield features, np.stack([target, target * (-1, 1, 1, -1)])
 
 
 def fit(data_dir: str, limit: int | None) -> None:

@@ -6,11 +6,13 @@ Batch 1, float32. The budgets are ratios of medians to StarGAN's generator (64 c
 instance norm) in PyTorch, eager. Faces alone, in PyTorch: a new one with a prepared reference takes at most 0.5, a
 slider step 0.15. As the demo runs them, in ONNX Runtime where the model has graphs (`hub/graphs.py`): a slider step
 at most 0.08, a new photo of half a megapixel with a reference of the gallery 0.6, a frame of a webcam 0.35; in the
-last two the face is found and aligned, edited and pasted back. Without --model the default configuration with random
-weights is timed, in PyTorch: time does not depend on weights.
+last two the face is found and aligned, edited and pasted back. The live tab searches one frame in 16 for faces; in the
+others it follows the face, which is timed with a person who moves, captions included. Without --model the default
+configuration with random weights is timed, in PyTorch: time does not depend on weights.
 """
 
 import argparse
+import itertools
 import os
 import statistics
 import time
@@ -23,15 +25,17 @@ import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from leed import LEED, PRESETS, ModelConfig
+from leed import LEED, PRESETS, Expression, ModelConfig
 from leed.config import NEUTRAL
 from leed.editor import FaceEditor, open_photo
+from leed.live import edit_frame
 from leed.model import FaceModel
 from leed.neutralizer import StarGANGenerator
 from leed.runtime import OnnxLEED, load
 
 PORTRAIT = Path(__file__).parents[1] / "assets/gallery/portraits/comp02.jpg"
 FRAME = (640, 480)  # of a webcam
+STEP = 6  # by which the person in it moves from frame to frame [px]
 
 STARGAN = "StarGAN's generator"
 BUDGETS = {
@@ -40,6 +44,7 @@ BUDGETS = {
     "slider step": 0.08,
     "new photo": 0.6,
     "live frame": 0.35,
+    "live frame, followed": 0.35,
 }
 
 
@@ -106,12 +111,32 @@ def face_calls(leed: LEED, threads: int) -> dict[str, Callable[[], object]]:
     return {name: threaded(call, threads) for name, call in calls.items()}
 
 
+def frame_of(photo: Image.Image, x: int = 0) -> Image.Image:
+    """A webcam's frame with the person of a photo, `x` pixels beside its middle."""
+    frame = Image.new("RGB", FRAME, "gray")
+    person = photo.resize((round(FRAME[1] * photo.width / photo.height), FRAME[1]))
+    frame.paste(person, ((FRAME[0] - person.width) // 2 + x, 0))
+    return frame
+
+
+def camera(editor: FaceEditor, photo: Image.Image, expression: Expression) -> Callable[[], object]:
+    """A call that edits the next frame of a person who moves to and fro, as the live tab does."""
+    places = [*range(-5 * STEP, 5 * STEP, STEP), *range(5 * STEP, -5 * STEP, -STEP)]
+    frames = itertools.cycle([frame_of(photo, x) for x in places])
+    track = None
+
+    def next_frame() -> Image.Image:
+        nonlocal track
+        picture, track = edit_frame(editor, next(frames), expression, last=track)
+        return picture
+
+    return next_frame
+
+
 def demo_calls(model: FaceModel, threads: int) -> dict[str, Callable[[], object]]:
     """What the demo does for a visitor, with as many of PyTorch's threads as it takes (`app.editor`)."""
     editor, photo = FaceEditor(model), open_photo(PORTRAIT)
-    frame = Image.new("RGB", FRAME, "gray")
-    person = photo.resize((round(FRAME[1] * photo.width / photo.height), FRAME[1]))
-    frame.paste(person, ((FRAME[0] - person.width) // 2, 0))
+    frame = frame_of(photo)
     expression = editor.expression(photo)
     prepared = editor.prepare(photo, expression).face
     threads = 1 if isinstance(model, OnnxLEED) else threads
@@ -120,6 +145,7 @@ def demo_calls(model: FaceModel, threads: int) -> dict[str, Callable[[], object]
         "slider step": lambda: prepared(0.7),
         "new photo": lambda: editor.edit(photo, expression),
         "live frame": lambda: editor.edit(frame, expression),
+        "live frame, followed": camera(editor, photo, expression),
     }
     return {name: threaded(call, threads) for name, call in calls.items()}
 

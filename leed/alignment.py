@@ -32,7 +32,8 @@ SIDE_PER_EYE_DISTANCE = 1.4
 
 # From a window around a rough crop to the crop: `benchmarks/alignment.py fit` makes the file.
 REFINEMENT = Path(__file__).with_name("alignment.safetensors")
-REFINEMENTS = 2  # one leaves 91 % of the eyes within 2 pixels of 128, two 96 % (people held out of the fit)
+REFINEMENTS = 2  # at most; one leaves 91 % of the eyes within 2 pixels of 128, two 96 % (people held out of the fit)
+SETTLED = 0.06  # a crop whose corners a refinement moved by less, in sides, gains nothing from another
 WINDOW = 160  # side of the window [px]
 WINDOW_MARGIN = 0.06  # by which the window is wider than the rough crop, on each side
 WINDOW_CENTRE = 0.48  # row of the rough crop in the window's middle
@@ -98,6 +99,11 @@ class Alignment:
         """Inverse of `to_photo`."""
         return (np.asarray(points) - np.asarray(self.corner)) @ self.axes.T / self.side**2
 
+    def distance(self, other: "Alignment") -> float:
+        """From this crop's corners to another's, at most, as a fraction of the other's side."""
+        corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
+        return float(np.linalg.norm(other.to_crop(self.to_photo(corners)) - corners, axis=1).max())
+
     def scaled(self, factor: float) -> "Alignment":
         """The same crop in a photo resized by `factor`."""
         return Alignment(*(tuple(factor * value for value in pair) for pair in (self.corner, self.across)))
@@ -118,20 +124,26 @@ class Alignment:
 
     def crop(self, photo: Image.Image, size: int) -> Image.Image:
         """The crop (size, size); what lies outside the photo repeats its border."""
+        factor = max(1, int(self.side / (2 * size)))  # a box filter does the larger part of the reduction
+        if self.side <= 1.01 * factor * size:
+            return self.sampled(photo, size, factor, Image.Resampling.BICUBIC)
+        fine = self.sampled(photo, 2 * size, factor, Image.Resampling.BILINEAR)  # twice as fine, it is enough
+        return fine.resize((size, size), Image.Resampling.LANCZOS)
+
+    def view(self, photo: Image.Image, size: int) -> Image.Image:
+        """As `crop`, in a third of the time and not free of aliases: enough to find a face in it."""
+        return self.sampled(photo, size, max(1, int(self.side / size)), Image.Resampling.BILINEAR)
+
+    def sampled(self, photo: Image.Image, size: int, factor: int, kind: Image.Resampling) -> Image.Image:
+        """The crop (size, size) by one resampling of the photo reduced by a whole `factor`."""
         corners = self.to_photo([[0, 0], [1, 0], [0, 1], [1, 1]])
         left, top = np.floor(corners.min(0)).astype(int) - 2
         right, bottom = np.ceil(corners.max(0)).astype(int) + 2
-        piece = padded_crop(photo, (left, top, right, bottom))
-
-        factor = max(1, int(self.side / (2 * size)))  # a box filter does the larger part of the reduction
-        piece = piece.reduce(factor)
-        fine = size if self.side <= 1.01 * factor * size else 2 * size
+        piece = padded_crop(photo, (left, top, right, bottom)).reduce(factor)
         origin = (np.asarray(self.corner) - (left, top)) / factor
-        (a, d), (b, e) = self.axes / (factor * fine)
+        (a, d), (b, e) = self.axes / (factor * size)
         coefficients = (a, b, origin[0], d, e, origin[1])
-        kind = Image.Resampling.BICUBIC if fine == size else Image.Resampling.BILINEAR  # twice as fine, it is enough
-        piece = piece.transform((fine, fine), Image.Transform.AFFINE, coefficients, kind)
-        return piece if fine == size else piece.resize((size, size), Image.Resampling.LANCZOS)
+        return piece.transform((size, size), Image.Transform.AFFINE, coefficients, kind)
 
     def place(
         self,
@@ -178,11 +190,26 @@ def find_faces(photo: Image.Image) -> list[Face]:
 
 def align(photo: Image.Image, face: Face, size: int = 128) -> tuple[Image.Image, Alignment]:
     """The aligned crop (size, size) of a face of the photo, and where it lies in the photo."""
-    alignment = rough_alignment(face.points)
-    for _ in range(REFINEMENTS):
-        window = window_around(alignment)
-        alignment = refined_alignment(window, detector().features(window.crop(photo, WINDOW)))
+    alignment, _ = refined(photo, rough_alignment(face.points))
     return alignment.crop(photo, size), alignment
+
+
+def follow(photo: Image.Image, last: Alignment, size: int = 128) -> tuple[Image.Image, Alignment] | None:
+    """As `align` does, for a face that lay at `last` in a picture before; None if none is surely there."""
+    alignment, sure = refined(photo, last)
+    return (alignment.crop(photo, size), alignment) if sure else None
+
+
+def refined(photo: Image.Image, alignment: Alignment) -> tuple[Alignment, bool]:
+    """The crop of the face that a rough one shows, and whether it surely is one: a face, and its place settled."""
+    for _ in range(REFINEMENTS):
+        rough, window = alignment, window_around(alignment)
+        features, score = detector().look(window.view(photo, WINDOW))
+        alignment = refined_alignment(window, features)
+        settled = alignment.distance(rough) < SETTLED
+        if settled:
+            break
+    return alignment, settled and score > MIN_SCORE
 
 
 def rough_alignment(points: np.ndarray) -> Alignment:
@@ -250,11 +277,10 @@ class FaceDetector:
         for value in (model.graph.input[0], *model.graph.output):
             for axis in (0, 2, 3):  # the file has them fixed at 10 pictures of 32x32
                 value.type.tensor_type.shape.dim[axis].dim_param = f"{value.name}_{axis}"
-        self.heads = _session(model)
+        del model.graph.input[1:]  # the weights, which ONNX Runtime takes for constants, and faster paths, only so
         model.graph.output.append(onnx.helper.make_tensor_value_info(self.NECK, onnx.TensorProto.FLOAT, None))
-        del model.graph.value_info[:]  # its fixed shapes would be taken for those of the part
-        # As a graph of its own: to fetch the neck from the whole one would compute all of it, three times as long.
-        self.neck = _session(onnx.utils.Extractor(model).extract_model([self.INPUT], [self.NECK]))
+        del model.graph.value_info[:]  # fixed shapes too
+        self.session = _session(model)
 
     def find(self, photo: Image.Image, border: float = 0.0) -> list[Face]:
         """The faces of a photo, surrounded by a border of `border` times its longer side; the surest first."""
@@ -263,17 +289,21 @@ class FaceDetector:
         margin = round(SEARCH_SIDE * border / (1 + 2 * border))
         right, bottom = (-(-(length + 2 * margin) // 32) * 32 - margin for length in size)
         picture = padded_crop(photo.resize(size, Image.Resampling.BILINEAR), (-margin, -margin, right, bottom))
-        scores, boxes, points = decode(*self.heads.run(self.HEADS, as_input(np.asarray(picture)[None])))
+        scores, boxes, points = decode(*self.session.run(self.HEADS, as_input(np.asarray(picture)[None])))
         shrink = np.divide(size, photo.size)
         boxes, points = (boxes - margin) / np.tile(shrink, 2), (points - margin) / shrink
         faces = [Face(tuple(boxes[i].tolist()), points[i], float(scores[i])) for i in distinct(scores, boxes)]
         return [face for face in faces if shows_centre(face, photo.size)]
 
-    def features(self, window: Image.Image) -> np.ndarray:
-        """What the neck says of a square picture of side `WINDOW` and of its mirror image, (2, F)."""
+    def look(self, window: Image.Image) -> tuple[np.ndarray, float]:
+        """What the neck says of a square picture of side `WINDOW` and of its mirror image, (2, F).
+
+        And the score of the surest face in it.
+        """
         picture = np.asarray(window)
-        (neck,) = self.neck.run(None, as_input(np.stack([picture, picture[:, ::-1]])))
-        return neck.reshape(2, -1)
+        pictures = as_input(np.stack([picture, picture[:, ::-1]]))
+        neck, heat = self.session.run((self.NECK, self.HEADS[0]), pictures)
+        return neck.reshape(2, -1), float(heat[0].max())
 
 
 def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:

@@ -1,26 +1,44 @@
 """The pictures of a camera, edited one by one."""
 
+from dataclasses import dataclass
+
 from PIL import Image, ImageDraw, ImageFont
 
+from leed.alignment import Alignment
 from leed.editor import FaceEditor, NoFaceError
 from leed.model import Expression
 
 MAX_SIDE = 640  # of a frame [px]
+SEARCH_EVERY = 15  # frames; the largest face may have become another
+
+
+@dataclass(frozen=True)
+class Track:
+    """Where a camera's last frame showed the face."""
+
+    alignment: Alignment
+    size: tuple[int, int]  # width and height of that frame
+    followed: int = 0  # frames since all of one was searched for faces
 
 
 def edit_frame(
-    editor: FaceEditor, frame: Image.Image, expression: Expression, alpha: float = 1.0
-) -> tuple[Image.Image, bool]:
-    """The frame with an expression on its largest face, captioned as altered, and whether it is altered.
+    editor: FaceEditor, frame: Image.Image, expression: Expression, alpha: float = 1.0, last: Track | None = None
+) -> tuple[Image.Image, Track | None]:
+    """The frame with an expression on its largest face, captioned as altered, and where that face is.
 
-    One that shows no face comes back as it is, with a caption that says so.
+    Given that of the frame before, the face is sought there first. A frame that shows no face comes back as it is,
+    with a caption that says so, and None.
     """
     frame = frame.copy()
     frame.thumbnail((MAX_SIDE, MAX_SIDE), reducing_gap=2.0)
+    follow = last is not None and last.size == frame.size and last.followed < SEARCH_EVERY
+    prepared = editor.prepare_near(frame, expression, last.alignment) if follow else None
+    followed = last.followed + 1 if prepared is not None else 0
     try:
-        return captioned(editor.edit(frame, expression, alpha).photo, "AI-modified"), True
+        prepared = prepared or editor.prepare(frame, expression)
     except NoFaceError:
-        return captioned(frame, "No face found"), False
+        return captioned(frame, "No face found"), None
+    return captioned(prepared(alpha).photo, "AI-modified"), Track(prepared.alignment, frame.size, followed)
 
 
 def captioned(frame: Image.Image, text: str) -> Image.Image:

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from torch import Tensor
 
 from leed.alignment import Alignment, padded_crop
-from leed.images import denormalize_array
+from leed.images import denormalize_array, resize
 from leed.model import Trace
 
 FEATHER = 0.12  # width of the soft edge of a pasted face, as a fraction of the crop's side
@@ -45,14 +46,13 @@ def paste(
     What the edit painted beyond that is added; where it is much, the photo's own detail gives way. Motion and
     paint fade out at the crop's edge. Where both are next to nothing the photo stays as it is, bit for bit.
     """
-    change = change_of(crop, edited, motion)
+    change = shrunk(change_of(crop, edited, motion), alignment.side)
     result = photo.copy()
     part = touched(change)
     if part is None:
         return result
     for box in strips(alignment.bounds(photo.size, part)):
-        placed = place(change, alignment, box)
-        result.paste(changed(photo, box, placed, alignment), box[:2])
+        result.paste(changed(photo, box, change, alignment), box[:2])
     return result
 
 
@@ -67,13 +67,21 @@ def change_of(crop: Image.Image, edited: Image.Image, motion: Motion | None) -> 
     if motion is None:
         motion = Motion(before, np.zeros((*before.shape[:2], 2), np.float32))
     flow = without_small(motion.flow, STILL_PIXELS)
-    moved = sample(before, fade * flow * crop.width)  # what the photo will show at this resolution
-    painted = after - motion.moved + sample(before, flow * crop.width) - moved  # the latter where the motion fades out
+    moved = sample(before, fade * flow)  # what the photo will show at this resolution
+    painted = after - motion.moved + sample(before, flow) - moved  # the latter where the motion fades out
     size = blurred(np.abs(painted).mean(2, keepdims=True))
     replaced = fade * (1 - np.exp(-((size / DETAIL_TOLERANCE) ** 2)))
     replaced[size < STILL_LEVELS] = 0
     added = fade * without_small(painted, STILL_LEVELS) + replaced * moved
     return np.concatenate([fade * flow, replaced, added], 2)
+
+
+def shrunk(change: np.ndarray, side: float) -> np.ndarray:
+    """The channels of `change_of` for a crop that takes `side` pixels of the photo: sampling would skip some."""
+    size = max(1, round(side))
+    if size >= len(change):
+        return change
+    return resize(torch.from_numpy(change).permute(2, 0, 1)[None], size)[0].permute(1, 2, 0).numpy()
 
 
 def touched(change: np.ndarray) -> tuple[float, float, float, float] | None:
@@ -89,25 +97,28 @@ def touched(change: np.ndarray) -> tuple[float, float, float, float] | None:
 def changed(
     photo: Image.Image, box: tuple[int, int, int, int], change: np.ndarray, alignment: Alignment
 ) -> Image.Image:
-    """A box of the photo, changed; `change` is that of `change_of` in the box."""
-    flow, replaced, added = np.split(change, [2, 3], axis=2)
-    flow = flow @ alignment.axes.astype(np.float32)  # in pixels of the photo
-    reach = int(np.ceil(np.abs(flow).max(initial=0))) + 2  # the bicubic kernel's
+    """A box of the photo, changed; `change` is that of `change_of`."""
     left, top, right, bottom = box
+    flow, replaced, added = placed(change, alignment, box)
+    reach = int(flow.abs().max().ceil()) + 2  # the bicubic kernel's
     around = padded_crop(photo, (left - reach, top - reach, right + reach, bottom + reach))
-    around = np.asarray(around, np.float32)
-    moved = around[reach:-reach, reach:-reach].copy()
-    rows, columns = (flow != 0).any(2).nonzero()
-    moved[rows, columns] = pixels_at(around, np.stack([columns, rows], 1) + flow[rows, columns] + reach)
-    result = moved - replaced * moved + added
-    return Image.fromarray(result.round().clip(0, 255).astype(np.uint8))
+    moved = moved_by(maps_of(np.asarray(around, np.float32)), flow, reach)
+    result = torch.addcmul(moved + added, replaced, moved, value=-1)
+    return Image.fromarray(result[0].round_().clamp_(0, 255).byte().permute(1, 2, 0).contiguous().numpy())
 
 
-def place(change: np.ndarray, alignment: Alignment, box: tuple[int, int, int, int]) -> np.ndarray:
-    """The channels of `change_of` as a box of the photo shows them; flow and share are smooth, colours are not."""
-    kinds = 3 * [Image.Resampling.BILINEAR] + 3 * [Image.Resampling.BICUBIC]
-    layers = [alignment.place(Image.fromarray(change[..., i]), box, kind) for i, kind in enumerate(kinds)]
-    return np.stack([np.asarray(layer) for layer in layers], 2)
+def placed(change: np.ndarray, alignment: Alignment, box: tuple[int, int, int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    """The channels of `change_of` as a box of the photo shows them: flow (1, 2, h, w) [px], replaced (1, 1, h, w) and
+    added (1, 3, h, w). Flow and share are smooth, colours are not."""
+    corners = alignment.to_crop([[x, y] for x in box[::2] for y in box[1::2]]) * 2 - 1
+    theta = np.stack([corners[2] - corners[0], corners[1] - corners[0], corners[1] + corners[2]], 1) / 2
+    size = (1, 1, box[3] - box[1], box[2] - box[0])
+    grid = F.affine_grid(torch.from_numpy(theta[None].astype(np.float32)), size, align_corners=False)
+    maps = maps_of(change)
+    smooth, added = values_at(maps[:, :3], grid, "bilinear"), values_at(maps[:, 3:], grid, "bicubic")
+    (a, b), (d, e) = alignment.axes.tolist()
+    x, y = smooth[:, :1], smooth[:, 1:2]
+    return torch.cat([a * x + d * y, b * x + e * y], 1), smooth[:, 2:], added
 
 
 def strips(box: tuple[int, int, int, int]) -> Iterator[tuple[int, int, int, int]]:
@@ -119,18 +130,26 @@ def strips(box: tuple[int, int, int, int]) -> Iterator[tuple[int, int, int, int]
 
 
 def sample(pixels: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """The pixels (H, W, 3) at each place plus `flow` [px]."""
-    rows, columns = np.mgrid[: pixels.shape[0], : pixels.shape[1]]
-    return pixels_at(pixels, (np.stack([columns, rows], 2) + flow).reshape(-1, 2)).reshape(pixels.shape)
+    """The pixels (S, S, 3) at each place plus `flow`, in fractions of the side."""
+    return moved_by(maps_of(pixels), maps_of(flow * len(pixels)))[0].permute(1, 2, 0).numpy()
 
 
-def pixels_at(pixels: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """The pixels (H, W, 3) at N places (N, 2), x first, 0 being the middle of the first pixel; (N, 3), bicubic."""
-    size = np.array(pixels.shape[1::-1], np.float32)
-    grid = torch.from_numpy((places.astype(np.float32) + 0.5) * (2 / size) - 1)
-    images = torch.from_numpy(pixels).permute(2, 0, 1)[None]
-    taken = F.grid_sample(images, grid[None, None], mode="bicubic", padding_mode="border", align_corners=False)
-    return taken[0, :, 0].T.numpy()
+def maps_of(values: np.ndarray) -> Tensor:
+    """(H, W, C) as (1, C, H, W)."""
+    return torch.from_numpy(values).permute(2, 0, 1)[None].float()
+
+
+def moved_by(pixels: Tensor, flow: Tensor, margin: int = 0) -> Tensor:
+    """The pixels (1, C, H, W), at each place but those of a margin, plus `flow` [px]."""
+    height, width = pixels.shape[-2:]
+    rows, columns = (torch.arange(margin + 0.5, length - margin) for length in (height, width))
+    x, y = (flow[0, 0] + columns) * (2 / width) - 1, (flow[0, 1] + rows[:, None]) * (2 / height) - 1
+    return values_at(pixels, torch.stack([x, y], 2)[None], "bicubic")
+
+
+def values_at(maps: Tensor, grid: Tensor, mode: str) -> Tensor:
+    """Maps (1, C, H, W) where a grid (1, h, w, 2) says; beyond the border its values go on."""
+    return F.grid_sample(maps, grid, mode=mode, padding_mode="border", align_corners=False)
 
 
 def without_small(vectors: np.ndarray, threshold: float) -> np.ndarray:

@@ -177,7 +177,7 @@ def test_only_photos_and_cameras_come_in_as_files(app_url: str):
     config = httpx.get(f"{app_url}/config").json()
     kinds = {item["id"]: (item["type"], item["props"].get("elem_id")) for item in config["components"]}
     inputs = {kinds[i] for event in config["dependencies"] if event["backend_fn"] for i in event["inputs"]}
-    files = {name for kind, name in inputs if kind not in ("radio", "slider", "number", "checkbox", "api")}
+    files = {name for kind, name in inputs if kind not in ("radio", "slider", "number", "checkbox", "api", "state")}
     assert files == {"photo", "own-reference", "camera"}
     assert {event["api_name"] for event in config["dependencies"] if event["api_visibility"] == "public"} == {
         "edit", "sequence", "grid", "references"

@@ -66,6 +66,7 @@ def test_latency_prints_the_ratios(latency, capsys, tmp_path: Path) -> None:
         "slider step": 0.08,
         "new photo": 0.6,
         "live frame": 0.35,
+        "live frame, followed": 0.35,
     }.items():
         pattern = rf"^{name}: \d+\.\d{{3}} of StarGAN's time \(budget {budget}: \w+\)"
         assert re.search(pattern, output, re.MULTILINE), name

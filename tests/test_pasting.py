@@ -35,7 +35,7 @@ def texture() -> Image.Image:
 
 def motion_by(crop: Image.Image, flow: np.ndarray) -> tuple[Image.Image, Motion]:
     """The crop moved by a flow (S, S, 2) in fractions of its side, as the edit and as what an edit is told of it."""
-    moved = sample(np.asarray(crop, np.float32), flow.astype(np.float32) * crop.width)
+    moved = sample(np.asarray(crop, np.float32), flow.astype(np.float32))
     return Image.fromarray(moved.round().clip(0, 255).astype(np.uint8)), Motion(moved, flow.astype(np.float32))
 
 
