@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["ACCELERATE_USE_CPU"] = "true"
@@ -101,6 +102,24 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@pytest.fixture
+def tiny_app(lively_leed: LEED, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The module `app` with a tiny model, in this process; what it keeps is forgotten afterwards."""
+    import app
+
+    def forget() -> None:
+        for name in ("editor", "signer", "gallery_expression", "own_expression", "prepare", "preview", "rest_left"):
+            getattr(app, name).cache_clear()
+
+    lively_leed.save_pretrained(tmp_path / "model")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(app, "MODEL", str(tmp_path / "model"))
+    forget()
+    yield app
+    monkeypatch.undo()
+    forget()
 
 
 @pytest.fixture(scope="session")
