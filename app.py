@@ -8,9 +8,12 @@ certificate that LEED_C2PA_CERTIFICATE and LEED_C2PA_KEY give, if they do (`leed
 
 import base64
 import csv
+import ctypes
 import math
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,6 +57,7 @@ LIVE_INTERVAL = 0.1  # between two pictures that the page sends; what comes whil
 LIVE_VISITORS = 2  # at the same time
 MAX_WAITING = 32  # requests; who comes then is told that the page is busy
 CACHE_SECONDS = 3600  # uploads and results are deleted when they are that old
+TRIM_SECONDS = 10  # after which memory that finished work left is given back
 
 TITLE = """
 # LEED
@@ -323,7 +327,7 @@ def said_to_the_visitor() -> Iterator[None]:
         raise gr.Error(str(error), print_exception=False) from error
     except MemoryError as error:
         raise gr.Error("The demo is short of memory: please try again in a minute.") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # the latter would end the server's thread
         raise gr.Error("Something went wrong in the demo, not in your picture: please try again.") from error
 
 
@@ -876,9 +880,19 @@ THEME = gr.themes.Soft(
 )
 
 
-def launch(**options) -> None:
+def give_back_memory() -> None:
+    """Gives what finished work left to the system, again and again; glibc keeps up to 300 MiB of it otherwise."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    while trim is not None:
+        time.sleep(TRIM_SECONDS)
+        trim(0)
+
+
+def launch(**options) -> gr.Blocks:
     """Serves the page; `options` are more of those of `gr.Blocks.launch`."""
-    build().queue(max_size=MAX_WAITING).launch(
+    page = build().queue(max_size=MAX_WAITING)
+    threading.Thread(target=give_back_memory, daemon=True).start()
+    page.launch(
         theme=THEME,
         css=CSS,
         js=DIVIDER_KEYS,
@@ -890,6 +904,7 @@ def launch(**options) -> None:
         footer_links=["api"],
         **options,
     )
+    return page
 
 
 if __name__ == "__main__":

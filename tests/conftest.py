@@ -4,9 +4,11 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from types import ModuleType
 
@@ -120,6 +122,28 @@ def tiny_app(lively_leed: LEED, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     yield app
     monkeypatch.undo()
     forget()
+
+
+@pytest.fixture
+def slow_app(
+    tiny_app: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[ModuleType, str, threading.Event]]:
+    """The demo, served from this process: the module, its address, and the event that its edits wait for."""
+    edit, go_on = tiny_app.edit, threading.Event()
+
+    @wraps(edit)
+    def slow_edit(*arguments) -> tuple[Path, Path]:
+        go_on.wait(10 * 60)
+        return edit(*arguments)
+
+    monkeypatch.setattr(tiny_app, "edit", slow_edit)
+    port = free_port()
+    page = tiny_app.launch(server_port=port, prevent_thread_lock=True, quiet=True)
+    try:
+        yield tiny_app, f"http://127.0.0.1:{port}", go_on
+    finally:
+        go_on.set()
+        page.close(verbose=False)
 
 
 @pytest.fixture(scope="session")

@@ -186,7 +186,7 @@ def test_missing_library_is_said(monkeypatch: pytest.MonkeyPatch, credentials: C
 def test_demo_does_not_start_with_a_wrong_certificate(credentials: Credentials):
     wrong = credentials.environment | {KEY: make_credentials().key}
     ended = subprocess.run(
-        [sys.executable, "app.py"], cwd=ROOT, env=os.environ | wrong, capture_output=True, text=True, timeout=120
+        [sys.executable, "app.py"], cwd=ROOT, env=os.environ | wrong, capture_output=True, text=True
     )
     assert ended.returncode == 1 and "Traceback" not in ended.stderr
     assert f"The certificate in {CERTIFICATE} and the key in {KEY} cannot sign: " in ended.stderr.splitlines()[-1]
