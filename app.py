@@ -2,13 +2,18 @@
 
     python app.py
 
-loads `hub/leed-open`, or the folder or Hub repository that the variable LEED_MODEL names.
+loads `hub/leed-open`, or the folder or Hub repository that the variable LEED_MODEL names. Results are signed with the
+certificate that LEED_C2PA_CERTIFICATE and LEED_C2PA_KEY give, if they do (`leed/signing.py`).
 """
 
 import base64
 import csv
+import ctypes
 import math
 import os
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,19 +41,23 @@ from leed.model import SETTLED
 from leed.provenance import jpeg, save_marked, save_marked_sequence, save_plain
 from leed.runtime import OnnxLEED, load
 from leed.sequence import FPS, sequence
+from leed.signing import CertificateError, Signer
 
 ROOT = Path(__file__).parent
 GALLERY = ROOT / "assets/gallery"
 MODEL = os.environ.get("LEED_MODEL") or str(ROOT / "hub/leed-open")
 
 MAX_ALPHA = 1.5
+OWN = "your reference"  # what the sheet of expressions calls it
 PREVIEW_SIDE = 900  # longest side of the photos on the page; the download has all pixels [px]
-FIRST_PERSON = 4  # of the examples, shown to who comes to the page
+FIRST_PERSON, FIRST_EXPRESSION = 4, "happy"  # of the examples, shown to who comes to the page
 LIVE_PERSON = "comp05"  # of the gallery, whose expressions the live camera takes
 LIVE_SECONDS = 120  # of work for one visitor's camera; then it stops, for the next one's sake
 LIVE_INTERVAL = 0.1  # between two pictures that the page sends; what comes while one is worked on is dropped [s]
 LIVE_VISITORS = 2  # at the same time
+MAX_WAITING = 32  # requests; who comes then is told that the page is busy
 CACHE_SECONDS = 3600  # uploads and results are deleted when they are that old
+TRIM_SECONDS = 10  # after which memory that finished work left is given back
 
 TITLE = """
 # LEED
@@ -58,7 +67,7 @@ comes out with that expression.
 
 CAPTION = (
     "**AI-modified picture:** a model made the expression, not the person. "
-    "Saved files carry a mark that says so (XMP)."
+    "Saved files carry a mark that says so ({marks})."
 )
 
 DOUBTS = {
@@ -87,12 +96,13 @@ CSS = """
 .gradio-container { max-width: 1320px !important; margin: 0 auto !important; }
 :focus-visible { outline: 2px solid var(--primary-600) !important; outline-offset: 2px; }
 #header h1 { font-size: 2rem; margin-bottom: 0.25rem; }
+footer .divider:last-child { display: none !important; }
 #caption * { font-size: 0.875rem; line-height: 1.4; }
 #message { border-left: 4px solid var(--primary-500); padding: 0.5rem 0.75rem; background: var(--primary-50); }
 .dark { --color-accent: var(--primary-400); }
 .dark #message { background: var(--neutral-800); }
 #photo-and-outlines { position: relative; }
-#outlines { position: absolute; inset: 0 0 auto 0; height: 280px; padding: 0; pointer-events: none; z-index: 1; }
+#outlines { position: absolute; inset: 0 0 auto 0; height: 320px; padding: 0; pointer-events: none; z-index: 1; }
 #outlines div, #outlines svg { height: 100%; width: 100%; padding: 0; }
 #outlines rect { fill: none; stroke: white; stroke-width: 2; rx: 2%; vector-effect: non-scaling-stroke; }
 #outlines text { fill: white; font-weight: 600; paint-order: stroke; stroke: #0008; stroke-width: 0.12em; }
@@ -104,6 +114,49 @@ CSS = """
 .faces .caption-label { position: absolute; width: 1px; height: 1px; padding: 0; clip-path: inset(50%); }
 .face img { width: 100%; height: 100%; object-fit: contain; }
 .face label { top: auto; bottom: 0; }
+@media (max-width: 640px) {  /* rows to swipe, so that the result is not far below */
+    .faces .grid-container { grid-template-columns: none; grid-auto-flow: column; grid-auto-columns: 68px;
+        overflow-x: auto; width: 0; min-width: 100%; }
+    #gallery .grid-container { grid-template-rows: repeat(2, 68px); }
+}
+"""
+
+
+DIVIDER_KEYS = """
+() => {
+    // Gradio's divider between before and after follows a mouse or a finger; here it gets the keys of a slider.
+    const steps = {ArrowLeft: -0.05, ArrowDown: -0.05, ArrowRight: 0.05, ArrowUp: 0.05, Home: -1, End: 1}
+    const place = divider => {
+        const frame = divider.parentElement.getBoundingClientRect(), line = divider.getBoundingClientRect()
+        return (line.left + line.width / 2 - frame.left) / frame.width
+    }
+    const say = divider => divider.setAttribute('aria-valuenow', Math.round(100 * place(divider)))
+    const move = (divider, share) => {
+        const frame = divider.parentElement.getBoundingClientRect()
+        const at = {bubbles: true, cancelable: true, view: window, clientX: frame.left + share * frame.width}
+        divider.dispatchEvent(new MouseEvent('mousedown', at))
+        window.dispatchEvent(new MouseEvent('mouseup', at))
+        requestAnimationFrame(() => say(divider))
+    }
+    const equip = divider => {
+        const attributes = {
+            role: 'slider', tabindex: 0, 'aria-label': 'Before and after', 'aria-valuemin': 0, 'aria-valuemax': 100
+        }
+        for (const [name, value] of Object.entries(attributes)) divider.setAttribute(name, value)
+        divider.addEventListener('focus', () => say(divider))
+        divider.addEventListener('keydown', event => {
+            if (!(event.key in steps)) return
+            event.preventDefault()
+            move(divider, Math.min(1, Math.max(0, place(divider) + steps[event.key])))
+        })
+        say(divider)
+        const pictures = divider.parentElement.querySelectorAll('img')
+        pictures.forEach((picture, i) => { picture.alt = ['The photo before the edit', 'The edited photo'][i] })
+    }
+    const look = () => document.querySelectorAll('#comparison [data-testid=slider]:not([tabindex])').forEach(equip)
+    new MutationObserver(look).observe(document.body, {childList: true, subtree: true})
+    look()
+}
 """
 
 
@@ -176,6 +229,12 @@ def editor() -> FaceEditor:
     if isinstance(leed, OnnxLEED):  # what it leaves to PyTorch is small, and only waits for a second thread
         torch.set_num_threads(1)
     return FaceEditor(leed)
+
+
+@cache
+def signer() -> Signer | None:
+    """What signs the results, where a certificate is configured. Raises `CertificateError`."""
+    return Signer.from_environment()
 
 
 @lru_cache(maxsize=512)
@@ -252,18 +311,30 @@ def result_path(name: str) -> Path:
     return folder / name
 
 
+def signed(path: Path) -> Path:
+    """The file, signed if a certificate is configured."""
+    return path if signer() is None else signer().sign_file(path)
+
+
 @contextmanager
 def said_to_the_visitor() -> Iterator[None]:
-    """Hands on what is wrong with a visitor's pictures or choices as one sentence."""
+    """Hands on what is wrong as one sentence: with a visitor's pictures or choices, or here, which is logged too."""
     try:
         yield
+    except gr.Error:
+        raise
     except (PhotoError, NoFaceError) as error:
         raise gr.Error(str(error), print_exception=False) from error
+    except MemoryError as error:
+        raise gr.Error("The demo is short of memory: please try again in a minute.") from error
+    except (Exception, SystemExit) as error:  # the latter would end the server's thread
+        raise gr.Error("Something went wrong in the demo, not in your picture: please try again.") from error
 
 
 # What the page and the API call.
 
 
+@said_to_the_visitor()
 def edit(
     photo: str | None,
     reference: int = 0,
@@ -285,13 +356,13 @@ def edit(
     Returns:
         the edited face and the whole photo with it, as PNG files that are marked as altered
     """
-    with said_to_the_visitor():
-        expression = chosen_expression(reference, own_reference, center_crop)
-        result = prepare(photo, center_crop, int(face)).with_expression(expression)(alpha)
+    expression = chosen_expression(reference, own_reference, center_crop)
+    result = prepare(photo, center_crop, int(face)).with_expression(expression)(alpha)
     edited, whole = result_path("leed-face.png"), result_path("leed-photo.png")
-    return save_marked(result.edited, edited), save_marked(result.photo, whole)
+    return signed(save_marked(result.edited, edited)), signed(save_marked(result.photo, whole))
 
 
+@said_to_the_visitor()
 def make_sequence(
     photo: str | None,
     reference: int = 0,
@@ -311,60 +382,79 @@ def make_sequence(
     Returns:
         the loop as MP4, animated WebP and GIF files that are marked as altered
     """
-    with said_to_the_visitor():
-        expression = chosen_expression(reference, own_reference, center_crop)
-        frames = sequence(prepare(photo, center_crop, int(face)).with_expression(expression), MAX_ALPHA)
+    expression = chosen_expression(reference, own_reference, center_crop)
+    frames = sequence(prepare(photo, center_crop, int(face)).with_expression(expression), MAX_ALPHA)
     mp4, webp, gif = (
-        save_marked_sequence(frames, result_path(f"leed-sequence.{suffix}"), FPS) for suffix in ("mp4", "webp", "gif")
+        signed(save_marked_sequence(frames, result_path(f"leed-sequence.{suffix}"), FPS))
+        for suffix in ("mp4", "webp", "gif")
     )
     return mp4, webp, gif
 
 
-def make_grid(photo: str | None, reference: int = 0, center_crop: bool = False, face: int = 0) -> Path:
+@said_to_the_visitor()
+def make_grid(
+    photo: str | None,
+    reference: int = 0,
+    own_reference: str | None = None,
+    center_crop: bool = False,
+    face: int = 0,
+) -> Path:
     """Gives a face in a photo all expressions of a person of the gallery, each at three strengths.
 
     Args:
         photo: a picture with a face, at most 16 megapixels
         reference: number of a face of the gallery, as /references lists them; its person's expressions are used
+        own_reference: a picture with a face whose expression is added to them
         center_crop: where no face is found, take the centre of the picture for a face
         face: which face of the photo; 0 is the largest
 
     Returns:
         a labelled sheet of all the edited faces, as a PNG file that is marked as altered
     """
-    with said_to_the_visitor():
-        numbers = expressions_of(gallery()[checked(reference)].person)
-        prepared = prepare(photo, center_crop, int(face))
-    picture = grid(prepared, {name: gallery_expression(i) for name, i in numbers.items()})
-    return save_marked(picture, result_path("leed-expressions.png"))
+    expressions = {} if own_reference is None else {OWN: own_expression(own_reference, center_crop)}
+    numbers = expressions_of(gallery()[checked(reference)].person)
+    expressions |= {name: gallery_expression(i) for name, i in numbers.items()}
+    picture = grid(prepare(photo, center_crop, int(face)), expressions)
+    return signed(save_marked(picture, result_path("leed-expressions.png")))
 
 
+def results(
+    photo: str, reference: int, own_reference: str | None, alpha: float, center_crop: bool, face: int
+) -> tuple[tuple[Path, Path], Path, Path]:
+    """The page's pictures, in preview size: the photo before and after, the face before, and after.
+
+    Raises `PhotoError` and `NoFaceError`.
+    """
+    expression = chosen_expression(reference, own_reference, center_crop)
+    prepared = preview(photo, center_crop, face).with_expression(expression)
+    result = prepared(alpha)
+    return (
+        (
+            save_plain(prepared.photo, result_path("photo.jpg")),
+            signed(save_marked(result.photo, result_path("edited.jpg"))),
+        ),
+        save_plain(result.crop, result_path("face.png")),
+        signed(save_marked(result.edited, result_path("leed-face.png"))),
+    )
+
+
+@said_to_the_visitor()
 def show(
     photo: str | None, reference: int, own_reference: str | None, alpha: float, center_crop: bool, face: int
 ) -> tuple:
-    """The page's results, in preview size: comparison, crop, edited face, message, offer of a centre crop."""
+    """The page's results: comparison, crop, edited face, message, offer of a centre crop."""
     if photo is None:
         return None, None, None, gr.Markdown(visible=False), gr.Checkbox(visible=center_crop)
     try:
-        expression = chosen_expression(reference, own_reference, center_crop)
-        prepared = preview(photo, center_crop, face).with_expression(expression)
+        pictures = results(photo, reference, own_reference, alpha, center_crop, face)
     except (PhotoError, NoFaceError) as error:
         offer = center_crop or isinstance(error, NoFaceError)
         return None, None, None, gr.Markdown(str(error), visible=True), gr.Checkbox(visible=offer)
-    result = prepared(alpha)
-    comparison = (
-        save_plain(prepared.photo, result_path("photo.jpg")),
-        save_marked(result.photo, result_path("edited.jpg")),
-    )
-    crop, edited = (
-        save_plain(result.crop, result_path("face.png")),
-        save_marked(result.edited, result_path("leed-face.png")),
-    )
     doubts = [DOUBTS["photo"]] if rest_left(photo, center_crop, face) else []
     if own_reference is not None and rest_left(own_reference, center_crop):
         doubts.append(DOUBTS["reference"])
     message = gr.Markdown("\n\n".join(doubts), visible=bool(doubts))
-    return comparison, crop, edited, message, gr.Checkbox(visible=center_crop)
+    return *pictures, message, gr.Checkbox(visible=center_crop)
 
 
 @lru_cache(maxsize=64)
@@ -374,15 +464,15 @@ def rest_left(path: str, center_crop: bool, face: int = 0) -> bool:
     return float(editor().leed.neutrality(crop)) < SETTLED
 
 
+@said_to_the_visitor()
 def live(frame: bytes | None, expression: str, alpha: float, last: Track | None) -> tuple[bytes | None, Track | None]:
     """A camera's picture with an expression on its largest face, and where that is; `last`: where it was before."""
     if frame is None:
         return None, None
     number = expressions_of(LIVE_PERSON)[expression.lower()]
-    with said_to_the_visitor():
-        photo = open_photo(BytesIO(frame))
-    picture, track = edit_frame(editor(), photo, gallery_expression(number), alpha, last)
-    return jpeg(picture, marked=track is not None), track
+    picture, track = edit_frame(editor(), open_photo(BytesIO(frame)), gallery_expression(number), alpha, last)
+    data = jpeg(picture, marked=track is not None)
+    return signer().sign(data, ".jpg") if track is not None and signer() is not None else data, track
 
 
 def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
@@ -393,6 +483,7 @@ def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
         return (1, 1), []
 
 
+@said_to_the_visitor()
 def offer_faces(photo: str | None) -> tuple[gr.Radio, int, str]:
     """For a new photo: the choice among its faces, if there are several; the largest; its faces outlined."""
     size, faces = faces_of(photo)
@@ -400,11 +491,13 @@ def offer_faces(photo: str | None) -> tuple[gr.Radio, int, str]:
     return gr.Radio(names, value=0, visible=len(faces) > 1), 0, outlines(size, faces, 0)
 
 
+@said_to_the_visitor()
 def outline_face(photo: str | None, face: int) -> str:
     """The faces of a photo outlined, `face` as the chosen one."""
     return outlines(*faces_of(photo), face)
 
 
+@said_to_the_visitor()
 def click_face(photo: str | None, event: gr.SelectData) -> tuple[int, int]:
     """The face whose middle is nearest to a click on the photo, for the radio buttons and for the editor."""
     _, faces = faces_of(photo)
@@ -454,10 +547,21 @@ def thumbnails(expression: str) -> list[tuple[Path, str]]:
     return [(item.path, item.caption) for item in gallery() if item.expression == expression.lower()]
 
 
+def first_of(expression: str) -> int:
+    """The number of the first face of the gallery that shows an expression."""
+    return [item.expression for item in gallery()].index(expression.lower())
+
+
 def pick(expression: str, event: gr.SelectData) -> tuple[int, None]:
     """The number of the thumbnail that was clicked, and no reference of one's own any more."""
-    first = [item.expression for item in gallery()].index(expression.lower())
-    return first + event.index, None
+    return first_of(expression) + event.index, None
+
+
+def thumbnails_with_choice(expression: str, reference: int, own_reference: str | None) -> gr.Gallery:
+    """The faces that show an expression; the chosen one is framed if it is among them."""
+    faces, place = thumbnails(expression), reference - first_of(expression)
+    chosen = own_reference is None and 0 <= place < len(faces)
+    return gr.Gallery(faces, selected_index=place if chosen else None)
 
 
 # The page.
@@ -492,7 +596,10 @@ def sequence_tab(choice: list[gr.components.Component]) -> None:
 
 def grid_tab(choice: list[gr.components.Component]) -> None:
     """A sheet of all expressions, which is removed when another photo or person is chosen."""
-    gr.Markdown("Every expression of the chosen reference person, at three strengths each.")
+    gr.Markdown(
+        "Every expression of the gallery's person that is chosen, at three strengths each; "
+        "above them that of your own reference, if you gave one."
+    )
     make = gr.Button("Make the sheet", variant="primary", elem_id="make-grid")
     sheet = gr.Image(
         label="All expressions",
@@ -590,22 +697,24 @@ def hide_when_outdated(choice: list[gr.components.Component], results: list[gr.b
     )
 
 
-def photo_tab(page: gr.Blocks) -> None:
-    """A photo, a reference, and what comes out of them."""
-    first_happy = [item.expression for item in gallery()].index("happy")
+def photo_tab() -> None:
+    """A photo, a reference, and what comes out of them; from the start, the result of an example."""
+    first_person, first_reference = str(portraits()[FIRST_PERSON][0]), first_of(FIRST_EXPRESSION)
+    before_and_after, *faces_before_and_after = results(first_person, first_reference, None, 1.0, False, 0)
     with gr.Row():
         with gr.Column(min_width=300):
             gr.Markdown("### 1. Photo")
             with gr.Column(min_width=0, elem_id="photo-and-outlines"):
                 photo = Photo(
+                    first_person,
                     label="Photo with a face",
                     sources=["upload", "webcam", "clipboard"],
-                    height=320,
+                    height=360,
                     elem_id="photo",
                     alt_text="The photo to edit",
                     placeholder="Drop a photo here, click to choose one, or use the camera or the clipboard below",
                 )
-                outline = gr.HTML(elem_id="outlines")
+                outline = gr.HTML(outlines(*found(first_person), 0), elem_id="outlines")
             which_face = gr.Radio(
                 [("1, the largest", 0)],
                 value=0,
@@ -637,19 +746,18 @@ def photo_tab(page: gr.Blocks) -> None:
         with gr.Column(min_width=300):
             gr.Markdown("### 2. Expression")
             expression = gr.Radio(
-                [name.capitalize() for name in EXPRESSIONS],
-                value="Happy",
+                [name.capitalize() for name in EXPRESSIONS if name != "neutral"],
+                value=FIRST_EXPRESSION.capitalize(),
                 label="Expression",
                 info="Which faces to choose from.",
                 elem_id="expression",
             )
             gr.Markdown("Click the face whose expression you want; each person shows it in several strengths.")
             faces = gr.Gallery(
-                thumbnails("happy"),
+                thumbnails(FIRST_EXPRESSION),
                 label="Reference faces",
                 show_label=False,
                 columns=5,
-                height=330,
                 allow_preview=False,
                 selected_index=0,
                 object_fit="cover",
@@ -657,7 +765,7 @@ def photo_tab(page: gr.Blocks) -> None:
                 elem_id="gallery",
                 elem_classes="faces",
             )
-            reference = gr.Number(first_happy, precision=0, label="reference", visible="hidden")
+            reference = gr.Number(first_reference, precision=0, label="reference", visible="hidden")
             with gr.Accordion("Or a reference of your own", open=False):
                 own_reference = Photo(
                     label="Photo of a face with the expression",
@@ -668,18 +776,22 @@ def photo_tab(page: gr.Blocks) -> None:
                 )
         with gr.Column(min_width=300):
             gr.Markdown("### 3. Result")
-            gr.Markdown(CAPTION, elem_id="caption")
+            gr.Markdown(CAPTION.format(marks="XMP" if signer() is None else "XMP, signed C2PA"), elem_id="caption")
             with gr.Tabs():
                 with gr.Tab("Picture"):
                     alpha = strength("alpha")
                     comparison = gr.ImageSlider(
+                        before_and_after,
                         label="Before and after: drag the divider",
                         slider_position=20,
                         buttons=["fullscreen"],
                         elem_id="comparison",
                     )
+                    save = gr.Button("Download photo (PNG)", variant="primary", elem_id="save")
+                    file = gr.DownloadButton(visible="hidden", elem_id="file")
                     with gr.Row():
                         crop = gr.Image(
+                            faces_before_and_after[0],
                             label="Face",
                             min_width=120,
                             height=180,
@@ -689,6 +801,7 @@ def photo_tab(page: gr.Blocks) -> None:
                             alt_text="The aligned face before the edit",
                         )
                         edited = gr.Image(
+                            faces_before_and_after[1],
                             label="Edited face",
                             min_width=120,
                             height=180,
@@ -697,21 +810,26 @@ def photo_tab(page: gr.Blocks) -> None:
                             elem_classes="face",
                             alt_text="The aligned face with the chosen expression",
                         )
-                    save = gr.Button("Download photo (PNG)", variant="primary", elem_id="save")
-                    file = gr.DownloadButton(visible="hidden", elem_id="file")
+                    choice = [photo, reference, own_reference, alpha, center_crop, face]
+                    save.click(edit, choice, [edited, file], concurrency_id="model", api_name="edit").success(
+                        None, js="() => document.querySelector('#file').click()"
+                    )
+                choice_at_any_strength = [photo, reference, own_reference, center_crop, face]
                 with gr.Tab("Sequence"):
-                    sequence_tab([photo, reference, own_reference, center_crop, face])
+                    sequence_tab(choice_at_any_strength)
                 with gr.Tab("All expressions"):
-                    grid_tab([photo, reference, center_crop, face])
+                    grid_tab(choice_at_any_strength)
 
-    choice = [photo, reference, own_reference, alpha, center_crop, face]
-    page.load(lambda: portraits()[FIRST_PERSON][0], None, photo, api_visibility="private")
-    expression.change(
-        lambda name: gr.Gallery(thumbnails(name), selected_index=None), expression, faces, api_visibility="private"
-    )
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
     people.select(person, None, photo, api_visibility="private")
     faces.select(pick, expression, [reference, own_reference], api_visibility="private")
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    gr.on(
+        [expression.change, own_reference.input],
+        thumbnails_with_choice,
+        [expression, reference, own_reference],
+        faces,
+        **quiet,
+    )
     photo.select(click_face, photo, [which_face, face], **quiet)
     which_face.input(int, which_face, face, **quiet)
     face.change(outline_face, [photo, face], outline, **quiet)
@@ -725,9 +843,6 @@ def photo_tab(page: gr.Blocks) -> None:
     }
     photo.change(offer_faces, photo, [which_face, face, outline], **quiet).then(**draw)
     gr.on([item.change for item in choice if item is not photo], **draw)
-    save.click(edit, choice, [edited, file], concurrency_id="model", api_name="edit").success(
-        None, js="() => document.querySelector('#file').click()"
-    )
 
 
 def build() -> gr.Blocks:
@@ -735,7 +850,7 @@ def build() -> gr.Blocks:
         gr.Markdown(TITLE, elem_id="header")
         with gr.Tabs():
             with gr.Tab("Photo"):
-                photo_tab(page)
+                photo_tab()
             with gr.Tab("Live camera"):
                 live_tab()
         size = editor().leed.config.image_size
@@ -765,14 +880,37 @@ THEME = gr.themes.Soft(
     block_info_text_color="*neutral_500",
 )
 
-if __name__ == "__main__":
-    build().queue(max_size=32).launch(
+
+def give_back_memory() -> None:
+    """Gives what finished work left to the system, again and again; glibc keeps up to 300 MiB of it otherwise."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    while trim is not None:
+        time.sleep(TRIM_SECONDS)
+        trim(0)
+
+
+def launch(**options) -> gr.Blocks:
+    """Serves the page; `options` are more of those of `gr.Blocks.launch`."""
+    page = build().queue(max_size=MAX_WAITING)
+    threading.Thread(target=give_back_memory, daemon=True).start()
+    page.launch(
         theme=THEME,
         css=CSS,
+        js=DIVIDER_KEYS,
         max_file_size="10mb",
         allowed_paths=[],
         strict_cors=True,
         enable_monitoring=False,  # at /monitoring, open to all otherwise
         run_history=False,  # a visitor's pictures would stay in the browser
         footer_links=["api"],
+        **options,
     )
+    return page
+
+
+if __name__ == "__main__":
+    try:
+        signer()
+    except CertificateError as error:
+        sys.exit(str(error))
+    launch()

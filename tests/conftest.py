@@ -4,12 +4,14 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["ACCELERATE_USE_CPU"] = "true"
@@ -104,6 +106,46 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@pytest.fixture
+def tiny_app(lively_leed: LEED, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The module `app` with a tiny model, in this process; what it keeps is forgotten afterwards."""
+    import app
+
+    def forget() -> None:
+        for name in ("editor", "signer", "gallery_expression", "own_expression", "prepare", "preview", "rest_left"):
+            getattr(app, name).cache_clear()
+
+    lively_leed.save_pretrained(tmp_path / "model")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(app, "MODEL", str(tmp_path / "model"))
+    forget()
+    yield app
+    monkeypatch.undo()
+    forget()
+
+
+@pytest.fixture
+def slow_app(
+    tiny_app: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[ModuleType, str, threading.Event]]:
+    """The demo, served from this process: the module, its address, and the event that its edits wait for."""
+    edit, go_on = tiny_app.edit, threading.Event()
+
+    @wraps(edit)
+    def slow_edit(*arguments) -> tuple[Path, Path]:
+        go_on.wait(10 * 60)
+        return edit(*arguments)
+
+    monkeypatch.setattr(tiny_app, "edit", slow_edit)
+    port = free_port()
+    page = tiny_app.launch(server_port=port, prevent_thread_lock=True, quiet=True)
+    try:
+        yield tiny_app, f"http://127.0.0.1:{port}", go_on
+    finally:
+        go_on.set()
+        page.close(verbose=False)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from leed.grid import CAPTION, GAP, TILE
 from leed.provenance import is_marked
 
 ROOT = Path(__file__).parent.parent
@@ -85,6 +86,11 @@ def test_grid_is_one_marked_sheet(client: Client):
     ]
     assert all(is_marked(sheet) and sheet.suffix == ".png" for sheet in sheets)
     assert (pixels(sheets[0]) == pixels(sheets[1])).all() and (pixels(sheets[0]) != pixels(sheets[2])).any()
+    default = client.predict(photo=handle_file(PORTRAIT), api_name="/grid")
+    own = client.predict(photo=handle_file(PORTRAIT), own_reference=handle_file(ANGRY), api_name="/grid")
+    row = TILE + CAPTION  # the second of the sheet is the own reference's, those below are the same as without it
+    assert (pixels(own)[: GAP + row] == pixels(sheets[0])[: GAP + row]).all()
+    assert (pixels(own)[GAP + 2 * row :] == pixels(default)[GAP + row :]).all()
     with pytest.raises(AppError, match=r"reference must be in \[0, 219\], got -1"):
         client.predict(photo=handle_file(PORTRAIT), reference=-1, api_name="/grid")
 
@@ -179,9 +185,8 @@ def test_only_photos_and_cameras_come_in_as_files(app_url: str):
     inputs = {kinds[i] for event in config["dependencies"] if event["backend_fn"] for i in event["inputs"]}
     files = {name for kind, name in inputs if kind not in ("radio", "slider", "number", "checkbox", "api", "state")}
     assert files == {"photo", "own-reference", "camera"}
-    assert {event["api_name"] for event in config["dependencies"] if event["api_visibility"] == "public"} == {
-        "edit", "sequence", "grid", "references"
-    }  # fmt: skip
+    public = [event["api_name"] for event in config["dependencies"] if event["api_visibility"] == "public"]
+    assert public == ["edit", "sequence", "grid", "references"]  # as the documentation lists them
 
 
 def test_a_camera_hands_over_pictures_not_paths():
@@ -205,3 +210,59 @@ def test_a_doubtful_photo_or_reference_is_said(monkeypatch: pytest.MonkeyPatch):
     *_, message, _ = app.show(portrait, 0, None, 1.0, False, 0)
     assert message.visible and app.DOUBTS["reference"] not in message.value
     app.rest_left.cache_clear()
+
+
+class Visitor:
+    """Asks by HTTP for edits of a photo."""
+
+    def __init__(self, url: str) -> None:
+        self.client = httpx.Client(base_url=f"{url}/gradio_api", timeout=120)
+        (path,) = self.client.post("/upload", files={"files": ("photo.jpg", PORTRAIT.read_bytes())}).json()
+        self.request = {"photo": {"path": path, "meta": {"_type": "gradio.FileData"}}}
+
+    def ask(self) -> httpx.Response:
+        return self.client.post("/call/v2/edit", json=self.request)
+
+    def outcome(self, asked: httpx.Response) -> str:
+        """The events that follow, which end when the edit does."""
+        return self.client.get(f"/call/v2/edit/{asked.json()['event_id']}").text
+
+
+def test_who_finds_the_queue_full_is_told_at_once_and_nobody_waits_for_nothing(slow_app):
+    app, url, go_on = slow_app
+    visitor = Visitor(url)
+    asked = [visitor.ask() for _ in range(app.MAX_WAITING + 8)]
+    kept = [response for response in asked if response.status_code == 200]
+    refused = [response for response in asked if response.status_code != 200]
+    assert app.MAX_WAITING <= len(kept) <= app.MAX_WAITING + 1  # one of them is being worked on
+    assert {response.status_code for response in refused} == {503}
+    assert all("Queue is full" in response.json()["detail"] for response in refused)
+    assert httpx.get(url, timeout=30).status_code == 200
+    go_on.set()
+    assert all("event: complete" in visitor.outcome(response) for response in kept)
+    assert "event: complete" in visitor.outcome(visitor.ask())
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (MemoryError(), "The demo is short of memory: please try again in a minute."),
+        (RuntimeError("no names of files, please"), "Something went wrong in the demo, not in your picture"),
+        (SystemExit(1), "Something went wrong in the demo, not in your picture"),
+    ],
+)
+def test_what_goes_wrong_in_the_demo_is_one_sentence_and_the_page_lives_on(
+    slow_app, monkeypatch: pytest.MonkeyPatch, error: BaseException, sentence: str
+):
+    app, url, go_on = slow_app
+    go_on.set()
+    visitor = Visitor(url)
+
+    def fail(*_) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(app, "prepare", fail)
+        outcome = visitor.outcome(visitor.ask())
+    assert "event: error" in outcome and sentence in outcome and "no names" not in outcome
+    assert "event: complete" in visitor.outcome(visitor.ask())

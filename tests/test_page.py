@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -115,6 +116,21 @@ def test_upload_choose_drag_and_download(page: "sync_api.Page", tmp_path: Path):
         assert (np.asarray(saved) != np.asarray(portrait)).any()
 
 
+def test_divider_moves_by_keyboard(page: "sync_api.Page"):
+    divider = page.get_by_role("slider", name="Before and after")
+    divider.focus()
+    places = [float(divider.get_attribute("aria-valuenow"))]
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "End", "Home"):
+        divider.press(key)
+        page.wait_for_function(  # said in the next frame
+            "before => document.activeElement.getAttribute('aria-valuenow') != before", arg=f"{places[-1]:.0f}"
+        )
+        places.append(float(divider.get_attribute("aria-valuenow")))
+    assert [round(place) for place in places] == [20, 25, 30, 25, 100, 0]
+    hidden = page.get_by_alt_text("The edited photo").evaluate("picture => picture.style.clipPath")
+    assert float(hidden.split()[-1].removesuffix("%)")) < 0.1  # of its left side: the divider is there
+
+
 def test_example_people_can_be_chosen(page: "sync_api.Page"):
     changes = Changes(page)
     page.click("#people button >> nth=8")
@@ -188,12 +204,16 @@ def test_no_face_is_said_and_the_centre_can_be_used(page: "sync_api.Page", tmp_p
 
 def test_own_reference(page: "sync_api.Page"):
     changes = Changes(page)
+    framed = page.locator("#gallery .selected")
+    assert framed.count() == 1
     page.click("text=Or a reference of your own")
     page.set_input_files("#own-reference input[type=file]", PORTRAIT)
     changes.wait()
+    framed.wait_for(state="detached")
     changes = Changes(page)
     page.click("#gallery button >> nth=3")  # takes its place
     changes.wait()
+    framed.wait_for()
     page.wait_for_selector("#own-reference img", state="detached")
 
 
@@ -243,9 +263,14 @@ def test_keyboard_reaches_every_control_in_the_order_of_the_page(page: "sync_api
     reached = []
     while (name := next_by_keyboard(page)) is not None:
         reached.append(name)
-    order = ["Photo", "Live camera", "Upload file", "example person 1", "Neutral", "Picture", "Download photo (PNG)"]
+    order = ["Photo", "Live camera", "Upload file", "example person 1", "Happy", "Picture", "Download photo (PNG)"]
     assert [name for name in reached if name in order] == order
-    for name in ("Happy", "All expressions", "range slider for Strength (alpha)", "Or a reference of your own"):
+    for name in (
+        "Before and after",
+        "All expressions",
+        "range slider for Strength (alpha)",
+        "Or a reference of your own",
+    ):
         assert name in reached
     assert not any(page.locator(hidden).is_visible() for hidden in ("#file", "#which-face"))
 
@@ -263,6 +288,24 @@ def next_by_keyboard(page: "sync_api.Page") -> str | None:
             return name.trim().split('\\n')[0]
         }"""
     )
+
+
+def test_who_finds_the_queue_full_sees_the_example_and_is_told(browser: "sync_api.Browser", slow_app):
+    app, url, _ = slow_app
+    visitor = httpx.Client(base_url=f"{url}/gradio_api", timeout=SECONDS)
+    (path,) = visitor.post("/upload", files={"files": ("photo.jpg", PORTRAIT.read_bytes())}).json()
+    photo = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    for _ in range(app.MAX_WAITING + 2):
+        visitor.post("/call/v2/edit", json={"photo": photo})
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.set_default_timeout(SECONDS * 1000)
+        page.goto(url)
+        page.wait_for_selector("#edited img", state="attached")  # part of the page
+        page.get_by_role("tab", name="Sequence").click()
+        page.click("#make-sequence")
+        page.get_by_test_id("toast-body").get_by_text("currently busy").wait_for()
+        page.wait_for_selector("#make-sequence:enabled:has-text('Make the sequence')")
 
 
 @pytest.mark.parametrize("tab", ["Photo", "Live camera"])
