@@ -1,10 +1,14 @@
 """The demo as a program: started as a visitor would meet it, driven by Gradio's client."""
 
 import base64
+import platform
+import threading
+import time
 from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 from gradio.data_classes import ImageData
 from gradio_client import Client, handle_file
@@ -266,3 +270,22 @@ def test_what_goes_wrong_in_the_demo_is_one_sentence_and_the_page_lives_on(
         outcome = visitor.outcome(visitor.ask())
     assert "event: error" in outcome and sentence in outcome and "no names" not in outcome
     assert "event: complete" in visitor.outcome(visitor.ask())
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators give memory back by themselves")
+def test_memory_of_finished_work_is_given_back(monkeypatch: pytest.MonkeyPatch):
+    """Many small pieces are freed, between some that stay, so that the allocator keeps them."""
+    import app
+
+    process, mib = psutil.Process(), 2**20
+    monkeypatch.setattr(app, "TRIM_SECONDS", 0.2)
+    start = process.memory_info().rss
+    pieces = [b"x" * 2**16 for _ in range(4096)]
+    stay = pieces[::64]
+    del pieces
+    assert process.memory_info().rss - start > 200 * mib
+    threading.Thread(target=app.give_back_memory, daemon=True).start()
+    deadline = time.monotonic() + 30
+    while process.memory_info().rss - start > 50 * mib and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert process.memory_info().rss - start < 50 * mib and len(stay) == 64
