@@ -157,7 +157,7 @@ class FaceDataset(torch.utils.data.Dataset):
     pictures are decoded as they are asked for.
 
     `expressions` int64 (N,), `person_ids` int64 (N,) into the sorted names `persons`, `yaws` float32 (N,),
-    `action_units` float32 (N, 17), zeros where unknown, `has_neutral`, `has_view` and `has_action_units` bool (N,) are
+    `action_units` float32 (N, 17), NaN where unknown, `has_neutral`, `has_view` and `has_action_units` bool (N,) are
     there in both cases.
     """
 
@@ -255,11 +255,12 @@ class FaceDataset(torch.utils.data.Dataset):
 
 
 def _action_units(rows: Iterable[Sequence[float] | None]) -> tuple[Tensor, Tensor]:
-    """Float32 (N, 17), zeros where unknown, and where they are known, bool (N,)."""
+    """Float32 (N, 17), NaN where unknown, and where they are known, bool (N,)."""
     rows = list(rows)
     if wrong := {len(row) for row in rows if row is not None} - {len(ACTION_UNITS)}:
         raise ValueError(f"action_units must be {len(ACTION_UNITS)} numbers or None, got rows of {sorted(wrong)}")
-    units = torch.tensor([[0.0] * len(ACTION_UNITS) if row is None else row for row in rows], dtype=torch.float32)
+    unknown = [torch.nan] * len(ACTION_UNITS)
+    units = torch.tensor([unknown if row is None else row for row in rows], dtype=torch.float32)
     return units.reshape(-1, len(ACTION_UNITS)), torch.tensor([row is not None for row in rows], dtype=torch.bool)
 
 
