@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from leed.features import load_lite0
 from leed.images import denormalize
 
-EXTRACTORS = ("inception", "efficientnet-lite0")
+OTHER = "efficientnet-lite0"
+EXTRACTORS = ("inception", OTHER)
 LITE0_SIDE = 224  # of the pictures that EfficientNet-Lite0 was trained on
 
 
@@ -55,14 +56,13 @@ def load_extractor(name: str) -> nn.Module:
     """
     if name not in (*EXTRACTORS, "auto"):
         raise ValueError(f"extractor must be one of {(*EXTRACTORS, 'auto')}, got {name!r}")
-    if name != "efficientnet-lite0":
+    if name != OTHER:
         try:
             return _frozen(InceptionPooled())
         except (OSError, ModuleNotFoundError) as error:
             if name == "inception":
-                raise type(error)(
-                    f"{error}; its weights come from the network: give --extractor efficientnet-lite0 without one"
-                ) from error
+                kind = ModuleNotFoundError if isinstance(error, ModuleNotFoundError) else OSError
+                raise kind(f"{error}; Inception's weights are fetched: without, give --extractor {OTHER}") from error
             print(f"features of EfficientNet-Lite0 stand for Inception's, which cannot be had here: {error}")
     return _frozen(Lite0Pooled())
 

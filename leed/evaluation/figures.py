@@ -24,7 +24,7 @@ from leed.readers import guess_reader, image_files
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 PROFILE = 30.0  # degrees from which a face counts as turned to the side
 FRONTAL = 12.0
-MARGIN, TITLE_HEIGHT, FONT_SIZE = 150, 20, 13  # room for titles at the left and above [px]
+MARGIN, TITLE_HEIGHT, FONT_SIZE = 170, 20, 13  # room for titles at the left and above [px]
 GALLERY = Path(__file__).parents[2] / "assets" / "gallery"
 
 Face = Tensor | None
@@ -135,7 +135,7 @@ def imperfect_neutrals(leed: LEED, edits: Edits | TrueEdits, count: int = 6) -> 
         spoilt = dict.fromkeys(SIDES, share)
         for name in SIDES:
             neutral = torch.lerp(learned[name], pictures[name], share)
-            faces[f"neutral of {name}, {share:.0%}"] = list(neutral)
+            faces[f"{name} neutral, {share:.0%}"] = list(neutral)
         prepared, _ = ruler.prepare(leed, request.image, request.reference, {}, "learned", spoilt)
         faces[f"edit, {share:.0%} spoilt"] = list(prepared(1.0))
     return panel(faces)

@@ -1,7 +1,7 @@
 """Makes the paper's Tables 1 and 2 and Figures 2 to 8, and a page with them, from published weights.
 
     python -m leed.evaluation.paper --leed hub/leed-open --stargan RUN/stargan --ganimation RUN/ganimation \\
-        --data_dir ../shared/data/openfaces --output_dir paper
+        --data_dir ../shared/data/openfaces --output_dir outputs/paper
 
 `accelerate launch -m leed.evaluation.paper ...` spreads the work over processes. What is done is kept in
 <output_dir>/cache: the same command goes on where it was stopped, and other settings reuse what they share. A method
@@ -176,15 +176,11 @@ def lacking(experiment: Experiment) -> dict[str, str]:
     return found
 
 
-def make_tables(experiment: Experiment, parts: list[str], extractor: str, absent: dict[str, str]) -> list[Table]:
-    """The wanted tables; empty on all processes but the first."""
-    tables = []
-    if "table1" in parts or "table2" in parts:
-        with experiment.state.main_process_first():  # one process downloads weights
-            network = load_extractor(extractor).to(experiment.state.device)
-        batch_size = experiment.options.batch_size
-        measuring = Measuring(network, experiment.cache, experiment.state, experiment.fingerprint, batch_size)
-        tables += [make(experiment, measuring) for name, make in TABLES.items() if name in parts]
+def make_tables(
+    experiment: Experiment, parts: list[str], measuring: Measuring | None, absent: dict[str, str]
+) -> list[Table]:
+    """The wanted tables; empty on all processes but the first. Tables 1 and 2 need `measuring`."""
+    tables = [make(experiment, measuring) for name, make in TABLES.items() if name in parts]
     if "figure6" in parts and "spoilt" not in absent:
         tables.append(spoilt_table(experiment))
     return [table for table in tables if table is not None]
@@ -234,11 +230,16 @@ def main(arguments: list[str] | None = None) -> None:
     state = processes()
     try:
         experiment = prepare(options, state)
-    except ValueError as error:
+        measuring = None
+        if {"table1", "table2"} & set(options.parts):
+            with state.main_process_first():  # one process downloads weights
+                extractor = load_extractor(options.extractor).to(state.device)
+            measuring = Measuring(extractor, experiment.cache, state, experiment.fingerprint, options.batch_size)
+    except (ValueError, OSError, ModuleNotFoundError) as error:
         raise SystemExit(f"leed.evaluation.paper: {error}") from error
     Path(options.output_dir).mkdir(parents=True, exist_ok=True)
     absent = lacking(experiment)
-    tables = make_tables(experiment, options.parts, options.extractor, absent)
+    tables = make_tables(experiment, options.parts, measuring, absent)
     found = measure_clusters(experiment) if "figure4" in options.parts and "figure4" not in absent else {}
     if not state.is_main_process:
         return
