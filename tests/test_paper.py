@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from accelerate import debug_launcher
+from accelerate import PartialState, debug_launcher
 from PIL import Image
 from test_evaluation import write_triples
 from torch import nn
@@ -222,6 +222,7 @@ def test_three_methods(
 def test_two_processes_find_the_same(cfeed: Path, models: dict[str, str], tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(cache, "SHARD", 5)
     one, two = (arguments(models, cfeed, tmp_path / name, "--parts", "table1", "table2") for name in ("one", "two"))
+    PartialState._reset_state()  # else they inherit that of this process, which is alone
     debug_launcher(paper.main, (two,), num_processes=2)
     paper.main(one)
     found, expected = (tables(tmp_path / name) for name in ("two", "one"))

@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from accelerate import debug_launcher
+from accelerate import PartialState, debug_launcher
 
 from leed.config import TINY, replace
 from leed.evaluation import cache, clusters, fidelity, observed, paper
@@ -224,6 +224,7 @@ def shared_work(folder: Path) -> None:
 
 
 def test_processes_share_the_work(tmp_path: Path) -> None:
+    PartialState._reset_state()  # else they inherit that of this process, which is alone
     debug_launcher(shared_work, (tmp_path,), num_processes=2)
 
 
