@@ -171,7 +171,7 @@ def step_graph(leed: LEED, name: str) -> bytes:
             external_data=False,
             verbose=False,
         )
-        return halved(onnx.load(path)).SerializeToString()
+        return halved(without_notes(onnx.load(path))).SerializeToString()
 
 
 class Step(nn.Module):
@@ -183,6 +183,15 @@ class Step(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor | Moved:
         return getattr(self.leed, self.name)(*inputs)
+
+
+def without_notes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph without the exporter's notes, which name the lines and folders of the machine that it ran on."""
+    graph = model.graph
+    for noted in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
+        noted.ClearField("metadata_props")
+        noted.ClearField("doc_string")
+    return model
 
 
 def halved(model: onnx.ModelProto) -> onnx.ModelProto:

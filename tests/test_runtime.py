@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from conftest import VARIANTS
+from conftest import ROOT, VARIANTS
 from PIL import Image
 
 from leed import LEED
@@ -88,6 +88,12 @@ def test_graphs_are_as_small_as_the_weights(folder: Path) -> None:
     model = onnx.load(folder / FOLDER / "render.onnx")
     large = [item for item in model.graph.initializer if np.prod(item.dims) >= 4096]
     assert large and all(item.data_type == onnx.TensorProto.FLOAT16 for item in large)
+
+
+def test_graphs_name_no_folder_of_the_machine(folder: Path) -> None:
+    for graph in (folder / FOLDER).glob("*.onnx"):
+        content = graph.read_bytes()
+        assert str(ROOT).encode() not in content and b"stack_trace" not in content and b"site-packages" not in content
 
 
 def test_the_fastest_engine_is_chosen(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
