@@ -200,7 +200,7 @@ def test_every_result_of_the_demo_is_signed(
     monkeypatch.setattr(app, "signer", lambda: signer)
     (_, shown), _, face = app.results(photo, 0, None, 1.0, False, 0)
     frame = tmp_path / "frame.jpg"
-    frame.write_bytes(app.live(PORTRAIT.read_bytes(), "Happy", 1.0))
+    frame.write_bytes(app.live(PORTRAIT.read_bytes(), "Happy", 1.0, None)[0])
     files = [*app.edit(photo), *app.make_sequence(photo), app.make_grid(photo), shown, face, frame]
     assert len(files) == 9
     for path in files:
