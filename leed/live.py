@@ -30,7 +30,7 @@ def edit_frame(
     with a caption that says so, and None.
     """
     frame = frame.copy()
-    frame.thumbnail((MAX_SIDE, MAX_SIDE), reducing_gap=2.0)
+    frame.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
     follow = last is not None and last.size == frame.size and last.followed < SEARCH_EVERY
     prepared = editor.prepare_near(frame, expression, last.alignment) if follow else None
     followed = last.followed + 1 if prepared is not None else 0
