@@ -271,11 +271,13 @@ def fold_neutralizers(config: TrainConfig, device: torch.device) -> list[Neutral
 
     Raises `ValueError` for one that, by the record beside it, was trained with another fold left out.
     """
-    folders = config.fold_neutralizers.split(",") if config.fold_neutralizers and config.stage == "leed" else []
+    folders = config.fold_neutralizers.split(",") if config.fold_neutralizers else []
     for fold, folder in enumerate(folders):
         record = Path(folder) / "training.json"
-        left_out = json.loads(record.read_text())["settings"]["held_out_fold"] if record.is_file() else None
-        if record.is_file() and left_out != f"{fold}/{len(folders)}":
+        if not record.is_file():
+            continue
+        left_out = json.loads(record.read_text())["settings"].get("held_out_fold")
+        if left_out != f"{fold}/{len(folders)}":
             raise ValueError(
                 f"--fold_neutralizers: {folder} was trained with --held_out_fold {left_out}, and as the "
                 f"{fold + 1}. of {len(folders)} it must be {fold}/{len(folders)}"

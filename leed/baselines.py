@@ -40,6 +40,15 @@ def shuffled(rows: Tensor) -> Tensor:
     return rows[torch.randperm(len(rows), device=rows.device)]
 
 
+class GeneratorObjective(nn.Module):
+    """A generator, which it trains, and the critic that it borrows."""
+
+    def __init__(self, generator: nn.Module, critic: ImageCritic, weights: LossWeights) -> None:
+        super().__init__()
+        self.generator, self.weights = generator, weights
+        self.borrowed = Borrowed(critic=critic)
+
+
 def edits_alone(outputs: Batch) -> Loss:
     """What a generator returns at steps at which it does not learn."""
     return Loss(outputs["fake"].new_zeros(()), {}, outputs)
@@ -48,13 +57,8 @@ def edits_alone(outputs: Batch) -> Loss:
 # ------------------------------------------------------------------------------------------------------------- StarGAN
 
 
-class StarGANObjective(nn.Module):
+class StarGANObjective(GeneratorObjective):
     """The loss of StarGAN's generator: every face gets a random expression."""
-
-    def __init__(self, generator: Neutralizer, critic: ImageCritic, weights: LossWeights) -> None:
-        super().__init__()
-        self.generator, self.weights = generator, weights
-        self.borrowed = Borrowed(critic=critic)
 
     def forward(self, inputs: Batch) -> Loss:
         image, expression = inputs["image"], inputs["expression"]
@@ -68,13 +72,8 @@ class StarGANObjective(nn.Module):
 # ---------------------------------------------------------------------------------------------------------- GANimation
 
 
-class GANimationObjective(nn.Module):
+class GANimationObjective(GeneratorObjective):
     """The loss of GANimation's generator: every face gets another face's action units, and then its own back."""
-
-    def __init__(self, generator: GANimation, critic: ImageCritic, weights: LossWeights) -> None:
-        super().__init__()
-        self.generator, self.weights = generator, weights
-        self.borrowed = Borrowed(critic=critic)
 
     def forward(self, inputs: Batch) -> Loss:
         image, units = inputs["image"], inputs["action_units"]

@@ -22,6 +22,7 @@ import httpx  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from accelerate.state import AcceleratorState, GradientState  # noqa: E402
 from PIL import Image  # noqa: E402
 from torch import nn  # noqa: E402
 
@@ -41,6 +42,14 @@ VARIANTS = {
     "bottleneck, face alone": replace(TINY, classifier_block="bottleneck", classifier_sees_neutral=False),
 }
 """The configurations that build other networks than each other."""
+
+
+@pytest.fixture
+def fresh_accelerator() -> Iterator[None]:
+    """Accelerate keeps its state in the process: each test that uses this starts without."""
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
 
 
 @pytest.fixture(params=list(VARIANTS), ids=list(VARIANTS))

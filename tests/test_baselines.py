@@ -6,12 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState, GradientState
 from conftest import ROOT
 from safetensors.torch import load_file
 from torch.utils.data import Subset
@@ -29,13 +27,7 @@ from leed.training import SHEET_ROWS
 STAGES = {"stargan": StarGANStage, "ganimation": GANimationStage}
 MODELS = {"stargan": Neutralizer, "ganimation": GANimation}
 
-
-@pytest.fixture(autouse=True)
-def fresh_accelerator() -> Iterator[None]:
-    """Accelerate keeps its state in the process: each test starts without."""
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
-    GradientState._reset_state()
+pytestmark = pytest.mark.usefixtures("fresh_accelerator")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +18,6 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState, GradientState
 from conftest import ROOT
 from PIL import Image
 from safetensors.torch import load_file
@@ -34,17 +32,11 @@ from leed.data import FaceDataset, load_faces, split_by_person
 from leed.features import PerceptualFeatures
 from leed.training import ClassifierStage, EditorStage, LearnedNeutrals, NeutralizerStage, Stage
 
+pytestmark = pytest.mark.usefixtures("fresh_accelerator")
+
 ALL_TERMS = LossWeights(
     siamese=1.0, adversarial=1.0, psi_maps=0.1, stargan_adversarial=1.0, stargan_classification=1.0, stargan_cycle=1.0
 )
-
-
-@pytest.fixture(autouse=True)
-def fresh_accelerator() -> Iterator[None]:
-    """Accelerate keeps its state in the process: each test starts without."""
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
-    GradientState._reset_state()
 
 
 @pytest.fixture(scope="session")

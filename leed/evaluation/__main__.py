@@ -8,8 +8,6 @@ edits at alpha 0, 0.25, ... 1.5). Intervals are 95 %, by a bootstrap over the pe
 """
 
 import argparse
-import json
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,12 +15,12 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from leed.config import EXPRESSIONS
-from leed.evaluation.identity import FaceEmbedding, missing_package
+from leed.evaluation.identity import identity_embedding
 from leed.evaluation.metrics import Estimate
 from leed.evaluation.pairs import Triples, load_triples
 from leed.evaluation.ruler import ALPHAS, COMPARED, NEUTRALS, SIMILARITIES, Measurements, evaluate, groups, measure
 from leed.evaluation.ruler import prepare as prepare_edit
-from leed.evaluation.tables import as_json, markdown_table, show, show_estimate
+from leed.evaluation.tables import as_json, markdown_table, save_results, show, show_estimate
 from leed.features import ExpressionClassifier
 from leed.images import contact_sheet, normalize
 from leed.model import LEED
@@ -95,14 +93,6 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     if options.contact_sheet and not options.output_dir:
         parser.error("--contact_sheet needs --output_dir")
     return options
-
-
-def identity_embedding(wanted: bool | None) -> FaceEmbedding | None:
-    """The embedding if it is wanted, or installed and not unwanted; says so where it is not."""
-    if wanted is None and (package := missing_package()):
-        print(f'identity is not measured: {package} is not installed (pip install "leed[evaluation]")')
-        return None
-    return None if wanted is False else FaceEmbedding()
 
 
 def similarity_table(figures: dict[str, Estimate]) -> str:
@@ -204,9 +194,6 @@ def main(arguments: list[str] | None = None) -> None:
     print(text)
     if not options.output_dir:
         return
-    folder = Path(options.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "figures.md").write_text(text + "\n")
     counts = {group: int(members.sum()) for group, members in groups(triples).items()}
     content = {
         "model": options.model,
@@ -217,7 +204,7 @@ def main(arguments: list[str] | None = None) -> None:
             group: {name: as_json(value) for name, value in named.items()} for group, named in figures.items()
         },
     }
-    (folder / "figures.json").write_text(json.dumps(content, indent=2) + "\n")
+    folder = save_results(options.output_dir, "figures", text, content)
     if options.contact_sheet:
         for name, sheet in contact_sheets(leed, triples, measured.edits, options.neutrals).items():
             sheet.save(folder / name)

@@ -16,6 +16,7 @@ from leed.config import EXPRESSIONS, NEUTRAL
 from leed.data import decode, encoded, load_faces, open_picture
 from leed.evaluation import imperfect, ruler
 from leed.evaluation.methods import Method, Request
+from leed.evaluation.metrics import spread
 from leed.evaluation.plan import Edits, TrueEdits
 from leed.images import INNER_CROP, contact_sheet, normalize, to_rgb, to_tensor
 from leed.model import LEED
@@ -206,7 +207,7 @@ def folder_photographs(folder: str, size: int, count: int = 9) -> Photographs:
     if guess_reader(folder) == "wild":
         table = load_faces(folder, "wild", "test")
         labels = np.asarray(list(table["expression"]))
-        inputs, references = (_spread(np.flatnonzero(marks), count) for marks in (labels == NEUTRAL, labels > NEUTRAL))
+        inputs, references = (spread(np.flatnonzero(marks), count) for marks in (labels == NEUTRAL, labels > NEUTRAL))
         count = min(len(inputs), len(references))
         pictures = encoded(table)
         faces = [
@@ -223,11 +224,6 @@ def folder_photographs(folder: str, size: int, count: int = 9) -> Photographs:
     if len(found) < 2:
         raise ValueError(f"{folder} must hold at least two photographs with faces that can be found, got {len(found)}")
     return Photographs(torch.cat(found[:-1]), torch.cat(found[1:]))
-
-
-def _spread(rows: np.ndarray, count: int) -> np.ndarray:
-    """Up to `count` of some rows, spread over all."""
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int))]
 
 
 def _aligned(path: Path, size: int) -> Tensor | None:

@@ -41,6 +41,14 @@ class FaceEmbedding:
         return np.array([self.network.compute_face_descriptor(picture) for picture in pictures]).reshape(-1, 128)
 
 
+def identity_embedding(wanted: bool | None) -> FaceEmbedding | None:
+    """The embedding if it is wanted, or installed and not unwanted; says so where it is not."""
+    if wanted is None and (package := missing_package()):
+        print(f'identity is not measured: {package} is not installed (pip install "leed[evaluation]")')
+        return None
+    return None if wanted is False else FaceEmbedding()
+
+
 def distance(embedding: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Distance (...) of embeddings (..., 128)."""
     return np.linalg.norm(embedding - other, axis=-1)

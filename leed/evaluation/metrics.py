@@ -112,6 +112,11 @@ def share(edit: np.ndarray, neutral: np.ndarray, autoencoded: np.ndarray) -> np.
     return ratio(edit - neutral, autoencoded - neutral)
 
 
+def spread(rows: np.ndarray, count: int) -> np.ndarray:
+    """Up to `count` of some rows, spread evenly over all of them."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int))]
+
+
 class Estimate(NamedTuple):
     """A figure and its 95 % interval; NaN where it cannot be had."""
 

@@ -14,7 +14,6 @@ summed over the mouth's part of the crop and these pictures, relative to that be
 """
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,9 +28,9 @@ from leed.config import EXPRESSIONS
 from leed.data import decode, encoded
 from leed.evaluation import metrics
 from leed.evaluation.identity import FaceEmbedding, distance, missing_package
-from leed.evaluation.metrics import Estimate, mean, median, ratio
+from leed.evaluation.metrics import Estimate, mean, median, ratio, spread
 from leed.evaluation.pairs import Triples, load_triples
-from leed.evaluation.tables import as_json, markdown_table, show_estimate
+from leed.evaluation.tables import as_json, markdown_table, save_results, show_estimate
 from leed.features import ExpressionClassifier
 from leed.images import contact_sheet, normalize
 from leed.model import LEED
@@ -251,7 +250,7 @@ def smile_sheet(
     rows = np.flatnonzero(labels == EXPRESSIONS.index("happy"))
     if not len(rows):
         return None
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(NUM_SMILES, len(rows))).round().astype(int))]
+    rows = spread(rows, NUM_SMILES)
     before = normalize(photographs[rows].to(device))
     faces = [face for pair in zip(before, neutralize(before), strict=True) for face in pair]
     step = 2 * SMILES_A_ROW
@@ -331,16 +330,13 @@ def main(arguments: list[str] | None = None) -> None:
     print(text)
     if not options.output_dir:
         return
-    folder = Path(options.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "neutral.md").write_text(text + "\n")
     content = {
         "model": options.model or options.neutralizer,
         "num_pictures": 2 * len(triples),
         "figures": {group: {name: as_json(value) for name, value in named.items()} for group, named in found.items()},
         "notes": lines,
     }
-    (folder / "neutral.json").write_text(json.dumps(content, indent=2) + "\n")
+    folder = save_results(options.output_dir, "neutral", text, content)
     mouth_sheet(neutralize, triples, options.device).save(folder / "mouths.png")
     if sheet is not None:
         sheet.save(folder / "wild_smiles.png")

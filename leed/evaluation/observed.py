@@ -14,6 +14,7 @@ from torch import Tensor
 
 from leed.evaluation.cache import Shards, key
 from leed.evaluation.corpus import Corpus, Faces
+from leed.evaluation.metrics import spread
 from leed.features import ExpressionClassifier
 from leed.hub import WEIGHTS, find_folder, read_digest
 from leed.images import normalize
@@ -33,7 +34,7 @@ class Observed:
 def known_rows(faces: Faces, count: int) -> np.ndarray:
     """Up to `count` rows with action units and a true neutral face, spread over all."""
     rows = np.flatnonzero(faces.action_units.isfinite().all(dim=1).numpy() & faces.has_neutral)
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int))]
+    return spread(rows, count)
 
 
 def observe_references(

@@ -14,7 +14,6 @@ expressions of the test people's faces in turn.
 """
 
 import argparse
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +25,10 @@ from torch import Tensor
 from leed.config import EXPRESSIONS, NEUTRAL
 from leed.data import decode
 from leed.evaluation import metrics
-from leed.evaluation.identity import FaceEmbedding, distance, missing_package
+from leed.evaluation.identity import FaceEmbedding, distance, identity_embedding
 from leed.evaluation.metrics import Estimate
 from leed.evaluation.neutral import load_wild
-from leed.evaluation.tables import as_json, markdown_table, show_estimate
+from leed.evaluation.tables import as_json, markdown_table, save_results, show_estimate
 from leed.features import ExpressionClassifier
 from leed.images import INNER_CROP, contact_sheet, normalize
 from leed.model import LEED
@@ -193,22 +192,19 @@ def main(arguments: list[str] | None = None) -> None:
         classifier.to(options.device)
     smiles = load_smiles(options.data_dir, leed.config.image_size)
     edits = edit_smiles(leed, smiles, options.device)
-    embedding = None if options.identity is False or missing_package() else FaceEmbedding()
+    embedding = identity_embedding(options.identity)
     figures = evaluate(measure(edits, embedding, classifier), smiles.persons)
     rows = [[line, show_estimate(figures[name])] for name, line in LINES.items()]
     text = markdown_table([f"{len(smiles.persons)} real smiles", "value [95 %]"], rows)
     print(text)
-    folder = Path(options.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "photographs.md").write_text(text + "\n")
     content = {"model": options.model, "figures": {name: as_json(figure) for name, figure in figures.items()}}
-    (folder / "photographs.json").write_text(json.dumps(content, indent=2) + "\n")
+    folder = save_results(options.output_dir, "photographs", text, content)
     columns = zip(edits.neutral, edits.smile, edits.taken, edits.given, edits.others, strict=True)
     contact_sheet([list(row) for row in columns]).save(folder / "real_smiles.png")
     if options.wild_dir:
         photographs, _ = load_wild(options.wild_dir, leed.config.image_size)
-        chosen = np.unique(np.linspace(0, len(photographs) - 1, min(options.num_wild, len(photographs))).round())
-        shown = edited_photographs(leed, photographs[chosen.astype(int)], smiles.expressions, options.device)
+        chosen = metrics.spread(np.arange(len(photographs)), options.num_wild)
+        shown = edited_photographs(leed, photographs[chosen], smiles.expressions, options.device)
         contact_sheet(list(shown)).save(folder / "wild.png")
 
 

@@ -78,10 +78,7 @@ def prepare(
 
 def alpha_rows(triples: Triples, count: int) -> np.ndarray:
     """Up to `count` triples, spread over all, whose reference is not neutral."""
-    rows = np.flatnonzero(triples.reference_expressions.numpy() != NEUTRAL)
-    if count >= len(rows):
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, count).round().astype(int)]
+    return metrics.spread(np.flatnonzero(triples.reference_expressions.numpy() != NEUTRAL), count)
 
 
 @torch.no_grad()

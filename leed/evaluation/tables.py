@@ -1,7 +1,9 @@
 """Figures as Markdown tables and as JSON."""
 
+import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from leed.evaluation.metrics import Estimate
 
@@ -24,6 +26,15 @@ def show_estimate(estimate: Estimate, digits: int = 3) -> str:
     if math.isnan(estimate.value):
         return NOT_MEASURED
     return f"{show(estimate.value, digits)} [{show(estimate.low, digits)}, {show(estimate.high, digits)}]"
+
+
+def save_results(folder: str | Path, name: str, text: str, content: dict) -> Path:
+    """Writes `<name>.md` and `<name>.json` into a folder, which is made if need be and returned."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.md").write_text(text + "\n")
+    (folder / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+    return folder
 
 
 def as_json(estimate: Estimate) -> dict[str, float | None]:
