@@ -188,6 +188,18 @@ class Photo(gr.Image):
         return payload.path
 
 
+class WhichFace(gr.Radio):
+    """The choice among a photo's faces. How many there are is known with the photo; `prepare` checks the number."""
+
+    is_template = True
+
+    def preprocess(self, payload: float | None) -> int:
+        return int(payload or 0)
+
+    def api_info(self) -> dict[str, str]:
+        return {"type": "integer"}
+
+
 class Camera(gr.Image):
     """A camera whose pictures come one by one, and a screen for them: bytes of JPEG files, which touch no disk."""
 
@@ -481,11 +493,11 @@ def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
 
 
 @said_to_the_visitor()
-def offer_faces(photo: str | None) -> tuple[gr.Radio, int, str]:
-    """For a new photo: the choice among its faces, if there are several; the largest; its faces outlined."""
+def offer_faces(photo: str | None) -> tuple[gr.Radio, str]:
+    """For a new photo: the choice among its faces, if there are several; its faces outlined, the largest as chosen."""
     size, faces = faces_of(photo)
     names = [("1, the largest", 0), *((str(i + 1), i) for i in range(1, len(faces)))]
-    return gr.Radio(names, value=0, visible=len(faces) > 1), 0, outlines(size, faces, 0)
+    return gr.Radio(names, value=0, visible=len(faces) > 1), outlines(size, faces, 0)
 
 
 @said_to_the_visitor()
@@ -495,11 +507,10 @@ def outline_face(photo: str | None, face: int) -> str:
 
 
 @said_to_the_visitor()
-def click_face(photo: str | None, event: gr.SelectData) -> tuple[int, int]:
-    """The face whose middle is nearest to a click on the photo, for the radio buttons and for the editor."""
+def click_face(photo: str | None, event: gr.SelectData) -> int:
+    """The face whose middle is nearest to a click on the photo."""
     _, faces = faces_of(photo)
-    nearest = min(range(len(faces)), key=lambda i: math.dist(faces[i].centre, event.index), default=0)
-    return nearest, nearest
+    return min(range(len(faces)), key=lambda i: math.dist(faces[i].centre, event.index), default=0)
 
 
 def outlines(size: tuple[int, int], faces: list[Face], chosen: int) -> str:
@@ -578,8 +589,8 @@ def strength(elem_id: str) -> gr.Slider:
     )
 
 
-def sequence_tab(choice: list[gr.components.Component]) -> None:
-    """A loop of what is chosen, which is removed when something else is."""
+def sequence_tab(choice: list[gr.components.Component], chosen: list[Callable]) -> None:
+    """A loop of what is chosen, which is removed when something else is: at the events `chosen`."""
     gr.Markdown("The face goes from neutral to the chosen expression, beyond it, and back.")
     make = gr.Button("Make the sequence", variant="primary", elem_id="make-sequence")
     film = gr.Video(
@@ -588,11 +599,11 @@ def sequence_tab(choice: list[gr.components.Component]) -> None:
     with gr.Row(visible=False, elem_id="sequence-files") as row:
         files = [gr.DownloadButton(name, min_width=80) for name in ("MP4", "WebP", "GIF")]
     long_work(make, make_sequence, choice, files, api_name="sequence", show=(film, [film, row]))
-    hide_when_outdated(choice, [film, row])
+    hide_when(chosen, [film, row])
 
 
-def grid_tab(choice: list[gr.components.Component]) -> None:
-    """A sheet of all expressions, which is removed when another photo or person is chosen."""
+def grid_tab(choice: list[gr.components.Component], chosen: list[Callable]) -> None:
+    """A sheet of all expressions, which is removed when something else is chosen: at the events `chosen`."""
     gr.Markdown(
         "Every expression of the gallery's person that is chosen, at three strengths each; "
         "above them that of your own reference, if you gave one."
@@ -608,7 +619,7 @@ def grid_tab(choice: list[gr.components.Component]) -> None:
     )
     file = gr.DownloadButton("Download sheet (PNG)", visible=False, elem_id="grid-file")
     long_work(make, make_grid, choice, [file], api_name="grid", show=(sheet, [sheet, file]))
-    hide_when_outdated(choice, [sheet, file])
+    hide_when(chosen, [sheet, file])
 
 
 def long_work(
@@ -682,10 +693,10 @@ def live_tab() -> None:
     )
 
 
-def hide_when_outdated(choice: list[gr.components.Component], results: list[gr.blocks.Block]) -> None:
-    """Hides results that no longer belong to what is chosen."""
+def hide_when(chosen: list[Callable], results: list[gr.blocks.Block]) -> None:
+    """Hides results at events after which they no longer belong to what is chosen."""
     gr.on(
-        [item.change for item in choice],
+        chosen,
         lambda: [gr.update(visible=False)] * len(results),
         None,
         results,
@@ -711,8 +722,8 @@ def photo_tab() -> None:
                     alt_text="The photo to edit",
                     placeholder="Drop a photo here, click to choose one, or use the camera or the clipboard below",
                 )
-                outline = gr.HTML(outlines(*found(first_person), 0), elem_id="outlines")
-            which_face = gr.Radio(
+                drawing = gr.HTML(outlines(*found(first_person), 0), elem_id="outlines")
+            face = WhichFace(
                 [("1, the largest", 0)],
                 value=0,
                 label="Face to edit",
@@ -720,7 +731,6 @@ def photo_tab() -> None:
                 visible=False,
                 elem_id="which-face",
             )
-            face = gr.Number(0, precision=0, label="face", visible="hidden")
             message = gr.Markdown(visible=False, elem_id="message")
             center_crop = gr.Checkbox(
                 label="Use the centre of the picture",
@@ -812,34 +822,32 @@ def photo_tab() -> None:
                         None, js="() => document.querySelector('#file').click()"
                     )
                 choice_at_any_strength = [photo, reference, own_reference, center_crop, face]
+                chosen = [item.input for item in (photo, own_reference, center_crop, face)]
+                chosen += [item.select for item in (photo, people, faces)]
                 with gr.Tab("Sequence"):
-                    sequence_tab(choice_at_any_strength)
+                    sequence_tab(choice_at_any_strength, chosen)
                 with gr.Tab("All expressions"):
-                    grid_tab(choice_at_any_strength)
+                    grid_tab(choice_at_any_strength, chosen)
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    people.select(person, None, photo, api_visibility="private")
-    faces.select(pick, expression, [reference, own_reference], api_visibility="private")
-    gr.on(
-        [expression.change, own_reference.input],
-        thumbnails_with_choice,
-        [expression, reference, own_reference],
-        faces,
-        **quiet,
-    )
-    photo.select(click_face, photo, [which_face, face], **quiet)
-    which_face.input(int, which_face, face, **quiet)
-    face.change(outline_face, [photo, face], outline, **quiet)
+    # The page reacts to what visitors do and not to Gradio's `change`, which comes again and again when answers
+    # overlap; of what they do while an answer is under way the last counts.
+    quiet = {"trigger_mode": "always_last", "show_progress": "hidden", "api_visibility": "private"}
     draw = {
         "fn": show,
         "inputs": choice,
         "outputs": [comparison, crop, edited, message, center_crop],
-        "trigger_mode": "always_last",
         "concurrency_id": "model",
         **quiet,
     }
-    photo.change(offer_faces, photo, [which_face, face, outline], **quiet).then(**draw)
-    gr.on([item.change for item in choice if item is not photo], **draw)
+    offer, outline = (offer_faces, photo, [face, drawing]), (outline_face, [photo, face], drawing)
+    photo.input(*offer, **quiet).then(**draw)
+    people.select(person, None, photo, **quiet).then(*offer, **quiet).then(**draw)
+    photo.select(click_face, photo, face, **quiet).then(*outline, **quiet).then(**draw)
+    face.input(*outline, **quiet).then(**draw)
+    faces.select(pick, expression, [reference, own_reference], **quiet).then(**draw)
+    gr.on([own_reference.input, alpha.change, center_crop.input], **draw)  # the slider's reset is no `input`
+    choice_of_thumbnails = [expression, reference, own_reference]
+    gr.on([expression.input, own_reference.input], thumbnails_with_choice, choice_of_thumbnails, faces, **quiet)
 
 
 def build() -> gr.Blocks:
