@@ -8,7 +8,7 @@ demo: $(VENV)/.demo
 	$(VENV)/bin/python app.py
 
 test: $(VENV)/.test
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 quality: $(VENV)/.test
 	$(VENV)/bin/ruff check .

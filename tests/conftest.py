@@ -44,6 +44,11 @@ VARIANTS = {
 """The configurations that build other networks than each other."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Starts what takes long first, so that two processes end together."""
+    items.sort(key=lambda item: "slow" not in item.keywords)
+
+
 @pytest.fixture
 def fresh_accelerator() -> Iterator[None]:
     """Accelerate keeps its state in the process: each test that uses this starts without."""

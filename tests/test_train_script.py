@@ -26,7 +26,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output folder of the script, run in a process of its own."""
     folder = tmp_path_factory.mktemp("trained")
     command = [sys.executable, str(ROOT / "train_accelerate.py"), *ARGUMENTS, "--output_dir", str(folder)]
-    environment = os.environ | {"OMP_NUM_THREADS": "2"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1800)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
