@@ -76,9 +76,9 @@ def resize(images: Tensor, size: int) -> Tensor:
     return F.interpolate(images, (size, size), mode="bilinear", antialias=True, align_corners=False)
 
 
-def denormalize_array(image: Tensor) -> np.ndarray:
-    """A face tensor (1, 3, H, W) in [-1, 1] as an array (H, W, 3) of grey levels from 0 to 255, not rounded."""
-    return ((image[0].detach().float().permute(1, 2, 0) + 1) * 127.5).cpu().numpy()
+def grey_levels(images: Tensor) -> Tensor:
+    """Float in [-1, 1] to grey levels from 0 to 255, not rounded."""
+    return (images.detach().float() + 1) * 127.5
 
 
 def contact_sheet(rows: list[list[Tensor]], scale: int = 1) -> Image.Image:

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 import leed.pasting
 from leed import LEED
 from leed.alignment import Alignment
 from leed.editor import FaceEditor, open_photo
 from leed.model import Trace
-from leed.pasting import Motion, feather, paste, sample, without_small
+from leed.pasting import Motion, feather, maps_of, moved_by, paste, picture_of, without_small
 
 PORTRAITS = Path(__file__).parent.parent / "assets/gallery/portraits"
 TILTED = Alignment((170.0, 250.0), (380.0, 12.0))
@@ -33,17 +34,17 @@ def texture() -> Image.Image:
     )
 
 
-def motion_by(crop: Image.Image, flow: np.ndarray) -> tuple[Image.Image, Motion]:
-    """The crop moved by a flow (S, S, 2) in fractions of its side, as the edit and as what an edit is told of it."""
-    moved = sample(np.asarray(crop, np.float32), flow.astype(np.float32))
-    return Image.fromarray(moved.round().clip(0, 255).astype(np.uint8)), Motion(moved, flow.astype(np.float32))
+def motion_by(crop: Image.Image, flow: Tensor) -> tuple[Image.Image, Motion]:
+    """The crop moved by a flow (1, 2, S, S) in fractions of its side, as the edit and as what it is told of it."""
+    moved = moved_by(maps_of(crop), flow * crop.width)
+    return picture_of(moved), Motion(moved, flow)
 
 
-def hill(height: float, side: int = SIDE) -> np.ndarray:
-    """A flow to the right (S, S, 2) that is `height` in the middle and nothing beyond a third of the side."""
-    rows, columns = (np.mgrid[:side, :side] + 0.5) / side - 0.5
-    flow = np.zeros((side, side, 2))
-    flow[..., 0] = height * (1 - (np.hypot(rows, columns) / 0.33) ** 2).clip(0)
+def hill(height: float, side: int = SIDE) -> Tensor:
+    """A flow to the right (1, 2, S, S) that is `height` in the middle and nothing beyond a third of the side."""
+    place = (torch.arange(side) + 0.5) / side - 0.5
+    flow = torch.zeros(1, 2, side, side)
+    flow[:, 0] = height * (1 - (torch.hypot(place[:, None], place) / 0.33) ** 2).clamp(0)
     return flow
 
 
@@ -92,9 +93,9 @@ def test_paste_at_the_photo_s_border():
 
 
 def test_feather_is_smooth():
-    mask = np.asarray(feather(128))
+    mask = feather(128)
     assert mask[64, 64] == 1 and mask[0].max() == 0 and mask[:, -1].max() == 0
-    assert np.abs(np.diff(mask, axis=0)).max() < 0.15
+    assert mask.diff(dim=0).abs().max() < 0.15
 
 
 # Motion.
@@ -105,7 +106,7 @@ def test_the_photo_s_own_pixels_move(texture: Image.Image):
     whole = Alignment((0.0, 0.0), (512.0, 0.0))
     crop = whole.crop(texture, SIDE)
     flow = hill(0.1)
-    flow[24:40, 24:40, 0] = 51 / 512  # whole pixels of the photo
+    flow[:, 0, 24:40, 24:40] = 51 / 512  # whole pixels of the photo
     edited, motion = motion_by(crop, flow)
     before, after = np.asarray(texture, float), np.asarray(paste(texture, crop, edited, whole, motion), float)
     place = np.s_[224:288, 224:288]
@@ -135,8 +136,7 @@ def test_what_neither_moved_nor_changed_stays_bit_for_bit(portrait: Image.Image)
 def test_motion_and_change_below_notice_change_nothing(portrait: Image.Image):
     crop = TILTED.crop(portrait, SIDE)
     flow = hill(0.9 * leed.pasting.STILL_PIXELS)
-    moved = np.asarray(crop, np.float32) + 0.5
-    pasted = paste(portrait, crop, crop, TILTED, Motion(moved, flow.astype(np.float32)))
+    pasted = paste(portrait, crop, crop, TILTED, Motion(maps_of(crop) + 0.5, flow))
     np.testing.assert_array_equal(pasted, portrait)
 
 
@@ -161,8 +161,9 @@ def test_strips_give_what_the_whole_gives(portrait: Image.Image, monkeypatch: py
 
 
 def test_short_vectors_vanish_and_long_ones_stay():
-    vectors = np.array([[3.0, 4.0], [0.0, 0.5], [0.0, 0.0], [2.0, 0.0]])
-    np.testing.assert_allclose(without_small(vectors, 1.0), [[3, 4], [0, 0], [0, 0], [1, 0]])
+    vectors = torch.tensor([[3.0, 4.0], [0.0, 0.5], [0.0, 0.0], [2.0, 0.0]]).T[None, ..., None]
+    short = torch.tensor([[3.0, 4.0], [0.0, 0.0], [0.0, 0.0], [1.0, 0.0]]).T[None, ..., None]
+    torch.testing.assert_close(without_small(vectors, 1.0), short)
 
 
 def test_motion_of_a_trace():
@@ -170,8 +171,8 @@ def test_motion_of_a_trace():
     flow = torch.zeros(1, 2, 4, 4)
     flow[:, 0] = 0.5
     motion = Motion.of(Trace(torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), -1.0), flow))
-    assert motion.moved.shape == (4, 4, 3) and (motion.moved == 0).all()
-    assert (motion.flow[..., 0] == 0.25).all() and (motion.flow[..., 1] == 0).all()
+    assert motion.moved.shape == (1, 3, 4, 4) and (motion.moved == 0).all()
+    assert (motion.flow[:, 0] == 0.25).all() and (motion.flow[:, 1] == 0).all()
 
 
 def test_an_edit_of_a_large_photo_is_sharper_than_its_crop(lively_leed: LEED, portrait: Image.Image):
