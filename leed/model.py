@@ -78,9 +78,10 @@ class PreparedEdit:
     def trace(self, alpha: float | Tensor = 1.0) -> Trace:
         """The edit with what moved in it. Needs an edit that `FaceModel.prepare` prepared."""
         edited, flow = self._render(alpha)
-        moved = warp(warp(self.image, self.flow_neutral), flow)  # as the model does it, in two steps
         size = self.image.shape[-2:]
-        return Trace(edited, moved, fit(flow, size) + warp(fit(self.flow_neutral, size), flow))
+        neutral = torch.cat([warp(self.image, self.flow_neutral), fit(self.flow_neutral, size)], 1)
+        moved, flow_neutral = warp(neutral, flow).split([3, 2], 1)  # as the model does it, in two steps
+        return Trace(edited, moved, fit(flow, size) + flow_neutral)
 
     @torch.no_grad()
     def _render(self, alpha: float | Tensor) -> Moved:
