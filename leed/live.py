@@ -1,6 +1,7 @@
 """The pictures of a camera, edited one by one."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -44,11 +45,20 @@ def edit_frame(
 def captioned(frame: Image.Image, text: str) -> Image.Image:
     """The frame with a line of text in its lower left corner, on a dark field."""
     frame = frame.copy()
-    draw = ImageDraw.Draw(frame)
-    size = max(10, frame.height // 24)
-    font = ImageFont.load_default(size)
-    place = (size, frame.height - size)
-    left, top, right, bottom = draw.textbbox(place, text, font, anchor="ls")
-    draw.rounded_rectangle((left - size / 2, top - size / 2, right + size / 2, bottom + size / 2), size / 3, "#1e293b")
-    draw.text(place, text, "white", font, anchor="ls")
+    caption, (left, above) = caption_of(text, frame.height)
+    frame.paste(caption, (left, frame.height - above), caption)
     return frame
+
+
+@lru_cache(maxsize=16)
+def caption_of(text: str, height: int) -> tuple[Image.Image, tuple[int, int]]:
+    """A line of text on a dark field (RGBA) for frames of that height, and how far from their lower left corner."""
+    size = max(10, height // 24)
+    font = ImageFont.load_default(size)
+    left, top, right, bottom = font.getbbox(text, anchor="ls")
+    pad = size // 2
+    caption = Image.new("RGBA", (round(right - left) + 2 * pad + 1, round(bottom - top) + 2 * pad + 1))
+    draw = ImageDraw.Draw(caption)
+    draw.rounded_rectangle((0, 0, caption.width - 1, caption.height - 1), size / 3, "#1e293b")
+    draw.text((pad - left, pad - top), text, "white", font, anchor="ls")
+    return caption, (size + round(left) - pad, size + pad - round(top))
