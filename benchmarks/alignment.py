@@ -7,7 +7,7 @@
 aligns the face, and compares with the set's own crop, eyes levelled: the distance between the positions of the eyes in
 both crops, in pixels of a crop of 128. The people of the fit are others.
 
-`fit` writes `leed/alignment.safetensors` from the training pictures, each seen through a misplaced window, some grey,
+`fit` writes `leed/alignment.safetensors` from the training pictures, each seen through misplaced windows, some grey,
 dark or coarse, and mirrored.
 """
 
@@ -33,7 +33,8 @@ from leed.alignment import (
 
 CROP_SIDE = 200  # of the crop in the set's pictures of 256 pixels: the square (28, 40, 228, 240)
 MIDDLE = 128  # column of the head's middle, in the same pixels
-RIDGE = 0.1  # in units of the mean squared length of the features
+RIDGE = 0.03  # in units of the mean squared length of the features
+VIEWS = 3  # windows of each training picture
 YAWS = ((-60, -33), (-33, -11), (-11, 11), (11, 33), (33, 60))
 
 
@@ -118,17 +119,18 @@ def samples(faces: Dataset, rng: np.random.Generator) -> Iterator[tuple[np.ndarr
     """Features (2, F) of misplaced windows and their mirror images, and the crop in them (2, 4)."""
     for row in faces:
         truth, _ = true_alignment(row)
-        rough = Alignment.at_eyes(
-            truth.to_photo([0.5, EYE_ROW] + rng.normal(0, 0.025, 2)),
-            truth.angle + np.radians(rng.normal(0, 3.5)),
-            truth.side * np.exp(rng.normal(0, 0.06)),
-        )
-        window = window_around(rough)
-        picture = disturbed(window.view(row["image"].convert("RGB"), WINDOW), rng)
-        x, y = window.to_crop(truth.to_photo([0.5, EYE_ROW])) - 0.5
-        target = np.array([x, y, np.log(truth.side / window.side), truth.angle - window.angle])
-        features, _ = detector().look(picture)
-        yield features, np.stack([target, target * (-1, 1, 1, -1)])
+        for _ in range(VIEWS):
+            rough = Alignment.at_eyes(
+                truth.to_photo([0.5, EYE_ROW] + rng.normal(0, 0.025, 2)),
+                truth.angle + np.radians(rng.normal(0, 3.5)),
+                truth.side * np.exp(rng.normal(0, 0.06)),
+            )
+            window = window_around(rough)
+            picture = disturbed(window.view(row["image"].convert("RGB"), WINDOW), rng)
+            x, y = window.to_crop(truth.to_photo([0.5, EYE_ROW])) - 0.5
+            target = np.array([x, y, np.log(truth.side / window.side), truth.angle - window.angle])
+            features, _ = detector().look(picture)
+            yield features, np.stack([target, target * (-1, 1, 1, -1)])
 
 
 def fit(data_dir: str, limit: int | None) -> None:

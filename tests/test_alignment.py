@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leed.alignment import Alignment, align, centre_alignment, decode, distinct, find_faces
+from leed.alignment import Alignment, align, centre_alignment, decode, distinct, find_faces, padded_crop
 from leed.images import INNER_CROP
 
 GALLERY = Path(__file__).parent.parent / "assets/gallery"
@@ -50,6 +50,14 @@ def test_crop_beyond_the_photo_repeats_its_border():
     picture = Image.new("RGB", (10, 10), (200, 100, 50))
     crop = Alignment((-20.0, -5.0), (40.0, 3.0)).crop(picture, 32)
     assert np.ptp(np.asarray(crop).reshape(-1, 3), axis=0).max() == 0
+
+
+@pytest.mark.parametrize("box", [(-3, 2, 5, 12), (4, -2, 14, 3), (-9, -8, -4, -1), (12, 9, 15, 30), (-2, -2, 20, 20)])
+def test_a_box_beyond_the_photo_repeats_its_border(box: tuple[int, int, int, int]):
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 10, 3), dtype=np.uint8)
+    left, top, right, bottom = box
+    expected = pixels[np.arange(top, bottom).clip(0, 7)][:, np.arange(left, right).clip(0, 9)]
+    np.testing.assert_array_equal(padded_crop(Image.fromarray(pixels), box), expected)
 
 
 @pytest.mark.parametrize("side", [20.0, 64.0, 190.0, 700.0])
