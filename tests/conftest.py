@@ -118,21 +118,29 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def tiny_app(lively_leed: LEED, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The module `app` with a tiny model, in this process; what it keeps is forgotten afterwards."""
-    import app
+def tiny_demo(lively_leed: LEED, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The module `leed.demo` with a tiny model; what it keeps is forgotten afterwards."""
+    from leed import demo
 
     def forget() -> None:
         for name in ("editor", "signer", "gallery_expression", "own_expression", "prepare", "preview", "rest_left"):
-            getattr(app, name).cache_clear()
+            getattr(demo, name).cache_clear()
 
     lively_leed.save_pretrained(tmp_path / "model")
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(app, "MODEL", str(tmp_path / "model"))
+    monkeypatch.setattr(demo, "MODEL", str(tmp_path / "model"))
     forget()
-    yield app
+    yield demo
     monkeypatch.undo()
     forget()
+
+
+@pytest.fixture
+def tiny_app(tiny_demo: ModuleType) -> ModuleType:
+    """The module `app`, which has the tiny model."""
+    import app
+
+    return app
 
 
 @pytest.fixture

@@ -202,19 +202,21 @@ def test_a_camera_hands_over_pictures_not_paths():
     assert Camera(sources=["webcam"], streaming=True).preprocess(frame) == PORTRAIT.read_bytes()
 
 
-def test_a_doubtful_photo_or_reference_is_said(monkeypatch: pytest.MonkeyPatch):
+def test_a_doubtful_photo_or_reference_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     import app
+    from leed import demo
 
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     portrait, other = (str(app.portraits()[number][0]) for number in (0, 1))
     *_, message, _ = app.show(portrait, 0, other, 1.0, False, 0)
     assert not message.visible
-    app.rest_left.cache_clear()
-    monkeypatch.setattr(app, "SETTLED", 1.1)  # as if nothing were neutral enough
+    demo.rest_left.cache_clear()
+    monkeypatch.setattr(demo, "SETTLED", 1.1)  # as if nothing were neutral enough
     *_, message, _ = app.show(portrait, 0, other, 1.0, False, 0)
     assert message.visible and app.DOUBTS["photo"] in message.value and app.DOUBTS["reference"] in message.value
     *_, message, _ = app.show(portrait, 0, None, 1.0, False, 0)
     assert message.visible and app.DOUBTS["reference"] not in message.value
-    app.rest_left.cache_clear()
+    demo.rest_left.cache_clear()
 
 
 class Visitor:
@@ -257,9 +259,9 @@ def test_who_finds_the_queue_full_is_told_at_once_and_nobody_waits_for_nothing(s
     ],
 )
 def test_what_goes_wrong_in_the_demo_is_one_sentence_and_the_page_lives_on(
-    slow_app, monkeypatch: pytest.MonkeyPatch, error: BaseException, sentence: str
+    slow_app, tiny_demo, monkeypatch: pytest.MonkeyPatch, error: BaseException, sentence: str
 ):
-    app, url, go_on = slow_app
+    _, url, go_on = slow_app
     go_on.set()
     visitor = Visitor(url)
 
@@ -267,7 +269,7 @@ def test_what_goes_wrong_in_the_demo_is_one_sentence_and_the_page_lives_on(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(app, "prepare", fail)
+        patch.setattr(tiny_demo, "prepare", fail)
         outcome = visitor.outcome(visitor.ask())
     assert "event: error" in outcome and sentence in outcome and "no names" not in outcome
     assert "event: complete" in visitor.outcome(visitor.ask())

@@ -16,6 +16,7 @@ LEVELS = {
     "baselines": 5,
     **dict.fromkeys(("editor", "evaluation"), 6),
     **dict.fromkeys(("grid", "live", "sequence", "study"), 7),
+    "demo": 8,
 }
 
 
