@@ -4,17 +4,18 @@
 
 loads `hub/leed-open`, or the folder or Hub repository that the variable LEED_MODEL names. Results are signed with the
 certificate that LEED_C2PA_CERTIFICATE and LEED_C2PA_KEY give, if they do (`leed/signing.py`).
+
+The page's process only serves: the model works in another (`leed/worker.py`), whose death the page survives.
 """
 
 import base64
-import ctypes
 import math
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 
 # Before torch is loaded: its threads would wait busily after each call and take the cores from ONNX Runtime's.
@@ -28,8 +29,10 @@ from leed import EXPRESSIONS, demo
 from leed.alignment import Face
 from leed.editor import NoFaceError, PhotoError
 from leed.signing import CertificateError
+from leed.worker import Worker, WorkerError, give_back_memory
 
 os.environ.setdefault("GRADIO_TEMP_DIR", get_upload_folder())  # where the work puts its results, too
+worker = Worker(demo.warm_up)
 
 FIRST_PERSON, FIRST_EXPRESSION = 4, "happy"  # of the examples, shown to who comes to the page
 LIVE_SECONDS = 120  # of work for one visitor's camera; then it stops, for the next one's sake
@@ -37,7 +40,6 @@ LIVE_INTERVAL = 0.1  # between two pictures that the page sends; what comes whil
 LIVE_VISITORS = 2  # at the same time
 MAX_WAITING = 32  # requests; who comes then is told that the page is busy
 CACHE_SECONDS = 3600  # uploads and results are deleted when they are that old
-TRIM_SECONDS = 10  # after which memory that finished work left is given back
 
 TITLE = """
 # LEED
@@ -178,6 +180,8 @@ def said_to_the_visitor() -> Iterator[None]:
         raise
     except (PhotoError, NoFaceError) as error:
         raise gr.Error(str(error), print_exception=False) from error
+    except WorkerError as error:
+        raise gr.Error("The demo broke down over this, twice: please try another picture, or later.") from error
     except MemoryError as error:
         raise gr.Error("The demo is short of memory: please try again in a minute.") from error
     except (Exception, SystemExit) as error:  # the latter would end the server's thread
@@ -187,9 +191,18 @@ def said_to_the_visitor() -> Iterator[None]:
 # What the page and the API call.
 
 
-edit, make_sequence, make_grid, live = (
-    said_to_the_visitor()(work) for work in (demo.edit, demo.make_sequence, demo.make_grid, demo.live)
-)
+def by_worker(work: Callable) -> Callable:
+    """The same function, called in the worker; what goes wrong there is said to the visitor."""
+
+    @said_to_the_visitor()
+    @wraps(work)
+    def call(*arguments: object) -> object:
+        return worker.call(work, *arguments)
+
+    return call
+
+
+edit, make_sequence, make_grid, live = map(by_worker, (demo.edit, demo.make_sequence, demo.make_grid, demo.live))
 
 
 @said_to_the_visitor()
@@ -200,11 +213,11 @@ def show(
     if photo is None:
         return None, None, None, gr.Markdown(visible=False), gr.Checkbox(visible=center_crop)
     try:
-        pictures = demo.results(photo, reference, own_reference, alpha, center_crop, face)
+        pictures = worker.call(demo.results, photo, reference, own_reference, alpha, center_crop, face)
     except (PhotoError, NoFaceError) as error:
         offer = center_crop or isinstance(error, NoFaceError)
         return None, None, None, gr.Markdown(str(error), visible=True), gr.Checkbox(visible=offer)
-    doubts = [DOUBTS[name] for name in demo.doubts(photo, own_reference, center_crop, face)]
+    doubts = [DOUBTS[name] for name in worker.call(demo.doubts, photo, own_reference, center_crop, face)]
     message = gr.Markdown("\n\n".join(doubts), visible=bool(doubts))
     return *pictures, message, gr.Checkbox(visible=center_crop)
 
@@ -212,7 +225,7 @@ def show(
 def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
     """The size of a photo and its faces; none of a photo that cannot be read, which `show` says."""
     try:
-        return demo.found(photo) if photo is not None else ((1, 1), [])
+        return worker.call(demo.found, photo) if photo is not None else ((1, 1), [])
     except PhotoError:
         return (1, 1), []
 
@@ -434,7 +447,9 @@ def hide_when_outdated(choice: list[gr.components.Component], results: list[gr.b
 def photo_tab() -> None:
     """A photo, a reference, and what comes out of them; from the start, the result of an example."""
     first_person, first_reference = str(portraits()[FIRST_PERSON][0]), first_of(FIRST_EXPRESSION)
-    before_and_after, *faces_before_and_after = demo.results(first_person, first_reference, None, 1.0, False, 0)
+    before_and_after, *faces_before_and_after = worker.call(
+        demo.results, first_person, first_reference, None, 1.0, False, 0
+    )
     with gr.Row():
         with gr.Column(min_width=300):
             gr.Markdown("### 1. Photo")
@@ -448,7 +463,7 @@ def photo_tab() -> None:
                     alt_text="The photo to edit",
                     placeholder="Drop a photo here, click to choose one, or use the camera or the clipboard below",
                 )
-                outline = gr.HTML(outlines(*demo.found(first_person), 0), elem_id="outlines")
+                outline = gr.HTML(outlines(*worker.call(demo.found, first_person), 0), elem_id="outlines")
             which_face = gr.Radio(
                 [("1, the largest", 0)],
                 value=0,
@@ -589,7 +604,7 @@ def build() -> gr.Blocks:
                 photo_tab()
             with gr.Tab("Live camera"):
                 live_tab()
-        gr.Markdown(ABOUT.format(size=demo.image_size()), elem_id="about")
+        gr.Markdown(ABOUT.format(size=worker.call(demo.image_size)), elem_id="about")
         gr.api(references, api_name="references")
     return page
 
@@ -614,14 +629,6 @@ THEME = gr.themes.Soft(
     body_text_color_subdued="*neutral_500",
     block_info_text_color="*neutral_500",
 )
-
-
-def give_back_memory() -> None:
-    """Gives what finished work left to the system, again and again; glibc keeps up to 300 MiB of it otherwise."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    while trim is not None:
-        time.sleep(TRIM_SECONDS)
-        trim(0)
 
 
 def launch(**options) -> gr.Blocks:

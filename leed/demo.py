@@ -7,6 +7,7 @@ LEED_MODEL, or `hub/leed-open` beside this package.
 
 import csv
 import os
+import threading
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from io import BytesIO
@@ -75,6 +76,12 @@ def editor() -> FaceEditor:
     if isinstance(leed, OnnxLEED):  # what it leaves to PyTorch is small, and only waits for a second thread
         torch.set_num_threads(1)
     return FaceEditor(leed)
+
+
+def warm_up() -> None:
+    """Loads the model, and goes on to load, in a thread, what only `doubts` need."""
+    size = image_size()
+    threading.Thread(target=editor().leed.neutrality, args=(Image.new("RGB", (size, size)),), daemon=True).start()
 
 
 def image_size() -> int:

@@ -1,9 +1,6 @@
 """The demo as a program: started as a visitor would meet it, driven by Gradio's client."""
 
 import base64
-import ctypes
-import platform
-import threading
 import time
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from PIL import Image
 
 from leed.grid import CAPTION, GAP, TILE
 from leed.provenance import is_marked
+from leed.worker import WorkerError
 
 ROOT = Path(__file__).parent.parent
 PORTRAIT = ROOT / "assets/gallery/portraits/comp02.jpg"
@@ -202,11 +200,10 @@ def test_a_camera_hands_over_pictures_not_paths():
     assert Camera(sources=["webcam"], streaming=True).preprocess(frame) == PORTRAIT.read_bytes()
 
 
-def test_a_doubtful_photo_or_reference_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    import app
+def test_a_doubtful_photo_or_reference_is_said(app_here, monkeypatch: pytest.MonkeyPatch):
     from leed import demo
 
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    app = app_here
     portrait, other = (str(app.portraits()[number][0]) for number in (0, 1))
     *_, message, _ = app.show(portrait, 0, other, 1.0, False, 0)
     assert not message.visible
@@ -250,12 +247,26 @@ def test_who_finds_the_queue_full_is_told_at_once_and_nobody_waits_for_nothing(s
     assert "event: complete" in visitor.outcome(visitor.ask())
 
 
+def test_the_page_survives_its_worker_and_a_request_is_answered_by_the_next(app_server):
+    visitor, page = Visitor(app_server.url), psutil.Process(app_server.process.pid)
+    (worker,) = page.children()
+    worker.suspend()  # so that the request is under way until it is killed
+    asked = visitor.ask()
+    time.sleep(0.5)
+    assert httpx.get(app_server.url).status_code == 200
+    worker.kill()
+    assert "event: complete" in visitor.outcome(asked)
+    (other,) = page.children()
+    assert other.pid != worker.pid and "event: complete" in visitor.outcome(visitor.ask())
+
+
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
         (MemoryError(), "The demo is short of memory: please try again in a minute."),
         (RuntimeError("no names of files, please"), "Something went wrong in the demo, not in your picture"),
         (SystemExit(1), "Something went wrong in the demo, not in your picture"),
+        (WorkerError("2 processes died of edit"), "The demo broke down over this, twice: please try another picture"),
     ],
 )
 def test_what_goes_wrong_in_the_demo_is_one_sentence_and_the_page_lives_on(
@@ -273,23 +284,3 @@ def test_what_goes_wrong_in_the_demo_is_one_sentence_and_the_page_lives_on(
         outcome = visitor.outcome(visitor.ask())
     assert "event: error" in outcome and sentence in outcome and "no names" not in outcome
     assert "event: complete" in visitor.outcome(visitor.ask())
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators give memory back by themselves")
-def test_memory_of_finished_work_is_given_back(monkeypatch: pytest.MonkeyPatch):
-    """Many small pieces are freed, between some that stay, so that the allocator keeps them."""
-    import app
-
-    process, mib = psutil.Process(), 2**20
-    monkeypatch.setattr(app, "TRIM_SECONDS", 0.2)
-    ctypes.CDLL(None).malloc_trim(0)  # of what other tests left
-    start = process.memory_info().rss
-    pieces = [b"x" * 2**16 for _ in range(4096)]
-    stay = pieces[::64]
-    del pieces
-    assert process.memory_info().rss - start > 200 * mib
-    threading.Thread(target=app.give_back_memory, daemon=True).start()
-    deadline = time.monotonic() + 30
-    while process.memory_info().rss - start > 50 * mib and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert process.memory_info().rss - start < 50 * mib and len(stay) == 64
