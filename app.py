@@ -31,14 +31,19 @@ from leed.editor import NoFaceError, PhotoError
 from leed.signing import CertificateError
 from leed.worker import Worker, WorkerError, give_back_memory
 
+ZERO_GPU = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")  # as `spaces` reads it
+if ZERO_GPU:
+    import spaces  # before anything asks for CUDA: it stands in for that while no GPU is lent
+
 os.environ.setdefault("GRADIO_TEMP_DIR", get_upload_folder())  # where the work puts its results, too
-worker = Worker(demo.warm_up)
+worker = Worker(demo.warm_up, {"CUDA_VISIBLE_DEVICES": ""} if ZERO_GPU else None)
 
 FIRST_PERSON, FIRST_EXPRESSION = 4, "happy"  # of the examples, shown to who comes to the page
 LIVE_SECONDS = 120  # of work for one visitor's camera; then it stops, for the next one's sake
 LIVE_INTERVAL = 0.1  # between two pictures that the page sends; what comes while one is worked on is dropped [s]
 LIVE_VISITORS = 2  # at the same time
 MAX_WAITING = 32  # requests; who comes then is told that the page is busy
+GPU_SECONDS = 30  # that a request may take of what ZeroGPU lends, the start included
 CACHE_SECONDS = 3600  # uploads and results are deleted when they are that old
 
 TITLE = """
@@ -202,7 +207,17 @@ def by_worker(work: Callable) -> Callable:
     return call
 
 
-edit, make_sequence, make_grid, live = map(by_worker, (demo.edit, demo.make_sequence, demo.make_grid, demo.live))
+def on_lent_gpu(work: Callable) -> Callable:
+    """The same function, called by ZeroGPU in a process to which it lends a GPU; by the worker where there is none.
+
+    That is for what a button asks for. To be lent a GPU takes longer than a step of a slider or a frame of a camera on
+    the CPU, and counts each time, so these stay with the worker.
+    """
+    return spaces.GPU(said_to_the_visitor()(work), duration=GPU_SECONDS) if ZERO_GPU else by_worker(work)
+
+
+edit, make_sequence, make_grid = map(on_lent_gpu, (demo.edit, demo.make_sequence, demo.make_grid))
+live = by_worker(demo.live)
 
 
 @said_to_the_visitor()
@@ -633,6 +648,8 @@ THEME = gr.themes.Soft(
 
 def launch(**options) -> gr.Blocks:
     """Serves the page; `options` are more of those of `gr.Blocks.launch`."""
+    if ZERO_GPU:
+        demo.editor()  # which the processes with a GPU get from this one
     page = build().queue(max_size=MAX_WAITING)
     threading.Thread(target=give_back_memory, daemon=True).start()
     page.launch(

@@ -1,9 +1,17 @@
 """The demo as a program: started as a visitor would meet it, driven by Gradio's client."""
 
 import base64
+import importlib
+import inspect
+import pickle
+import sys
 import time
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
+import gradio as gr
 import httpx
 import numpy as np
 import psutil
@@ -284,3 +292,49 @@ def test_what_goes_wrong_in_the_demo_is_one_sentence_and_the_page_lives_on(
         outcome = visitor.outcome(visitor.ask())
     assert "event: error" in outcome and sentence in outcome and "no names" not in outcome
     assert "event: complete" in visitor.outcome(visitor.ask())
+
+
+@pytest.fixture
+def app_on_zero_gpu(tiny_demo, monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, dict[str, float]]:
+    """The module `app` as on ZeroGPU, and what asks there for a GPU, with the seconds it asks for.
+
+    In place of the package `spaces` is one that, like it, pickles what goes to the process with the GPU and comes
+    back, of exceptions only Gradio's own.
+    """
+    lent = {}
+
+    def lend(function: Callable, duration: float) -> Callable:
+        lent[function.__name__] = duration
+
+        @wraps(function)
+        def call(*arguments: object) -> object:
+            try:
+                result = function(*pickle.loads(pickle.dumps(arguments)))
+            except gr.Error as error:
+                raise pickle.loads(pickle.dumps(error)) from None
+            except Exception as error:
+                raise gr.Error(type(error).__name__) from None
+            return pickle.loads(pickle.dumps(result))
+
+        return call
+
+    importlib.import_module("app")  # which comes back to its place afterwards
+    monkeypatch.delitem(sys.modules, "app")
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    monkeypatch.setitem(sys.modules, "spaces", SimpleNamespace(GPU=lend))
+    return importlib.import_module("app"), lent
+
+
+def test_zero_gpu_lends_a_gpu_for_what_a_button_asks_for(app_on_zero_gpu, tiny_demo, tmp_path: Path):
+    app, lent = app_on_zero_gpu
+    assert set(lent) == {"edit", "make_sequence", "make_grid"} and set(lent.values()) == {app.GPU_SECONDS}
+    for name in lent:
+        here, work = getattr(app, name), getattr(tiny_demo, name)
+        assert here.__doc__ == work.__doc__ and inspect.signature(here) == inspect.signature(work)
+    children = psutil.Process().children()
+    face, whole = app.edit(str(PORTRAIT), 40)
+    assert is_marked(face) and is_marked(whole)
+    Image.new("RGB", (300, 200)).save(tmp_path / "wall.png")
+    with pytest.raises(gr.Error, match="No face was found in the photo"):
+        app.edit(str(tmp_path / "wall.png"))
+    assert psutil.Process().children() == children  # the worker was not asked
