@@ -149,8 +149,9 @@ class _Process:
     def end(self) -> None:
         self._popen.kill()
         self._popen.wait()
-        self._popen.stdin.close()
         self._popen.stdout.close()
+        with suppress(OSError):  # what it did not read is of no use
+            self._popen.stdin.close()
         with suppress(OSError):
             os.unlink(self._address)
 
