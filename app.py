@@ -4,60 +4,47 @@
 
 loads `hub/leed-open`, or the folder or Hub repository that the variable LEED_MODEL names. Results are signed with the
 certificate that LEED_C2PA_CERTIFICATE and LEED_C2PA_KEY give, if they do (`leed/signing.py`).
+
+The page's process only serves: the model works in another (`leed/worker.py`), whose death the page survives.
 """
 
 import base64
-import csv
-import ctypes
 import math
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache, lru_cache
-from io import BytesIO
+from functools import wraps
 from pathlib import Path
-from uuid import uuid4
 
 # Before torch is loaded: its threads would wait busily after each call and take the cores from ONNX Runtime's.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import gradio as gr
-import torch
 from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
-from PIL import Image
 
-from leed import EXPRESSIONS, Expression
-from leed.alignment import Face, find_faces
-from leed.editor import FaceEditor, NoFaceError, PhotoError, PreparedPhoto, open_photo
-from leed.grid import grid
-from leed.images import INNER_CROP
-from leed.live import Track, edit_frame
-from leed.model import SETTLED
-from leed.provenance import jpeg, save_marked, save_marked_sequence, save_plain
-from leed.runtime import OnnxLEED, load
-from leed.sequence import FPS, sequence
-from leed.signing import CertificateError, Signer
+from leed import EXPRESSIONS, demo
+from leed.alignment import Face
+from leed.editor import NoFaceError, PhotoError
+from leed.signing import CertificateError
+from leed.worker import Worker, WorkerError, give_back_memory
 
-ROOT = Path(__file__).parent
-GALLERY = ROOT / "assets/gallery"
-MODEL = os.environ.get("LEED_MODEL") or str(ROOT / "hub/leed-open")
+ZERO_GPU = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")  # as `spaces` reads it
+if ZERO_GPU:
+    import spaces  # before anything asks for CUDA: it stands in for that while no GPU is lent
 
-MAX_ALPHA = 1.5
-OWN = "your reference"  # what the sheet of expressions calls it
-PREVIEW_SIDE = 900  # longest side of the photos on the page; the download has all pixels [px]
+os.environ.setdefault("GRADIO_TEMP_DIR", get_upload_folder())  # where the work puts its results, too
+worker = Worker(demo.warm_up, {"CUDA_VISIBLE_DEVICES": ""} if ZERO_GPU else None)
+
 FIRST_PERSON, FIRST_EXPRESSION = 4, "happy"  # of the examples, shown to who comes to the page
-LIVE_PERSON = "comp05"  # of the gallery, whose expressions the live camera takes
 LIVE_SECONDS = 120  # of work for one visitor's camera; then it stops, for the next one's sake
 LIVE_INTERVAL = 0.1  # between two pictures that the page sends; what comes while one is worked on is dropped [s]
 LIVE_VISITORS = 2  # at the same time
 MAX_WAITING = 32  # requests; who comes then is told that the page is busy
+GPU_SECONDS = 30  # that a request may take of what ZeroGPU lends, the start included
 CACHE_SECONDS = 3600  # uploads and results are deleted when they are that old
-TRIM_SECONDS = 10  # after which memory that finished work left is given back
 
 TITLE = """
 # LEED
@@ -157,21 +144,6 @@ DIVIDER_KEYS = """
 """
 
 
-@dataclass(frozen=True)
-class Reference:
-    """A face of the gallery."""
-
-    path: Path
-    expression: str
-    person: str
-    intensity: float
-
-    @property
-    def caption(self) -> str:
-        strength = "" if self.expression == "neutral" else f", strength {self.intensity:.0%}"
-        return f"{self.expression}, person {int(self.person.removeprefix('comp'))}{strength}"
-
-
 class Photo(gr.Image):
     """An image input that hands over the file as it came, so that `open_photo` can say what is wrong with it."""
 
@@ -216,115 +188,6 @@ class Camera(gr.Image):
         return ImageData(orig_name="frame.jpg", url="data:image/jpeg;base64," + base64.b64encode(value).decode())
 
 
-# The work. Gradio names an upload's folder by its content, so a path stands for a picture in the caches below.
-
-
-@cache
-def gallery() -> list[Reference]:
-    """The frontal faces of the gallery, by expression, person and strength."""
-    with open(GALLERY / "faces/metadata.csv", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["camera"] == "090"]
-    references = [
-        Reference(GALLERY / "faces" / row["file_name"], row["expression"], row["person"], float(row["intensity"]))
-        for row in rows
-    ]
-    return sorted(references, key=lambda item: (EXPRESSIONS.index(item.expression), item.person, item.intensity))
-
-
-@cache
-def editor() -> FaceEditor:
-    """The model, loaded once, in the engine that is fastest here."""
-    leed = load(MODEL)
-    if isinstance(leed, OnnxLEED):  # what it leaves to PyTorch is small, and only waits for a second thread
-        torch.set_num_threads(1)
-    return FaceEditor(leed)
-
-
-@cache
-def signer() -> Signer | None:
-    """What signs the results, where a certificate is configured. Raises `CertificateError`."""
-    return Signer.from_environment()
-
-
-@lru_cache(maxsize=512)
-def gallery_expression(index: int) -> Expression:
-    """The expression of a face of the gallery; its crop is known."""
-    face = open_photo(gallery()[index].path)
-    left, top, right, bottom = (round(part * face.width) for part in INNER_CROP)
-    return editor().leed.expression(face.crop((left, top, right, bottom)))
-
-
-@lru_cache(maxsize=32)
-def own_expression(path: str, center_crop: bool) -> Expression:
-    return editor().expression(open_photo(path), center_crop)
-
-
-@lru_cache(maxsize=2)
-def opened(path: str) -> Image.Image:
-    """A photo that several of the functions below are about to need; large ones take long to decode."""
-    return open_photo(path)
-
-
-@lru_cache(maxsize=512)
-def found(path: str) -> tuple[tuple[int, int], list[Face]]:
-    """The size of a photo and the faces in it, the largest first. Raises `PhotoError`."""
-    photo = opened(path)
-    return photo.size, find_faces(photo)
-
-
-@lru_cache(maxsize=16)
-def prepare(path: str | None, center_crop: bool, face: int) -> PreparedPhoto:
-    """A photo with everything done that depends neither on the expression nor on alpha.
-
-    Raises `PhotoError` and `NoFaceError`.
-    """
-    if path is None:
-        raise PhotoError("Please give a photo first.")
-    faces = found(path)[1]
-    if faces and not 0 <= face < len(faces):
-        raise PhotoError(f"face must be in [0, {len(faces) - 1}] for this photo, got {face}.")
-    return editor().prepare(opened(path), gallery_expression(0), face, center_crop)
-
-
-@lru_cache(maxsize=64)
-def preview(path: str, center_crop: bool, face: int) -> PreparedPhoto:
-    """The same with a photo of the page's size."""
-    return prepare(path, center_crop, face).at_most(PREVIEW_SIDE)
-
-
-@cache
-def expressions_of(person: str) -> dict[str, int]:
-    """The number of the strongest face of each expression that a person of the gallery shows, neutral aside."""
-    faces = {item.expression: i for i, item in enumerate(gallery()) if item.person == person}
-    return {name: i for name, i in faces.items() if name != "neutral"}
-
-
-def checked(reference: int) -> int:
-    """The number of a face of the gallery. Raises `PhotoError` if there is none."""
-    if not 0 <= reference < len(gallery()):
-        raise PhotoError(f"reference must be in [0, {len(gallery()) - 1}], got {reference}.")
-    return int(reference)
-
-
-def chosen_expression(reference: int, own_reference: str | None, center_crop: bool) -> Expression:
-    """One's own reference if there is one, else the gallery's. Raises `PhotoError` and `NoFaceError`."""
-    if own_reference is not None:
-        return own_expression(own_reference, center_crop)
-    return gallery_expression(checked(reference))
-
-
-def result_path(name: str) -> Path:
-    """A new path in Gradio's cache, which deletes what lies there when it is old."""
-    folder = Path(get_upload_folder()) / uuid4().hex
-    folder.mkdir(parents=True)
-    return folder / name
-
-
-def signed(path: Path) -> Path:
-    """The file, signed if a certificate is configured."""
-    return path if signer() is None else signer().sign_file(path)
-
-
 @contextmanager
 def said_to_the_visitor() -> Iterator[None]:
     """Hands on what is wrong as one sentence: with a visitor's pictures or choices, or here, which is logged too."""
@@ -334,6 +197,8 @@ def said_to_the_visitor() -> Iterator[None]:
         raise
     except (PhotoError, NoFaceError) as error:
         raise gr.Error(str(error), print_exception=False) from error
+    except WorkerError as error:
+        raise gr.Error("The demo broke down over this, twice: please try another picture, or later.") from error
     except MemoryError as error:
         raise gr.Error("The demo is short of memory: please try again in a minute.") from error
     except (Exception, SystemExit) as error:  # the latter would end the server's thread
@@ -343,108 +208,28 @@ def said_to_the_visitor() -> Iterator[None]:
 # What the page and the API call.
 
 
-@said_to_the_visitor()
-def edit(
-    photo: str | None,
-    reference: int = 0,
-    own_reference: str | None = None,
-    alpha: float = 1.0,
-    center_crop: bool = False,
-    face: int = 0,
-) -> tuple[Path, Path]:
-    """Edits the expression of a face in a photo.
+def by_worker(work: Callable) -> Callable:
+    """The same function, called in the worker; what goes wrong there is said to the visitor."""
 
-    Args:
-        photo: a picture with a face, at most 16 megapixels
-        reference: number of a face of the gallery, as /references lists them
-        own_reference: a picture with a face that shows the expression, used instead of the gallery's
-        alpha: strength of the expression, from 0 (neutral) to 1.5
-        center_crop: where no face is found, take the centre of the picture for a face
-        face: which face of the photo; 0 is the largest
+    @said_to_the_visitor()
+    @wraps(work)
+    def call(*arguments: object) -> object:
+        return worker.call(work, *arguments)
 
-    Returns:
-        the edited face and the whole photo with it, as PNG files that are marked as altered
+    return call
+
+
+def on_lent_gpu(work: Callable) -> Callable:
+    """The same function, called by ZeroGPU in a process to which it lends a GPU; by the worker where there is none.
+
+    That is for what a button asks for. To be lent a GPU takes longer than a step of a slider or a frame of a camera on
+    the CPU, and counts each time, so these stay with the worker.
     """
-    expression = chosen_expression(reference, own_reference, center_crop)
-    result = prepare(photo, center_crop, int(face)).with_expression(expression)(alpha)
-    edited, whole = result_path("leed-face.png"), result_path("leed-photo.png")
-    return signed(save_marked(result.edited, edited)), signed(save_marked(result.photo, whole))
+    return spaces.GPU(said_to_the_visitor()(work), duration=GPU_SECONDS) if ZERO_GPU else by_worker(work)
 
 
-@said_to_the_visitor()
-def make_sequence(
-    photo: str | None,
-    reference: int = 0,
-    own_reference: str | None = None,
-    center_crop: bool = False,
-    face: int = 0,
-) -> tuple[Path, Path, Path]:
-    """Makes a two-second loop of a face in a photo: neutral, the full expression, beyond it, and back.
-
-    Args:
-        photo: a picture with a face, at most 16 megapixels; the frames are at most 720 pixels wide and high
-        reference: number of a face of the gallery, as /references lists them
-        own_reference: a picture with a face that shows the expression, used instead of the gallery's
-        center_crop: where no face is found, take the centre of the picture for a face
-        face: which face of the photo; 0 is the largest
-
-    Returns:
-        the loop as MP4, animated WebP and GIF files that are marked as altered
-    """
-    expression = chosen_expression(reference, own_reference, center_crop)
-    frames = sequence(prepare(photo, center_crop, int(face)).with_expression(expression), MAX_ALPHA)
-    mp4, webp, gif = (
-        signed(save_marked_sequence(frames, result_path(f"leed-sequence.{suffix}"), FPS))
-        for suffix in ("mp4", "webp", "gif")
-    )
-    return mp4, webp, gif
-
-
-@said_to_the_visitor()
-def make_grid(
-    photo: str | None,
-    reference: int = 0,
-    own_reference: str | None = None,
-    center_crop: bool = False,
-    face: int = 0,
-) -> Path:
-    """Gives a face in a photo all expressions of a person of the gallery, each at three strengths.
-
-    Args:
-        photo: a picture with a face, at most 16 megapixels
-        reference: number of a face of the gallery, as /references lists them; its person's expressions are used
-        own_reference: a picture with a face whose expression is added to them
-        center_crop: where no face is found, take the centre of the picture for a face
-        face: which face of the photo; 0 is the largest
-
-    Returns:
-        a labelled sheet of all the edited faces, as a PNG file that is marked as altered
-    """
-    expressions = {} if own_reference is None else {OWN: own_expression(own_reference, center_crop)}
-    numbers = expressions_of(gallery()[checked(reference)].person)
-    expressions |= {name: gallery_expression(i) for name, i in numbers.items()}
-    picture = grid(prepare(photo, center_crop, int(face)), expressions)
-    return signed(save_marked(picture, result_path("leed-expressions.png")))
-
-
-def results(
-    photo: str, reference: int, own_reference: str | None, alpha: float, center_crop: bool, face: int
-) -> tuple[tuple[Path, Path], Path, Path]:
-    """The page's pictures, in preview size: the photo before and after, the face before, and after.
-
-    Raises `PhotoError` and `NoFaceError`.
-    """
-    expression = chosen_expression(reference, own_reference, center_crop)
-    prepared = preview(photo, center_crop, face).with_expression(expression)
-    result = prepared(alpha)
-    return (
-        (
-            save_plain(prepared.photo, result_path("photo.jpg")),
-            signed(save_marked(result.photo, result_path("edited.jpg"))),
-        ),
-        save_plain(result.crop, result_path("face.png")),
-        signed(save_marked(result.edited, result_path("leed-face.png"))),
-    )
+edit, make_sequence, make_grid = map(on_lent_gpu, (demo.edit, demo.make_sequence, demo.make_grid))
+live = by_worker(demo.live)
 
 
 @said_to_the_visitor()
@@ -455,39 +240,19 @@ def show(
     if photo is None:
         return None, None, None, gr.Markdown(visible=False), gr.Checkbox(visible=center_crop)
     try:
-        pictures = results(photo, reference, own_reference, alpha, center_crop, face)
+        pictures = worker.call(demo.results, photo, reference, own_reference, alpha, center_crop, face)
     except (PhotoError, NoFaceError) as error:
         offer = center_crop or isinstance(error, NoFaceError)
         return None, None, None, gr.Markdown(str(error), visible=True), gr.Checkbox(visible=offer)
-    doubts = [DOUBTS["photo"]] if rest_left(photo, center_crop, face) else []
-    if own_reference is not None and rest_left(own_reference, center_crop):
-        doubts.append(DOUBTS["reference"])
+    doubts = [DOUBTS[name] for name in worker.call(demo.doubts, photo, own_reference, center_crop, face)]
     message = gr.Markdown("\n\n".join(doubts), visible=bool(doubts))
     return *pictures, message, gr.Checkbox(visible=center_crop)
-
-
-@lru_cache(maxsize=64)
-def rest_left(path: str, center_crop: bool, face: int = 0) -> bool:
-    """Whether a rest of a face's expression stays in what should be its neutral face."""
-    crop, _ = editor().align(open_photo(path), face, center_crop)
-    return float(editor().leed.neutrality(crop)) < SETTLED
-
-
-@said_to_the_visitor()
-def live(frame: bytes | None, expression: str, alpha: float, last: Track | None) -> tuple[bytes | None, Track | None]:
-    """A camera's picture with an expression on its largest face, and where that is; `last`: where it was before."""
-    if frame is None:
-        return None, None
-    number = expressions_of(LIVE_PERSON)[expression.lower()]
-    picture, track = edit_frame(editor(), open_photo(BytesIO(frame)), gallery_expression(number), alpha, last)
-    data = jpeg(picture, marked=track is not None)
-    return signer().sign(data, ".jpg") if track is not None and signer() is not None else data, track
 
 
 def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
     """The size of a photo and its faces; none of a photo that cannot be read, which `show` says."""
     try:
-        return found(photo) if photo is not None else ((1, 1), [])
+        return worker.call(demo.found, photo) if photo is not None else ((1, 1), [])
     except PhotoError:
         return (1, 1), []
 
@@ -536,13 +301,13 @@ def references() -> list[dict]:
     """The faces of the gallery: number, expression, person and strength."""
     return [
         {"reference": i, "expression": item.expression, "person": item.person, "strength": item.intensity}
-        for i, item in enumerate(gallery())
+        for i, item in enumerate(demo.gallery())
     ]
 
 
 def portraits() -> list[tuple[Path, str]]:
     """The example people and what they are called."""
-    paths = sorted((GALLERY / "portraits").glob("*.jpg"))
+    paths = sorted((demo.GALLERY / "portraits").glob("*.jpg"))
     return [(path, f"example person {number}") for number, path in enumerate(paths, 1)]
 
 
@@ -552,12 +317,12 @@ def person(event: gr.SelectData) -> Path:
 
 
 def thumbnails(expression: str) -> list[tuple[Path, str]]:
-    return [(item.path, item.caption) for item in gallery() if item.expression == expression.lower()]
+    return [(item.path, item.caption) for item in demo.gallery() if item.expression == expression.lower()]
 
 
 def first_of(expression: str) -> int:
     """The number of the first face of the gallery that shows an expression."""
-    return [item.expression for item in gallery()].index(expression.lower())
+    return [item.expression for item in demo.gallery()].index(expression.lower())
 
 
 def pick(expression: str, event: gr.SelectData) -> tuple[int, None]:
@@ -579,7 +344,7 @@ def strength(elem_id: str) -> gr.Slider:
     """The slider of alpha."""
     return gr.Slider(
         0,
-        MAX_ALPHA,
+        demo.MAX_ALPHA,
         value=1.0,
         step=0.05,
         label="Strength (alpha)",
@@ -671,7 +436,7 @@ def live_tab() -> None:
         )
     with gr.Row():
         expression = gr.Radio(
-            [name.capitalize() for name in expressions_of(LIVE_PERSON)],
+            [name.capitalize() for name in demo.expressions_of(demo.LIVE_PERSON)],
             value="Happy",
             label="Expression",
             info="Can be changed while the camera runs.",
@@ -708,7 +473,9 @@ def hide_when(chosen: list[Callable], results: list[gr.blocks.Block]) -> None:
 def photo_tab() -> None:
     """A photo, a reference, and what comes out of them; from the start, the result of an example."""
     first_person, first_reference = str(portraits()[FIRST_PERSON][0]), first_of(FIRST_EXPRESSION)
-    before_and_after, *faces_before_and_after = results(first_person, first_reference, None, 1.0, False, 0)
+    before_and_after, *faces_before_and_after = worker.call(
+        demo.results, first_person, first_reference, None, 1.0, False, 0
+    )
     with gr.Row():
         with gr.Column(min_width=300):
             gr.Markdown("### 1. Photo")
@@ -722,7 +489,7 @@ def photo_tab() -> None:
                     alt_text="The photo to edit",
                     placeholder="Drop a photo here, click to choose one, or use the camera or the clipboard below",
                 )
-                drawing = gr.HTML(outlines(*found(first_person), 0), elem_id="outlines")
+                drawing = gr.HTML(outlines(*worker.call(demo.found, first_person), 0), elem_id="outlines")
             face = WhichFace(
                 [("1, the largest", 0)],
                 value=0,
@@ -783,7 +550,9 @@ def photo_tab() -> None:
                 )
         with gr.Column(min_width=300):
             gr.Markdown("### 3. Result")
-            gr.Markdown(CAPTION.format(marks="XMP" if signer() is None else "XMP, signed C2PA"), elem_id="caption")
+            gr.Markdown(
+                CAPTION.format(marks="XMP" if demo.signer() is None else "XMP, signed C2PA"), elem_id="caption"
+            )
             with gr.Tabs():
                 with gr.Tab("Picture"):
                     alpha = strength("alpha")
@@ -858,8 +627,7 @@ def build() -> gr.Blocks:
                 photo_tab()
             with gr.Tab("Live camera"):
                 live_tab()
-        size = editor().leed.config.image_size
-        gr.Markdown(ABOUT.format(size=size), elem_id="about")
+        gr.Markdown(ABOUT.format(size=worker.call(demo.image_size)), elem_id="about")
         gr.api(references, api_name="references")
     return page
 
@@ -886,16 +654,10 @@ THEME = gr.themes.Soft(
 )
 
 
-def give_back_memory() -> None:
-    """Gives what finished work left to the system, again and again; glibc keeps up to 300 MiB of it otherwise."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    while trim is not None:
-        time.sleep(TRIM_SECONDS)
-        trim(0)
-
-
 def launch(**options) -> gr.Blocks:
     """Serves the page; `options` are more of those of `gr.Blocks.launch`."""
+    if ZERO_GPU:
+        demo.editor()  # which the processes with a GPU get from this one
     page = build().queue(max_size=MAX_WAITING)
     threading.Thread(target=give_back_memory, daemon=True).start()
     page.launch(
@@ -915,7 +677,7 @@ def launch(**options) -> gr.Blocks:
 
 if __name__ == "__main__":
     try:
-        signer()
+        demo.signer()
     except CertificateError as error:
         sys.exit(str(error))
     launch()

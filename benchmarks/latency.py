@@ -134,7 +134,7 @@ def camera(editor: FaceEditor, photo: Image.Image, expression: Expression) -> Ca
 
 
 def demo_calls(model: FaceModel, threads: int) -> dict[str, Callable[[], object]]:
-    """What the demo does for a visitor, with as many of PyTorch's threads as it takes (`app.editor`)."""
+    """What the demo does for a visitor, with as many of PyTorch's threads as it takes (`leed.demo.editor`)."""
     editor, photo = FaceEditor(model), open_photo(PORTRAIT)
     frame = frame_of(photo)
     expression = editor.expression(photo)

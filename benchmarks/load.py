@@ -1,15 +1,18 @@
 """Starts the demo and has many users edit photos at the same time; says what each request came to, and the memory.
 
-    python benchmarks/load.py [--model hub/leed-open] [--users 30] [--requests 1000]
+    python benchmarks/load.py [--model hub/leed-open] [--users 30] [--requests 1000] [--kill_worker_every SECONDS]
 
 A user uploads a photo, asks for an edit of it with a reference of the gallery, fetches both results and checks that
 they are whole pictures with the mark; then asks again, at once. A request ends well if that takes 30 s at most, or if
 it is refused within that time because the demo is busy. Exits with 1 if one did not, or if memory does not come back.
+Memory is that of the page's process and of those it started; what they share counts for each. The option kills the
+one that does the work by force, again and again, which no user should notice but by waiting.
 """
 
 import argparse
 import io
 import json
+import math
 import os
 import random
 import socket
@@ -21,7 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,15 +87,24 @@ def answers(url: str) -> bool:
         return False
 
 
+def family(page: psutil.Process) -> list[psutil.Process]:
+    """The page's process and those that it started."""
+    return [page, *page.children(recursive=True)]
+
+
 class Memory(threading.Thread):
-    """Watches the memory of a process [MiB]."""
+    """Watches the memory of a process and of those it started [MiB]."""
 
     def __init__(self, process: psutil.Process) -> None:
         super().__init__(daemon=True)
         self.process, self.peak = process, 0.0
 
     def now(self) -> float:
-        return self.process.memory_info().rss / 2**20
+        total = 0.0
+        for process in family(self.process):
+            with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                total += process.memory_info().rss / 2**20
+        return total
 
     def run(self) -> None:
         while self.process.is_running():
@@ -101,6 +113,20 @@ class Memory(threading.Thread):
             except psutil.NoSuchProcess:
                 return
             time.sleep(0.1)
+
+
+class Killer(threading.Thread):
+    """Kills what a page's process started, every few seconds, until `over` is set; `kills` says how often."""
+
+    def __init__(self, page: psutil.Process, seconds: float) -> None:
+        super().__init__(daemon=True)
+        self.page, self.seconds, self.kills, self.over = page, seconds, 0, threading.Event()
+
+    def run(self) -> None:
+        while not self.over.wait(self.seconds):
+            for worker in self.page.children():
+                worker.kill()
+                self.kills += 1
 
 
 def photo_of(user: int, number: int) -> bytes:
@@ -196,6 +222,7 @@ def main() -> None:
     parser.add_argument("--model", help="a folder or a name on the Hub; by default the demo's own")
     parser.add_argument("--users", type=int, default=30)
     parser.add_argument("--requests", type=int, default=1000)
+    parser.add_argument("--kill_worker_every", type=float, metavar="SECONDS", default=math.inf)
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder, serve(options.model, Path(folder)) as (url, process):
@@ -204,15 +231,19 @@ def main() -> None:
         warm = load(url, options.users, 3 * options.users)  # fills the caches, which are bounded
         before = memory.now()
         memory.start()
+        killer = Killer(process, min(options.kill_worker_every, threading.TIMEOUT_MAX))
+        killer.start()
         start = time.perf_counter()
         outcomes = load(url, options.users, options.requests)
         seconds = time.perf_counter() - start
+        killer.over.set()
         peak = memory.peak
         time.sleep(SETTLE_SECONDS)
         after = memory.now()
 
     kinds = Counter(outcome.kind for outcome in outcomes)
-    print(f"{options.users} users, {options.requests} requests in {seconds:.0f} s")
+    killed = f", worker killed {killer.kills} times" if killer.kills else ""
+    print(f"{options.users} users, {options.requests} requests in {seconds:.0f} s{killed}")
     for kind, count in kinds.most_common():
         times = sorted(outcome.seconds for outcome in outcomes if outcome.kind == kind)
         spread = ", ".join(f"{name} {times[min(int(q * len(times)), len(times) - 1)]:.1f}" for name, q in QUANTILES)

@@ -6,9 +6,7 @@ import io
 
 import torch
 import torch.nn.functional as F
-import torchvision
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 from leed.config import EXPRESSIONS, NEUTRAL, ModelConfig
 from leed.hub import HubModel
@@ -26,6 +24,8 @@ class ExpressionClassifier(HubModel):
 
     def __init__(self, config: ModelConfig = ModelConfig()) -> None:  # noqa: B008 (frozen)
         super().__init__()
+        from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet  # seconds; who edits needs none
+
         self.config = config
         block = {"basic": BasicBlock, "bottleneck": Bottleneck}[config.classifier_block]
         self.resnet = ResNet(block, list(config.classifier_layers), num_classes=len(EXPRESSIONS))
@@ -106,6 +106,8 @@ class VGG19Features(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        import torchvision
+
         try:
             network = torchvision.models.vgg19(weights=torchvision.models.VGG19_Weights.IMAGENET1K_V1)
         except OSError as error:

@@ -1,7 +1,6 @@
 """How alike two pictures are. Pictures are face tensors (B, 3, H, W) in [-1, 1]."""
 
 from torch import Tensor
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from leed.images import inner_face
 
@@ -11,6 +10,8 @@ def ssim(image: Tensor, target: Tensor) -> Tensor:
 
     SSIM depends on where black lies: the same pictures in [-1, 1] score lower.
     """
+    from torchmetrics.functional.image import structural_similarity_index_measure  # which loads for seconds
+
     image, target = image * 0.5 + 0.5, target * 0.5 + 0.5
     if len(image) == 1:  # torchmetrics drops the batch's dimension here
         return structural_similarity_index_measure(image, target, data_range=1.0).reshape(1)

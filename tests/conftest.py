@@ -123,21 +123,37 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def tiny_app(lively_leed: LEED, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The module `app` with a tiny model, in this process; what it keeps is forgotten afterwards."""
-    import app
+def tiny_demo(lively_leed: LEED, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The module `leed.demo` with a tiny model; what it keeps is forgotten afterwards."""
+    from leed import demo
 
     def forget() -> None:
         for name in ("editor", "signer", "gallery_expression", "own_expression", "prepare", "preview", "rest_left"):
-            getattr(app, name).cache_clear()
+            getattr(demo, name).cache_clear()
 
     lively_leed.save_pretrained(tmp_path / "model")
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(app, "MODEL", str(tmp_path / "model"))
+    monkeypatch.setattr(demo, "MODEL", str(tmp_path / "model"))
     forget()
-    yield app
+    yield demo
     monkeypatch.undo()
     forget()
+
+
+@pytest.fixture
+def app_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module `app`, which does in this process what its worker would do in another."""
+    import app
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(app, "worker", SimpleNamespace(call=lambda work, *arguments: work(*arguments)))
+    return app
+
+
+@pytest.fixture
+def tiny_app(app_here: ModuleType, tiny_demo: ModuleType) -> ModuleType:
+    """The same with a tiny model."""
+    return app_here
 
 
 @pytest.fixture
@@ -163,19 +179,24 @@ def slow_app(
 
 
 @pytest.fixture(scope="session")
-def app_url(lively_leed: LEED, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`python app.py` with a tiny model."""
+def app_server(lively_leed: LEED, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """`python app.py` with a tiny model: its `url` and its `process`."""
     folder = tmp_path_factory.mktemp("app")
     lively_leed.save_pretrained(folder / "model")
 
     environment = {"LEED_MODEL": str(folder / "model"), "GRADIO_TEMP_DIR": str(folder / "cache")}
-    with served(["app.py"], environment, folder / "log.txt") as url:
-        yield url
+    with served(["app.py"], environment, folder / "log.txt") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def app_url(app_server: SimpleNamespace) -> str:
+    return app_server.url
 
 
 @contextmanager
-def served(arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[str]:
-    """The address of a Gradio page that Python serves when it is called with the arguments."""
+def served(arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[SimpleNamespace]:
+    """A Gradio page that Python serves when it is called with the arguments: its `url` and its `process`."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     environment = os.environ | environment | {"GRADIO_SERVER_PORT": str(port), "OMP_NUM_THREADS": "1"}
     with log.open("w") as output:
@@ -190,7 +211,7 @@ def served(arguments: list[str], environment: dict[str, str], log: Path) -> Iter
                 break
             except httpx.TransportError:
                 time.sleep(0.2)
-        yield url
+        yield SimpleNamespace(url=url, process=process)
     finally:
         process.terminate()
         process.wait(30)
@@ -225,5 +246,5 @@ def study_page(study_pictures: Path, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("study")
     arguments = ["-m", "leed.study", "--pictures", str(study_pictures), "--answers", str(folder / "answers.sqlite")]
     arguments += ["--per_source", "2", "--comparisons", "3", "--checks", "1"]
-    with served(arguments, {}, folder / "log.txt") as url:
-        yield SimpleNamespace(url=url, pictures=study_pictures, answers=folder / "answers.sqlite")
+    with served(arguments, {}, folder / "log.txt") as server:
+        yield SimpleNamespace(url=server.url, pictures=study_pictures, answers=folder / "answers.sqlite")

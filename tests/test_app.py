@@ -1,12 +1,17 @@
 """The demo as a program: started as a visitor would meet it, driven by Gradio's client."""
 
 import base64
-import ctypes
-import platform
-import threading
+import importlib
+import inspect
+import pickle
+import sys
 import time
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
+import gradio as gr
 import httpx
 import numpy as np
 import psutil
@@ -18,6 +23,7 @@ from PIL import Image
 
 from leed.grid import CAPTION, GAP, TILE
 from leed.provenance import is_marked
+from leed.worker import WorkerError
 
 ROOT = Path(__file__).parent.parent
 PORTRAIT = ROOT / "assets/gallery/portraits/comp02.jpg"
@@ -202,19 +208,20 @@ def test_a_camera_hands_over_pictures_not_paths():
     assert Camera(sources=["webcam"], streaming=True).preprocess(frame) == PORTRAIT.read_bytes()
 
 
-def test_a_doubtful_photo_or_reference_is_said(monkeypatch: pytest.MonkeyPatch):
-    import app
+def test_a_doubtful_photo_or_reference_is_said(app_here, monkeypatch: pytest.MonkeyPatch):
+    from leed import demo
 
+    app = app_here
     portrait, other = (str(app.portraits()[number][0]) for number in (0, 1))
     *_, message, _ = app.show(portrait, 0, other, 1.0, False, 0)
     assert not message.visible
-    app.rest_left.cache_clear()
-    monkeypatch.setattr(app, "SETTLED", 1.1)  # as if nothing were neutral enough
+    demo.rest_left.cache_clear()
+    monkeypatch.setattr(demo, "SETTLED", 1.1)  # as if nothing were neutral enough
     *_, message, _ = app.show(portrait, 0, other, 1.0, False, 0)
     assert message.visible and app.DOUBTS["photo"] in message.value and app.DOUBTS["reference"] in message.value
     *_, message, _ = app.show(portrait, 0, None, 1.0, False, 0)
     assert message.visible and app.DOUBTS["reference"] not in message.value
-    app.rest_left.cache_clear()
+    demo.rest_left.cache_clear()
 
 
 class Visitor:
@@ -248,18 +255,32 @@ def test_who_finds_the_queue_full_is_told_at_once_and_nobody_waits_for_nothing(s
     assert "event: complete" in visitor.outcome(visitor.ask())
 
 
+def test_the_page_survives_its_worker_and_a_request_is_answered_by_the_next(app_server):
+    visitor, page = Visitor(app_server.url), psutil.Process(app_server.process.pid)
+    (worker,) = page.children()
+    worker.suspend()  # so that the request is under way until it is killed
+    asked = visitor.ask()
+    time.sleep(0.5)
+    assert httpx.get(app_server.url).status_code == 200
+    worker.kill()
+    assert "event: complete" in visitor.outcome(asked)
+    (other,) = page.children()
+    assert other.pid != worker.pid and "event: complete" in visitor.outcome(visitor.ask())
+
+
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
         (MemoryError(), "The demo is short of memory: please try again in a minute."),
         (RuntimeError("no names of files, please"), "Something went wrong in the demo, not in your picture"),
         (SystemExit(1), "Something went wrong in the demo, not in your picture"),
+        (WorkerError("2 processes died of edit"), "The demo broke down over this, twice: please try another picture"),
     ],
 )
 def test_what_goes_wrong_in_the_demo_is_one_sentence_and_the_page_lives_on(
-    slow_app, monkeypatch: pytest.MonkeyPatch, error: BaseException, sentence: str
+    slow_app, tiny_demo, monkeypatch: pytest.MonkeyPatch, error: BaseException, sentence: str
 ):
-    app, url, go_on = slow_app
+    _, url, go_on = slow_app
     go_on.set()
     visitor = Visitor(url)
 
@@ -267,27 +288,53 @@ def test_what_goes_wrong_in_the_demo_is_one_sentence_and_the_page_lives_on(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(app, "prepare", fail)
+        patch.setattr(tiny_demo, "prepare", fail)
         outcome = visitor.outcome(visitor.ask())
     assert "event: error" in outcome and sentence in outcome and "no names" not in outcome
     assert "event: complete" in visitor.outcome(visitor.ask())
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators give memory back by themselves")
-def test_memory_of_finished_work_is_given_back(monkeypatch: pytest.MonkeyPatch):
-    """Many small pieces are freed, between some that stay, so that the allocator keeps them."""
-    import app
+@pytest.fixture
+def app_on_zero_gpu(tiny_demo, monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, dict[str, float]]:
+    """The module `app` as on ZeroGPU, and what asks there for a GPU, with the seconds it asks for.
 
-    process, mib = psutil.Process(), 2**20
-    monkeypatch.setattr(app, "TRIM_SECONDS", 0.2)
-    ctypes.CDLL(None).malloc_trim(0)  # of what other tests left
-    start = process.memory_info().rss
-    pieces = [b"x" * 2**16 for _ in range(4096)]
-    stay = pieces[::64]
-    del pieces
-    assert process.memory_info().rss - start > 200 * mib
-    threading.Thread(target=app.give_back_memory, daemon=True).start()
-    deadline = time.monotonic() + 30
-    while process.memory_info().rss - start > 50 * mib and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert process.memory_info().rss - start < 50 * mib and len(stay) == 64
+    In place of the package `spaces` is one that, like it, pickles what goes to the process with the GPU and comes
+    back, of exceptions only Gradio's own.
+    """
+    lent = {}
+
+    def lend(function: Callable, duration: float) -> Callable:
+        lent[function.__name__] = duration
+
+        @wraps(function)
+        def call(*arguments: object) -> object:
+            try:
+                result = function(*pickle.loads(pickle.dumps(arguments)))
+            except gr.Error as error:
+                raise pickle.loads(pickle.dumps(error)) from None
+            except Exception as error:
+                raise gr.Error(type(error).__name__) from None
+            return pickle.loads(pickle.dumps(result))
+
+        return call
+
+    importlib.import_module("app")  # which comes back to its place afterwards
+    monkeypatch.delitem(sys.modules, "app")
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    monkeypatch.setitem(sys.modules, "spaces", SimpleNamespace(GPU=lend))
+    return importlib.import_module("app"), lent
+
+
+def test_zero_gpu_lends_a_gpu_for_what_a_button_asks_for(app_on_zero_gpu, tiny_demo, tmp_path: Path):
+    app, lent = app_on_zero_gpu
+    assert set(lent) == {"edit", "make_sequence", "make_grid"} and set(lent.values()) == {app.GPU_SECONDS}
+    for name in lent:
+        here, work = getattr(app, name), getattr(tiny_demo, name)
+        assert here.__doc__ == work.__doc__ and inspect.signature(here) == inspect.signature(work)
+    children = psutil.Process().children()
+    face, whole = app.edit(str(PORTRAIT), 40)
+    assert is_marked(face) and is_marked(whole)
+    Image.new("RGB", (300, 200)).save(tmp_path / "wall.png")
+    with pytest.raises(gr.Error, match="No face was found in the photo"):
+        app.edit(str(tmp_path / "wall.png"))
+    assert psutil.Process().children() == children  # the worker was not asked

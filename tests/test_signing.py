@@ -193,15 +193,15 @@ def test_demo_does_not_start_with_a_wrong_certificate(credentials: Credentials):
 
 
 def test_every_result_of_the_demo_is_signed(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_app, signer: Signer, credentials: Credentials
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_demo, signer: Signer, credentials: Credentials
 ):
-    app, photo = tiny_app, str(PORTRAIT)
-    plain = app.edit(photo)
-    monkeypatch.setattr(app, "signer", lambda: signer)
-    (_, shown), _, face = app.results(photo, 0, None, 1.0, False, 0)
+    demo, photo = tiny_demo, str(PORTRAIT)
+    plain = demo.edit(photo)
+    monkeypatch.setattr(demo, "signer", lambda: signer)
+    (_, shown), _, face = demo.results(photo, 0, None, 1.0, False, 0)
     frame = tmp_path / "frame.jpg"
-    frame.write_bytes(app.live(PORTRAIT.read_bytes(), "Happy", 1.0, None)[0])
-    files = [*app.edit(photo), *app.make_sequence(photo), app.make_grid(photo), shown, face, frame]
+    frame.write_bytes(demo.live(PORTRAIT.read_bytes(), "Happy", 1.0, None)[0])
+    files = [*demo.edit(photo), *demo.make_sequence(photo), demo.make_grid(photo), shown, face, frame]
     assert len(files) == 9
     for path in files:
         assert is_signed(path, credentials) and is_marked(path), path

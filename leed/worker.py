@@ -1,0 +1,220 @@
+"""Calls that are made in another process, which is started again when it dies.
+
+What is called may take its process down: the kernel kills one that needs too much memory, a library crashes. The
+process that calls lives on.
+"""
+
+import ctypes
+import logging
+import os
+import pickle
+import secrets
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client, Connection, Listener, arbitrary_address
+from pathlib import Path
+
+ATTEMPTS = 2  # processes in which a call is made, if the first dies of it
+BACKLOG = 64  # callers that may wait to be heard
+FIRST_TO_GO = "500"  # of 1000: where memory is short, the kernel takes this process rather than the one that calls
+TRIM_SECONDS = 10  # after which memory that finished work left is given back
+
+logger = logging.getLogger(__name__)
+
+
+class WorkerError(RuntimeError):
+    """The process died of a call, and so did the next, in which the call was made again."""
+
+
+class Worker:
+    """Another process that calls functions, in a thread for each that waits for one here.
+
+    The first call starts it. If it dies, it is started again at once; it ends when this process does, even by force.
+
+    >>> worker = Worker(load_model)
+    >>> worker.call(edit, "photo.png")  # what edit("photo.png") gives, computed there
+    """
+
+    def __init__(self, first: Callable[[], object], environment: Mapping[str, str] | None = None) -> None:
+        """Each process calls `first` before all else; `environment` has variables that differ from those here."""
+        self._first, self._environment = first, environment or {}
+        self._process: _Process | None = None
+        self._lock = threading.Lock()
+
+    def call(self, function: Callable, *arguments: object) -> object:
+        """What a function of a module gives or raises there; all that travels is pickled.
+
+        The function may be called twice, if the process dies. Raises `WorkerError` if that does not help.
+        """
+        for _ in range(ATTEMPTS):
+            try:
+                return self._running().call(function, *arguments)
+            except _DiedError:
+                continue
+        raise WorkerError(f"{ATTEMPTS} processes died of {function.__name__}")
+
+    def close(self) -> None:
+        """Ends the process; another call would start one."""
+        with self._lock:
+            process, self._process = self._process, None
+        if process is not None:
+            process.end()
+
+    def _running(self) -> "_Process":
+        with self._lock:
+            if self._process is None or not self._process.is_alive():
+                self._process = None
+                process = _Process(self._environment)
+                try:
+                    process.call(self._first)
+                except BaseException:
+                    process.end()
+                    raise
+                self._process = process
+                threading.Thread(target=self._restart, args=(process,), daemon=True).start()
+            return self._process
+
+    def _restart(self, process: "_Process") -> None:
+        """Waits until a process has died, and starts the next, so that the next caller need not wait for that."""
+        code = process.wait()
+        if self._process is not process:  # closed
+            return
+        logger.warning("The worker died (code %s) and is started again.", code)
+        try:
+            self._running()
+        except Exception:
+            logger.exception("The worker could not be started; the next call tries again.")
+
+
+class _DiedError(Exception):
+    """A process has died, or cannot be reached and was ended."""
+
+
+class _Process:
+    """A process that runs `serve`, and the way to it."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """Waits until it listens. Raises `_DiedError`."""
+        self._address = arbitrary_address("AF_PIPE" if os.name == "nt" else "AF_UNIX")
+        self._key, self._free = secrets.token_bytes(32), []
+        self._popen = subprocess.Popen(
+            # By its path, as its package takes seconds to load.
+            [sys.executable, "-c", f"import runpy; runpy.run_path({__file__!r}, run_name='__main__')"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | environment,
+            start_new_session=True,  # Ctrl-C is for this process, whose end the other one sees
+        )
+        with self._ended_if_unreachable():
+            pickle.dump((sys.path, self._address, self._key), self._popen.stdin)
+            self._popen.stdin.flush()  # and left open
+            if not self._popen.stdout.readline():
+                raise EOFError
+
+    def call(self, function: Callable, *arguments: object) -> object:
+        """What the function gives or raises there. Raises `_DiedError`."""
+        with self._ended_if_unreachable():
+            try:
+                connection = self._free.pop()
+            except IndexError:  # as many as there are calls at a time
+                connection = Client(self._address, authkey=self._key)
+            connection.send((function, arguments))
+            returned, value = connection.recv()
+        self._free.append(connection)
+        if not returned:
+            raise value
+        return value
+
+    @contextmanager
+    def _ended_if_unreachable(self) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, OSError) as error:
+            self.end()
+            raise _DiedError from error
+
+    def is_alive(self) -> bool:
+        return self._popen.poll() is None
+
+    def wait(self) -> int:
+        """Waits for its end; its exit code, or minus the number of the signal that killed it."""
+        return self._popen.wait()
+
+    def end(self) -> None:
+        self._popen.kill()
+        self._popen.wait()
+        self._popen.stdout.close()
+        with suppress(OSError):  # what it did not read is of no use
+            self._popen.stdin.close()
+        with suppress(OSError):
+            os.unlink(self._address)
+
+
+# In the other process.
+
+
+def serve() -> None:
+    """Answers calls until the process at the other end of the standard input has gone."""
+    sys.path[:], address, key = pickle.load(sys.stdin.buffer)
+    with suppress(OSError):  # there are systems without
+        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO)
+    listener = Listener(address, backlog=BACKLOG, authkey=key)
+    print("Listening.", flush=True)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads there any more
+    threading.Thread(target=end_with_parent, args=(address,), daemon=True).start()
+    threading.Thread(target=give_back_memory, daemon=True).start()
+    while True:
+        try:
+            connection = listener.accept()
+        except (AuthenticationError, EOFError, OSError):  # who called has gone, or was none of ours
+            continue
+        threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+
+def end_with_parent(address: str) -> None:
+    """Ends this process when its standard input ends, which nothing but its parent holds open."""
+    sys.stdin.buffer.read()
+    with suppress(OSError):  # the parent's own files, if it had no time to
+        os.unlink(address)
+        os.rmdir(os.path.dirname(address))
+    os._exit(0)
+
+
+def answer(connection: Connection) -> None:
+    """Calls the functions that come in, and sends for each (True, what it returned) or (False, what it raised)."""
+    with suppress(EOFError, OSError), connection:  # until the other end is closed
+        while True:
+            request = connection.recv_bytes()
+            try:
+                function, arguments = pickle.loads(request)
+                outcome = True, function(*arguments)
+            except BaseException as error:
+                if hasattr(error, "add_note"):  # from Python 3.11 on; a pickled exception loses its traceback
+                    error.add_note(f"There: {traceback.format_exc()}")
+                outcome = False, error
+            connection.send_bytes(pickled(outcome))
+
+
+def pickled(outcome: tuple[bool, object]) -> bytes:
+    try:
+        return pickle.dumps(outcome)
+    except Exception as error:
+        return pickle.dumps((False, TypeError(f"{outcome[1]!r} cannot be sent back: {error}")))
+
+
+def give_back_memory() -> None:
+    """Gives what finished work left to the system, again and again; glibc keeps up to 300 MiB of it otherwise."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    while trim is not None:
+        time.sleep(TRIM_SECONDS)
+        trim(0)
+
+
+if __name__ == "__main__":
+    serve()
