@@ -599,24 +599,22 @@ def photo_tab() -> None:
                     grid_tab(choice_at_any_strength, chosen)
 
     # The page reacts to what visitors do and not to Gradio's `change`, which comes again and again when answers
-    # overlap; of what they do while an answer is under way the last counts.
-    quiet = {"trigger_mode": "always_last", "show_progress": "hidden", "api_visibility": "private"}
-    draw = {
-        "fn": show,
-        "inputs": choice,
-        "outputs": [comparison, crop, edited, message, center_crop],
-        "concurrency_id": "model",
-        **quiet,
-    }
-    offer, outline = (offer_faces, photo, [face, drawing]), (outline_face, [photo, face], drawing)
-    photo.input(*offer, **quiet).then(**draw)
-    people.select(person, None, photo, **quiet).then(*offer, **quiet).then(**draw)
-    photo.select(click_face, photo, face, **quiet).then(*outline, **quiet).then(**draw)
-    face.input(*outline, **quiet).then(**draw)
-    faces.select(pick, expression, [reference, own_reference], **quiet).then(**draw)
+    # overlap. Of what they do while an answer is under way the last counts; but every click is sent, since Gradio
+    # would send a late one with the place of one before.
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    clicked, last = quiet | {"trigger_mode": "multiple"}, quiet | {"trigger_mode": "always_last"}
+    offer = {"fn": offer_faces, "inputs": photo, "outputs": [face, drawing], **last}
+    outline = {"fn": outline_face, "inputs": [photo, face], "outputs": drawing, **last}
+    pictures = [comparison, crop, edited, message, center_crop]
+    draw = {"fn": show, "inputs": choice, "outputs": pictures, "concurrency_id": "model", **last}
+    photo.input(**offer).then(**draw)
+    people.select(person, None, photo, **clicked).then(**offer).then(**draw)
+    photo.select(click_face, photo, face, **clicked).then(**outline).then(**draw)
+    face.input(**outline).then(**draw)
+    faces.select(pick, expression, [reference, own_reference], **clicked).then(**draw)
     gr.on([own_reference.input, alpha.change, center_crop.input], **draw)  # the slider's reset is no `input`
-    choice_of_thumbnails = [expression, reference, own_reference]
-    gr.on([expression.input, own_reference.input], thumbnails_with_choice, choice_of_thumbnails, faces, **quiet)
+    framed = {"fn": thumbnails_with_choice, "inputs": [expression, reference, own_reference], "outputs": faces}
+    gr.on([expression.input, own_reference.input], **framed, **last)
 
 
 def build() -> gr.Blocks:

@@ -164,6 +164,22 @@ def test_the_page_rests_when_nobody_does_anything(page: "sync_api.Page", two_peo
     assert requests == []
 
 
+def test_the_last_of_quick_clicks_counts(page: "sync_api.Page"):
+    def edited() -> bytes:
+        return page.request.get(page.get_attribute("#edited img", "src")).body()
+
+    for number in (1, 2, 3, 4):
+        page.click(f"#gallery button >> nth={number}")
+        page.wait_for_timeout(150)
+    page.wait_for_timeout(1500)
+    of_quick_clicks = edited()
+    for number in (1, 4):
+        changes = Changes(page)
+        page.click(f"#gallery button >> nth={number}")
+        changes.wait()
+    assert edited() == of_quick_clicks
+
+
 def test_sequence_plays_and_is_saved_marked(page: "sync_api.Page", tmp_path: Path):
     page.get_by_role("tab", name="Sequence").click()
     page.click("#make-sequence")
