@@ -65,6 +65,7 @@ class PreparedEdit:
 
     leed: "FaceModel"
     code_neutral: Tensor
+    context: Tensor
     expression: Expression
     as_picture: bool
     image: Tensor | None = None  # the face, and the flow to its neutral one, if `trace` is to be called
@@ -86,7 +87,7 @@ class PreparedEdit:
     @torch.no_grad()
     def _render(self, alpha: float | Tensor) -> Moved:
         alpha = check_alpha(alpha, self.code_neutral)
-        edited, flow = self.leed.render(self.code_neutral, self.expression.delta_exp, alpha)
+        edited, flow = self.leed.render(self.code_neutral, self.context, self.expression.delta_exp, alpha)
         return Moved(edited.clamp(-1, 1), flow)
 
     def with_expression(self, expression: Expression) -> "PreparedEdit":
@@ -102,8 +103,15 @@ def check_alpha(alpha: float | Tensor, like: Tensor) -> Tensor:
     return alpha
 
 
+def times(alpha: float | Tensor, delta_exp: Tensor) -> Tensor:
+    """alpha delta_exp; alpha a number or (B,)."""
+    if isinstance(alpha, Tensor):
+        alpha = alpha.view(-1, *[1] * (delta_exp.ndim - 1))
+    return alpha * delta_exp
+
+
 class FaceModel(ABC):
-    """The calls that a user makes, on four steps that a subclass computes, in PyTorch or in an engine.
+    """The calls that a user makes, on five steps that a subclass computes, in PyTorch or in an engine.
 
     The steps take and give float tensors on `device`, faces (B, 3, H, W) in [-1, 1], without gradients.
     """
@@ -125,8 +133,15 @@ class FaceModel(ABC):
         """delta_exp = X(C, C_N)."""
 
     @abstractmethod
-    def render(self, code_neutral: Tensor, delta_exp: Tensor, alpha: Tensor) -> Moved:
-        """D(I(C_IN, alpha delta_exp)), and the flow from I_N; alpha (1,) or (B,), one delta_exp or (B)."""
+    def context(self, code_neutral: Tensor) -> Tensor:
+        """What in I depends on the neutral face alone: (B, C, c, c) -> (B, K, c, c)."""
+
+    @abstractmethod
+    def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor) -> Moved:
+        """D(I(C_IN, alpha delta_exp)), and the flow from I_N; alpha (1,) or (B,), one delta_exp or (B).
+
+        `context` is that of `code_neutral`.
+        """
 
     # The user's calls: pictures, or float tensors (B, 3, H, W) in [-1, 1].
 
@@ -150,7 +165,8 @@ class FaceModel(ABC):
         counts = len(code_neutral), len(expression.delta_exp)
         if counts[0] != counts[1] and counts[1] != 1:
             raise ValueError(f"got {counts[0]} images and {counts[1]} references: expected as many, or one reference")
-        return PreparedEdit(self, code_neutral, expression, isinstance(image, Image.Image), face, flow)
+        context = self.context(code_neutral)
+        return PreparedEdit(self, code_neutral, context, expression, isinstance(image, Image.Image), face, flow)
 
     @torch.no_grad()
     def expression(self, reference: Image.Image | Tensor) -> Expression:
@@ -236,21 +252,23 @@ class LEED(FaceModel, HubModel):
 
     def interpolate(self, code_neutral: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0) -> Interpolation:
         """C_IB = I(C_IN, alpha delta_exp), and the flow; alpha a number or (B,)."""
-        if isinstance(alpha, Tensor):
-            alpha = alpha.view(-1, *[1] * (delta_exp.ndim - 1))
-        return self.interpolator(code_neutral, alpha * delta_exp)
+        return self.interpolator(code_neutral, times(alpha, delta_exp))
 
     def decode(self, code: Tensor) -> Tensor:
         """image = D(C): (B, C, c, c) -> (B, 3, H, W)."""
         return self.decoder(code)
 
-    def render(self, code_neutral: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0) -> Moved:
-        """D(I(C_IN, alpha delta_exp)), and the flow from I_N."""
-        code, flow = self.interpolate(code_neutral, delta_exp, alpha)
+    def context(self, code_neutral: Tensor) -> Tensor:
+        """What in I depends on the neutral face alone: (B, C, c, c) -> (B, K, c, c)."""
+        return self.interpolator.context(code_neutral)
+
+    def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0) -> Moved:
+        """D(I(C_IN, alpha delta_exp)), and the flow from I_N; `context` is that of `code_neutral`."""
+        code, flow = self.interpolator.interpolate(code_neutral, context, times(alpha, delta_exp))
         return Moved(self.decode(code), no_flow(code) if flow is None else flow)
 
     def forward(self, image: Tensor, reference: Tensor, alpha: float | Tensor = 1.0) -> Tensor:
         """The whole edit with gradients; face tensors (B, 3, H, W) in [-1, 1], the output not clamped."""
         image_neutral, reference_neutral = self.neutralizer(torch.cat([image, reference])).chunk(2)
         delta_exp = self.extract(self.encode(reference), self.encode(reference_neutral))
-        return self.render(self.encode(image_neutral), delta_exp, alpha).image
+        return self.decode(self.interpolate(self.encode(image_neutral), delta_exp, alpha).code)

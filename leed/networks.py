@@ -109,9 +109,9 @@ class Interpolation(NamedTuple):
 class Interpolator(nn.Module):
     """Interpolator (I in the paper): moves the code of a neutral face along an expression.
 
-    With a vector delta_exp: features of the neutral code gate an otherwise bias-free network, so that residual and
-    flow are zero at alpha = 0 and grow linearly with alpha. The flow warps the neutral face that the code stands for;
-    the residual is added to the warped face's code.
+    With a vector delta_exp: features of the neutral code, the context, gate an otherwise bias-free network, so that
+    residual and flow are zero at alpha = 0 and grow linearly with alpha. The flow warps the neutral face that the code
+    stands for; the residual is added to the warped face's code.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -141,23 +141,33 @@ class Interpolator(nn.Module):
 
     def forward(self, code_neutral: Tensor, delta_exp: Tensor) -> Interpolation:
         """`delta_exp` is already multiplied by alpha: I(C_I_N, alpha delta_exp)."""
+        return self.interpolate(code_neutral, self.context(code_neutral), delta_exp)
+
+    def context(self, code_neutral: Tensor) -> Tensor:
+        """What the neutral face alone decides, (B, K, c, c): content and gates; for a map delta_exp the code."""
+        if not self.vector:
+            return code_neutral
+        content = F.leaky_relu(self.content(code_neutral) + self.place, SLOPE)
+        content = F.leaky_relu(self.content_blocks(content), SLOPE)  # (B, width, c, c)
+        return torch.cat([content, self.gates(content)], 1)
+
+    def interpolate(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor) -> Interpolation:
+        """As `forward`, with the `context` that `code_neutral` has."""
         if not self.vector:
             linear = code_neutral + delta_exp  # Eq. 5
             h = self.fine(self.blocks(F.leaky_relu(self.content(linear), SLOPE)))
             return Interpolation(linear + self.head(F.leaky_relu(h, SLOPE)), None)
-        h = self.motion(code_neutral, delta_exp)  # (B, width, c, c)
+        h = self.motion(context, delta_exp)  # (B, width, c, c)
         residual = self.head(h)
         if self.flow is None:
             return Interpolation(code_neutral + residual, None)
         flow = FLOW_SCALE * F.pixel_shuffle(self.flow(h), 2)  # (B, 2, 2c, 2c)
         return Interpolation(self.transform.encode(warp(self.transform.decode(code_neutral), flow)) + residual, flow)
 
-    def motion(self, code_neutral: Tensor, delta_exp: Tensor) -> Tensor:
+    def motion(self, context: Tensor, delta_exp: Tensor) -> Tensor:
         """Features (B, width, c, c) of what the expression does to this face; linear along delta_exp."""
-        content = F.leaky_relu(self.content(code_neutral) + self.place, SLOPE)
-        content = F.leaky_relu(self.content_blocks(content), SLOPE)  # (B, width, c, c)
-        width = content.shape[1]
-        gate, gate_coarse = self.gates(content).split([width, self.gates.out_channels - width], 1)
+        width = self.content.out_channels
+        content, gate, gate_coarse = context.split([width, width, self.gates.out_channels - width], 1)
         gate_coarse = F.avg_pool2d(gate_coarse, 2).sigmoid()
         scale, shift = self.scale(delta_exp)[..., None, None], self.shift(delta_exp)[..., None, None]
         h = content * scale + shift

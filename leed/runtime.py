@@ -29,13 +29,15 @@ INPUTS = {
     "neutral": ("image",),
     "encode": ("image",),
     "extract": ("code", "code_neutral"),
-    "render": ("code_neutral", "delta_exp", "alpha"),
+    "context": ("code_neutral",),
+    "render": ("code_neutral", "context", "delta_exp", "alpha"),
 }
 """The steps of `FaceModel`, each a graph, and what they take."""
 OUTPUTS = {
     "neutral": ("neutral", "flow"),
     "encode": ("code",),
     "extract": ("delta_exp",),
+    "context": ("context",),
     "render": ("edited", "flow"),
 }
 
@@ -93,10 +95,13 @@ class OnnxLEED(FaceModel):
     def extract(self, code: Tensor, code_neutral: Tensor) -> Tensor:
         return self._run("extract", code, code_neutral)[0]
 
-    def render(self, code_neutral: Tensor, delta_exp: Tensor, alpha: Tensor) -> Moved:
+    def context(self, code_neutral: Tensor) -> Tensor:
+        return self._run("context", code_neutral)[0]
+
+    def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor) -> Moved:
         count = len(code_neutral)
         delta_exp = delta_exp.expand(count, *delta_exp.shape[1:])
-        return Moved(*self._run("render", code_neutral, delta_exp, alpha.expand(count)))
+        return Moved(*self._run("render", code_neutral, context, delta_exp, alpha.expand(count)))
 
     def _run(self, step: str, *inputs: Tensor) -> list[Tensor]:
         feed = {name: np.ascontiguousarray(value.numpy()) for name, value in zip(INPUTS[step], inputs, strict=True)}
@@ -155,7 +160,7 @@ def step_graph(leed: LEED, name: str) -> bytes:
     with torch.no_grad():
         code = leed.encode(image)
         examples = {"image": image, "code": code, "code_neutral": code.clone(), "delta_exp": leed.extract(code, code)}
-    examples["alpha"] = torch.ones(batch)
+        examples |= {"context": leed.context(code).clone(), "alpha": torch.ones(batch)}
     inputs = tuple(examples[argument] for argument in INPUTS[name])
     with TemporaryDirectory() as folder:
         path = Path(folder) / "graph.onnx"

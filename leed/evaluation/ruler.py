@@ -1,7 +1,7 @@
 """The ruler for edits: what is measured on each triple, and the figures made of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -72,7 +72,8 @@ def prepare(
         options = {"learned": leed.neutralizer, "true": lambda _, name=name: neutrals[name], "picture": lambda x: x}
         chosen[name] = torch.lerp(options[kind](faces[name]), faces[name], spoilt.get(name, 0.0))
     delta_exp = leed.extract(leed.encode(reference), leed.encode(chosen["reference"]))
-    prepared = PreparedEdit(leed, leed.encode(chosen["input"]), Expression(delta_exp), as_picture=False)
+    code_neutral = leed.encode(chosen["input"])
+    prepared = PreparedEdit(leed, code_neutral, leed.context(code_neutral), Expression(delta_exp), as_picture=False)
     return prepared, chosen["input"]
 
 
@@ -188,7 +189,9 @@ def _strengths(
         return values
     kept = torch.from_numpy(rows).to(edit.device)
     expression = Expression(prepared.expression.delta_exp[kept])
-    chosen = PreparedEdit(prepared.leed, prepared.code_neutral[kept], expression, as_picture=False)
+    chosen = replace(
+        prepared, code_neutral=prepared.code_neutral[kept], context=prepared.context[kept], expression=expression
+    )
     start = evaluator.features(neutral[kept], neutral[kept])
     direction = evaluator.features(truth[kept], neutral[kept]) - start
     probabilities, ways = [], []
