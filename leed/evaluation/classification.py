@@ -53,6 +53,7 @@ class Recipe:
     steps: int = 1500
     batch_size: int = 64
     config: ModelConfig = CLASSIFIER
+    bf16: bool = False
 
     def describe(self) -> str:
         """The recipe in a sentence."""
@@ -61,6 +62,7 @@ class Recipe:
             f"a ResNet ({self.config.classifier_block} blocks, {blocks}) on the inner face at "
             f"{self.config.classifier_size} pixels, {self.steps} updates of {self.batch_size} pictures, Adam at "
             f"{LEARNING_RATE:g} falling along a cosine, label smoothing {LABEL_SMOOTHING:g}, mild augmentation, flips"
+            f"{', bfloat16' if self.bf16 else ''}"
         )
 
 
@@ -78,8 +80,9 @@ def train_classifier(data: Labelled, recipe: Recipe, seed: int, device: torch.de
                 order = torch.cat([order, torch.randperm(len(data))])
             rows, order = order[: recipe.batch_size].to(device), order[recipe.batch_size :]
             (image,) = flip(*augment([normalize(data.pictures[rows])], MILD))
-            logits = classifier(image)
-            loss = F.cross_entropy(logits, data.expressions[rows], label_smoothing=LABEL_SMOOTHING)
+            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):
+                logits = classifier(image)
+            loss = F.cross_entropy(logits.float(), data.expressions[rows], label_smoothing=LABEL_SMOOTHING)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -18,11 +18,11 @@ SHARES = (0.25, 0.5, 0.75)
 NUM_ALPHA = 100  # triples whose strength is measured
 SPOILT = {"none": (), "input": ("input",), "reference": ("reference",), "both": ("input", "reference")}
 FIGURES = {
-    "edit_ssim": "SSIM",
-    "edit_ssim_face": "SSIM, inner face",
-    "accuracy": "expression accuracy",
-    "distance_to_input": "expression distance to the truth",
-    "alpha_one_way": "way towards the truth (1: as strong)",
+    "edit_ssim": "SSIM ↑",
+    "edit_ssim_face": "SSIM, inner face ↑",
+    "accuracy": "accuracy ↑",
+    "distance_to_input": "distance ↓",
+    "alpha_one_way": "strength",
 }
 
 
