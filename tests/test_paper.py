@@ -169,7 +169,12 @@ def test_rafd(
     # Input, reference, two methods, own picture; and with plain arithmetic, without Q and final for methods.
     assert Image.open(tmp_path / "figure2.png").height == height(5)
     assert Image.open(tmp_path / "figure3.png").height == height(6)
-    for line in ("GANimation: not given", "Figure 5: the face set has no pictures for it", "need triples"):
+    for line in (
+        "GANimation: not given",
+        "Figure 3, a row: not given (--without_s)",
+        "Figure 5: the face set has no pictures for it",
+        "need triples",
+    ):
         assert line in printed and line in (tmp_path / "report.html").read_text()
 
     def not_again(image: torch.Tensor) -> None:
@@ -198,6 +203,7 @@ def test_three_methods(
     """With triples SSIM is to the true edit; the evaluator gives them action units; profiles have none."""
     given = arguments(models, faces, tmp_path, "--stargan", models["stargan"], "--ganimation", ganimation)
     given += ["--parts", "table1", "figure2", "figure3", "figure5", "figure6", "--num_imperfect", "4"]
+    given += ["--spoilt_shares", "0.5", "0.75"]
     paper.main(given)
     found = tables(tmp_path)
     assert list(found["Table 1"]["values"])[:3] == ["StarGAN", "GANimation", "LEED"]
@@ -215,7 +221,7 @@ def test_three_methods(
     assert "R^2" in found["Table 1"]["note"]
     assert "of 6 edits to the true edit" in found["Table 1"]["note"]  # of 10 references, 4 are turned by 45 degrees
     spoilt = found["Figure 6 in numbers"]["values"]
-    assert len(spoilt) == 10 and "both 0.75" in spoilt
+    assert len(spoilt) == 7 and "both 0.75" in spoilt
     assert list(found["Figure 3 in numbers"]["values"]) == ["final", "plain arithmetic"]
     # Input, reference, two neutral faces and the edit, these spoilt, three edits, true edit.
     assert Image.open(tmp_path / "figure6.png").height == height(2 + 3 + 2 + 3 + 1)
@@ -289,6 +295,11 @@ def test_a_neutraliser_is_not_stargan(rafd: Path, models: dict[str, str], tmp_pa
     Neutralizer(TINY).save_pretrained(tmp_path / "unet")
     with pytest.raises(SystemExit, match="holds a generator of kind 'unet', not StarGAN's"):
         paper.main(arguments(models, rafd, tmp_path, "--stargan", str(tmp_path / "unet")))
+
+
+def test_models_are_checked_first(rafd: Path, models: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="is of ExpressionClassifier, not LEED"):
+        paper.main(arguments(models, rafd, tmp_path, "--without_q", models["evaluator"]))
 
 
 def test_ganimation_needs_action_units(

@@ -72,7 +72,7 @@ def train_classifier(data: Labelled, recipe: Recipe, seed: int, device: torch.de
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         classifier = ExpressionClassifier(recipe.config).to(device, memory_format=torch.channels_last).train()
-        optimizer = torch.optim.Adam(classifier.parameters(), LEARNING_RATE)
+        optimizer = torch.optim.Adam(classifier.parameters(), LEARNING_RATE, fused=True)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps)
         order = torch.empty(0, dtype=torch.int64)
         for _ in range(recipe.steps):

@@ -120,7 +120,7 @@ def load_corpus(
     triples = None if pairs is None else load_triples(pairs, image_size=size)
     sources = [folder] * folder.is_dir() + ([] if pairs is None else [pairs.resolve()])
     return Corpus(
-        name=f"{folder.name} ({reader})",
+        name=folder.name if folder.name == reader else f"{folder.name} ({reader})",
         train=Faces(train, size, max_yaw),
         test=Faces(test, size, max_yaw),
         triples=triples,

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from leed.evaluation import clusters, figures
+from leed.evaluation import clusters, figures, imperfect
 from leed.evaluation.ablation import PLAIN
 from leed.evaluation.cache import key, processes, progress, remembered
 from leed.evaluation.classification import Recipe
@@ -30,6 +30,9 @@ from leed.evaluation.fidelity import Measuring
 from leed.evaluation.paper_tables import spoilt_table, table1, table2, variants, variants_table
 from leed.evaluation.plan import plan_edits
 from leed.evaluation.report import Plate, Table, all_tables, save_picture, write_report
+from leed.features import ExpressionClassifier
+from leed.hub import CONFIG, find_folder, read_config
+from leed.model import LEED
 
 PARTS = ("table1", "table2", "figure2", "figure3", "figure4", "figure5", "figure6", "figure7", "figure8")
 NUM_PROFILES = 3000  # edits among which those of turned faces are looked for
@@ -74,12 +77,21 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     work.add_argument("--classifier_batch_size", type=int, default=Recipe.batch_size)
     work.add_argument("--mixed_precision", choices=("no", "bf16"), default="no", help="of the classifiers' training")
     work.add_argument("--num_imperfect", type=int, default=200, help="triples for Figures 3 and 6 in numbers")
+    work.add_argument(
+        "--spoilt_shares",
+        type=float,
+        nargs="+",
+        default=imperfect.SHARES,
+        help="of the expressive picture in Figure 6's neutral faces, from 0 to 1",
+    )
     work.add_argument("--num_points", type=int, default=1000, help="test pictures in Figure 4")
     work.add_argument("--batch_size", type=int, default=32)
     options = parser.parse_args(arguments)
     for name in ("num_edits", "seeds", "steps", "classifier_batch_size", "num_imperfect", "batch_size"):
         if getattr(options, name) < 1:
             parser.error(f"--{name} must be at least 1, got {getattr(options, name)}")
+    if not all(0 < share <= 1 for share in options.spoilt_shares):
+        parser.error(f"--spoilt_shares must be above 0 and at most 1, got {options.spoilt_shares}")
     return options
 
 
@@ -127,8 +139,8 @@ def profile_figure(experiment: Experiment) -> tuple[Image.Image | None, str]:
     if not figures.profile(edits).any():
         edits = plan_edits(experiment.corpus.test, NUM_PROFILES)
     caption = (
-        f"Faces turned by more than {figures.PROFILE:g} degrees, and references turned as far by another angle or to "
-        "the other side."
+        f"Faces turned to the side by more than {figures.PROFILE:g} degrees, after references that are turned as far, "
+        "but by another angle or to the other side."
     )
     if "GANimation" in names(experiment.methods) and not experiment.options.profile_action_units:
         caption += (
@@ -143,10 +155,6 @@ def ablation_figure(experiment: Experiment) -> tuple[Image.Image, str]:
     chosen = {variant.name: variant.method(experiment.state.device) for variant in variants(experiment.options)}
     models = {PLAIN: chosen.pop(PLAIN)} | {name: chosen[name] for name in reversed(chosen)}
     caption = "LEED with parts left out. Plain arithmetic is D(C_IN + (C_RB - C_RN)), without X and I."
-    absent = [name for name in ("without Q", "without S") if name not in models]
-    if absent:
-        options = " and ".join(f"--{name.lower().replace(' ', '_')}" for name in absent)
-        caption += f" Not given: LEED trained {' and '.join(absent)} ({options})."
     return figures.ablation(models, experiment.shown), caption
 
 
@@ -228,10 +236,35 @@ IMPERFECT_CAPTION = (
 STRENGTH_CAPTION = "Edits at alpha from 0 to 1, interpolated, and beyond it, extrapolated."
 
 
+def baselines_not_given(experiment: Experiment) -> list[str]:
+    """Their names."""
+    return [name for name in ("StarGAN", "GANimation") if name not in names(experiment.methods)]
+
+
+def left_out(experiment: Experiment, absent: dict[str, str]) -> list[str]:
+    """What the page does not have, and why; `absent` says it of parts."""
+    options = experiment.options
+    missing = [f"{name}: not given (--{name.lower()})" for name in baselines_not_given(experiment)]
+    if "figure3" in options.parts:
+        without = {"without_q": options.without_q, "without_s": options.without_s}
+        missing += [f"Figure 3, a row: not given (--{name})" for name, folder in without.items() if not folder]
+    missing += [reason for part, reason in absent.items() if part in (*options.parts, "numbers")]
+    return missing + [f"{part}: not in --parts" for part in PARTS if part not in options.parts]
+
+
+def check_models(options: argparse.Namespace) -> None:
+    """Raises `ModelFileError` for a model of Figures 3 and 6 that is not one: now, not after the tables."""
+    for variant in variants(options):
+        read_config(find_folder(variant.path) / CONFIG, LEED.__name__)
+    if options.evaluator:
+        read_config(find_folder(options.evaluator) / CONFIG, ExpressionClassifier.__name__)
+
+
 def main(arguments: list[str] | None = None) -> None:
     options = parse_args(arguments)
     state = processes()
     try:
+        check_models(options)
         experiment = prepare(options, state)
         measuring = None
         if {"table1", "table2"} & set(options.parts):
@@ -250,13 +283,12 @@ def main(arguments: list[str] | None = None) -> None:
     if not state.is_main_process:
         return
     plates = make_figures(experiment, parts, absent, found, in_numbers)
-    baselines = [name for name in ("StarGAN", "GANimation") if name not in names(experiment.methods)]
-    missing = [f"{name}: not given (--{name.lower()})" for name in baselines]
-    missing += [reason for part, reason in absent.items() if part in (*parts, "numbers")]
-    missing += [f"{part}: not in --parts" for part in PARTS if part not in parts]
-    methods = ", ".join(names(experiment.methods))
-    subtitle = f"{methods} on {experiment.corpus.name}, {num_people(experiment.corpus.test.persons)} test people."
-    if baselines:
+    missing = left_out(experiment, absent)
+    methods, people = ", ".join(names(experiment.methods)), num_people(experiment.corpus.test.persons)
+    subtitle = (
+        f"{methods} on {experiment.corpus.name} at {experiment.methods[-1].image_size} pixels, {people} test people."
+    )
+    if baselines := baselines_not_given(experiment):
         subtitle += f" Not given, so not compared with: {' and '.join(baselines)}."
     given = sys.argv[1:] if arguments is None else arguments
     command = shlex.join(["python", "-m", "leed.evaluation.paper", *given])

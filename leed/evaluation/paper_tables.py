@@ -250,6 +250,7 @@ def spoilt_table(experiment: Experiment) -> Table | None:
         experiment.cache,
         experiment.state,
         options.batch_size,
+        options.spoilt_shares,
     )
     lines = [
         [f"{name}, {share:.0%}" if share else "nothing", *(show_estimate(values[figure]) for figure in values)]
