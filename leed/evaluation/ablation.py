@@ -7,7 +7,7 @@ The first model is what the others are compared with. `--plain` adds D(C_IN + (C
 the models and without X and I. Models may be for pictures of different sizes; figures of different sizes are not to
 be compared, but for a rough idea. Prints a Markdown table; with --output_dir also writes it (ablation.md), all
 figures (ablation.json) and the edits of some triples (ablation.png), and keeps what is measured: a later run with
-more models measures those alone. `accelerate launch -m leed.evaluation.ablation ...` spreads models over processes.
+more models measures those alone. `accelerate launch -m leed.evaluation.ablation ...` spreads models over GPUs.
 """
 
 import argparse

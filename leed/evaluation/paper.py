@@ -3,7 +3,8 @@
     python -m leed.evaluation.paper --leed hub/leed-open --stargan RUN/stargan --ganimation RUN/ganimation \\
         --data_dir ../shared/data/openfaces --output_dir outputs/paper
 
-`accelerate launch -m leed.evaluation.paper ...` spreads the work over processes. What is done is kept in
+`accelerate launch -m leed.evaluation.paper ...` spreads the work over GPUs; on CPUs, that is
+`ACCELERATE_USE_CPU=true torchrun --nproc-per-node 2 -m leed.evaluation.paper ...`. What is done is kept in
 <output_dir>/cache: the same command goes on where it was stopped, and other settings reuse what they share. A method
 that is not given is left out, and the page says so. See the page's notes for what the paper leaves open.
 """

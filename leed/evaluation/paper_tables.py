@@ -7,8 +7,7 @@ import torch
 
 from leed.evaluation import imperfect
 from leed.evaluation.ablation import PLAIN, Variant, ablation_table, measure_variants
-from leed.evaluation.cache import Shards
-from leed.evaluation.classification import Accuracies, Labelled, Recipe, Spread, classify
+from leed.evaluation.classification import Accuracies, KeptLabelled, Labelled, Recipe, Spread, classify
 from leed.evaluation.corpus import Faces, RealPictures, pairs_folder
 from leed.evaluation.distances import SUBSETS
 from leed.evaluation.experiment import Experiment, names, num_people, references, sample
@@ -134,10 +133,10 @@ def table2(experiment: Experiment, measuring: Measuring) -> Table | None:
     generated, additions, digests = {}, {}, {"real": [measuring.fingerprint]}
     for method in experiment.methods:
         made = measuring.edits(method, edits, "edits")
-        generated[method.name] = labelled(made, edits.expressions)
+        generated[method.name] = KeptLabelled(made, edits.expressions)
         if options.generated == "train":
             made = measuring.edits(method, added, "train-edits", features=False)
-        additions[method.name] = labelled(made, added.expressions).first(len(train))
+        additions[method.name] = KeptLabelled(made, added.expressions)
         digests[method.name] = [method.digest, *(contents(method, e).tolist() for e in (edits, added))]
     recipe = Recipe(options.steps, options.classifier_batch_size, bf16=options.mixed_precision == "bf16")
     found = classify(
@@ -147,8 +146,8 @@ def table2(experiment: Experiment, measuring: Measuring) -> Table | None:
         f"Accuracy in %, mean ± deviation over {options.seeds} seeds, of classifiers trained on {len(train)} real "
         f"pictures of {num_people(corpus.train.persons)} people (R), tested on {len(test)} real pictures of "
         f"{num_people(corpus.test.persons)} others (R) and on {len(edits)} edits of these (G), and of classifiers "
-        f"trained on real pictures and {len(additions[OURS])} edits, tested as R (R + G). An edit's expression is "
-        f"that of its reference. The paper leaves open the classifier, chosen here: {recipe.describe()}, the same for "
+        f"trained on real pictures and {min(len(added), len(train))} edits, tested as R (R + G). An edit's expression "
+        f"is that of its reference. The paper leaves open the classifier, chosen here: {recipe.describe()}, the same for "
         f"R + G. It divides the pictures at random; here the people are divided. "
     )
     note += GENERATED[options.generated]
@@ -165,14 +164,9 @@ GENERATED = {
 
 def real_pictures(measuring: Measuring, faces: Faces, title: str) -> Labelled:
     """The pictures with known expressions."""
-    known = torch.from_numpy(faces.expressions >= 0)
-    everything = labelled(measuring.small(faces, title), torch.from_numpy(faces.expressions))
+    everything = KeptLabelled(measuring.small(faces, title), torch.from_numpy(faces.expressions)).first(len(faces))
+    known = everything.expressions >= 0
     return Labelled(everything.pictures[known], everything.expressions[known])
-
-
-def labelled(shards: Shards, expressions: torch.Tensor) -> Labelled:
-    """The small copies of kept pictures, with their expressions (N,)."""
-    return Labelled(torch.cat(list(shards.read("small"))), expressions)
 
 
 def accuracy_table(found: Accuracies, note: str) -> Table:
