@@ -147,8 +147,8 @@ def table2(experiment: Experiment, measuring: Measuring) -> Table | None:
         f"pictures of {num_people(corpus.train.persons)} people (R), tested on {len(test)} real pictures of "
         f"{num_people(corpus.test.persons)} others (R) and on {len(edits)} edits of these (G), and of classifiers "
         f"trained on real pictures and {min(len(added), len(train))} edits, tested as R (R + G). An edit's expression "
-        f"is that of its reference. The paper leaves open the classifier, chosen here: {recipe.describe()}, the same for "
-        f"R + G. It divides the pictures at random; here the people are divided. "
+        f"is that of its reference. The paper leaves open the classifier, chosen here: {recipe.describe()}, the same "
+        f"for R + G. It divides the pictures at random; here the people are divided. "
     )
     note += GENERATED[options.generated]
     return accuracy_table(found, note) if experiment.state.is_main_process else None
