@@ -93,7 +93,7 @@ def fidelity_table(
     `ssim` has by the title of a column that of each row of `found`; rows that are not `methods` are for reference.
     """
     rows = [
-        [name, show(row.frechet, 2), f"{show(row.kernel.mean, 4)} ± {show(row.kernel.deviation, 4)}"]
+        [name, show(row.frechet, 2), f"{show(1000 * row.kernel.mean, 2)} ± {show(1000 * row.kernel.deviation, 2)}"]
         + [show_estimate(column[name], 3) for column in ssim.values()]
         for name, row in found.items()
     ]
@@ -113,7 +113,7 @@ def fidelity_table(
         | {key: column[name]._asdict() for key, column in zip(("ssim", "ssim_true"), ssim.values(), strict=False)}
         for name, row in found.items()
     }
-    header = ["", "FID ↓", "KID ↓", *ssim]
+    header = ["", "FID ↓", "KID x 1000 ↓", *ssim]
     return Table("Table 1: distance to real pictures and likeness", header, rows, note, values, best)
 
 
