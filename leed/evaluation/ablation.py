@@ -37,7 +37,7 @@ from leed.model import LEED
 
 COLUMNS = {
     "edit_ssim_face": "SSIM ↑",
-    "share_face": "share of the way ↑",
+    "share_face": "share ↑",
     "accuracy": "accuracy ↑",
     "distance_to_input": "distance ↓",
     "identity_ratio": "identity",
@@ -46,14 +46,14 @@ COLUMNS = {
     "autoencoded_ssim_face": "autoencoded ↑",
 }
 NOTE = (
-    "SSIM of edit and true edit, inner face; the share of the way from the input's true neutral face (0) to the "
-    "autoencoded truth (1) in it; accuracy of the evaluator on the edits, and its feature distance to the truth "
+    "SSIM of edit and true edit, inner face; its share of the way from the input's true neutral face (0) to the "
+    "autoencoded truth (1); accuracy of the evaluator on the edits, and its feature distance to the truth "
     "relative to input-to-truth; identity distance of edit and input relative to truth and input (1 is right); "
     "strength, the way towards the truth in the evaluator's features (the truth: 1); alpha, the share of triples in "
     "which that grows with alpha from 0 to 1.5; SSIM of the truth autoencoded. Brackets: 95 % interval over people. A "
-    "star: the difference from the first row, in a bootstrap over the same people, is not 0 with 95 % confidence; of "
-    "another size, it means little."
+    "star: the difference from the first row, in a bootstrap over the same people, is not 0 with 95 % confidence."
 )
+OF_SIZES = " Between image sizes, differences mean little."
 PLAIN = "plain arithmetic"
 """D(C_IN + (C_RB - C_RN))."""
 
@@ -125,7 +125,7 @@ def measure_variants(
 def ablation_table(
     title: str, variants: list[Variant], found: dict[str, dict[str, np.ndarray]], persons: np.ndarray, note: str
 ) -> Table:
-    """A row for each variant; `persons` (N,) are those of the inputs, over whom intervals are."""
+    """A row for each variant, with its image size if there are several; `persons` (N,) are those of the inputs."""
     weights, everyone = metrics.person_weights(persons), np.ones(len(persons), dtype=bool)
     named = {name: ruler.figures(values) for name, values in found.items()}
     first = named[variants[0].name]
@@ -137,6 +137,8 @@ def ablation_table(
         gap = metrics.estimate(lambda w: named[name][column](w) - first[column](w), weights, everyone)
         return gap.low > 0 or gap.high < 0
 
+    several_sizes = len({variant.image_size for variant in variants}) > 1
+    header = ["", *(["size"] if several_sizes else []), *COLUMNS.values()]
     rows, values = [], {}
     for variant in variants:
         estimates = {column: estimate(variant.name, column) for column in COLUMNS}
@@ -144,11 +146,12 @@ def ablation_table(
             show_estimate(found).replace(" [", "* [" if differs(variant.name, column) else " [")
             for column, found in estimates.items()
         ]
-        rows.append([variant.name, f"{variant.image_size} px", *cells])
+        rows.append([variant.name, *([f"{variant.image_size} px"] if several_sizes else []), *cells])
         values[variant.name] = {column: as_json(e) for column, e in estimates.items()}
     truth = estimate(variants[0].name, "accuracy_truth")
     note = f"{len(persons)} triples{note}; the evaluator's accuracy on the truth is {truth.value:.3f}. {NOTE}"
-    return Table(title, ["", "size", *COLUMNS.values()], rows, note, values)
+    note += OF_SIZES if several_sizes else ""
+    return Table(title, header, rows, note, values)
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
