@@ -137,7 +137,10 @@ def ablation(models: dict[str, Method], edits: Edits | TrueEdits, count: int = 8
     rows = choose_frontal(edits, count)
     request = edits.request(rows)
     side = request.image.shape[-1]
-    made = {name: list(resize(method(request.resized(method.image_size)), side)) for name, method in models.items()}
+    made = {}
+    for name, method in models.items():
+        title = name if method.image_size == side else f"{name}, {method.image_size} px"
+        made[title] = list(resize(method(request.resized(method.image_size)), side))
     return panel(given(request) | made | truth(edits, rows), wanted(request))
 
 
