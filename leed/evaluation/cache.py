@@ -54,6 +54,11 @@ class Shards:
         count = len(content)
         self.parts = [np.arange(start, min(start + SHARD, count)) for start in range(0, count, SHARD)]
 
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What tells this table from others."""
+        return self.folder.name, key("content", self.content.tolist())
+
     def path(self, rows: np.ndarray) -> Path:
         """The file of a part."""
         return self.folder / f"{key(f'{rows[0]:07d}', self.content[rows].tolist())}.safetensors"

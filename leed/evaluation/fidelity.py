@@ -5,7 +5,7 @@ classifiers of Table 2 are kept in the cache.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from accelerate import PartialState
 from torch import Tensor, nn
 
 from leed.evaluation import metrics
-from leed.evaluation.cache import Shards, key
+from leed.evaluation.cache import Shards, key, remembered
 from leed.evaluation.corpus import Faces, RealPictures
 from leed.evaluation.distances import KernelDistance, frechet_distance, kernel_distance
 from leed.evaluation.methods import Method
@@ -113,6 +113,28 @@ def distances(real: Shards | Tensor, made: Shards | Tensor, num_features: int) -
     return Distances(
         frechet_distance(read(real), read(made), num_features), kernel_distance(read(real), read(made)), count
     )
+
+
+def remembered_distances(
+    made: dict[str, Shards], real: Shards, halved: str, measuring: Measuring
+) -> dict[str, Distances]:
+    """Distances of kept pictures to the real ones by name and, under the name `halved`, of one half of these to the
+    other; kept, and computed by processes in turn."""
+    num_features = measuring.extractor.num_features
+
+    def half_to_half() -> dict:
+        return asdict(distances(*halves(real), num_features))
+
+    names = {name: key(name, real.identity, shards.identity) for name, shards in made.items()}
+    tasks = {names[name]: lambda s=shards: asdict(distances(real, s, num_features)) for name, shards in made.items()}
+    names[halved] = key(halved, real.identity)
+    found = remembered(
+        measuring.cache / "distances", tasks | {names[halved]: half_to_half}, measuring.state, "distances"
+    )
+    return {
+        name: Distances(values["frechet"], KernelDistance(*values["kernel"]), values["count"])
+        for name, values in ((name, found[file]) for name, file in names.items())
+    }
 
 
 def halves(shards: Shards, seed: int = 0) -> tuple[Tensor, Tensor]:

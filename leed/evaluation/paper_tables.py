@@ -11,7 +11,7 @@ from leed.evaluation.classification import Accuracies, KeptLabelled, Labelled, R
 from leed.evaluation.corpus import Faces, RealPictures, pairs_folder
 from leed.evaluation.distances import SUBSETS
 from leed.evaluation.experiment import Experiment, names, num_people, references, sample
-from leed.evaluation.fidelity import Distances, Measuring, contents, distances, halves, likeness
+from leed.evaluation.fidelity import Distances, Measuring, contents, likeness, remembered_distances
 from leed.evaluation.identity import identity_embedding
 from leed.evaluation.methods import Method, copying_method
 from leed.evaluation.metrics import Estimate
@@ -40,12 +40,10 @@ def table1(experiment: Experiment, measuring: Measuring) -> Table | None:
         made[method.name] = measuring.edits(method, edits, "edits")
         if true_edits is not None and method in (*able, nothing):
             compared[method.name] = measuring.edits(method, true_edits, "true-edits", features=False)
+    found = remembered_distances(made | {OTHERS: others}, real, HALVES, measuring)
     if not experiment.state.is_main_process:
         return None
     num_features = measuring.extractor.num_features
-    found = {name: distances(real, shards, num_features) for name, shards in made.items()}
-    found[OTHERS] = distances(real, others, num_features)
-    found[HALVES] = distances(*halves(real), num_features)
     ssim = {"SSIM ↑": {name: likeness(made.get(name), edits.persons) for name in found}}
     note = (
         f"{len(edits)} edits of {num_people(edits.persons)} test people, the same for every method; "
