@@ -2,8 +2,9 @@
 
     python hub/export.py runs/open leed-open
 
-writes hub/leed-open, hub/leed-open-neutralizer and hub/leed-open-classifier. The editor gets the run's neutraliser,
-which may be newer than the one it was trained beside, and its graphs for ONNX Runtime in hub/leed-open/onnx.
+writes hub/leed-open and hub/leed-open-neutralizer, -classifier, -stargan and -ganimation, those of them that the run
+has. The editor gets the run's neutraliser, which may be newer than the one it was trained beside, and its graphs for
+ONNX Runtime in hub/leed-open/onnx.
 """
 
 import argparse
@@ -11,23 +12,39 @@ from pathlib import Path
 
 import torch
 
-from leed import LEED, ExpressionClassifier, Neutralizer
+from leed import LEED, ExpressionClassifier, GANimation, Neutralizer
+from leed.hub import HubModel
 from leed.runtime import export_graphs
 
 HUB = Path(__file__).parent
 
 
+KINDS: dict[str, type[HubModel]] = {
+    "leed": LEED,
+    "neutralizer": Neutralizer,
+    "classifier": ExpressionClassifier,
+    "stargan": Neutralizer,  # StarGAN's generator
+    "ganimation": GANimation,
+}
+"""The folders of a run."""
+
+
 def export(run: Path, name: str) -> list[Path]:
-    """Writes the three folders and loads each once more, which verifies it."""
-    leed = LEED.from_pretrained(run / "leed")
-    neutralizer = Neutralizer.from_pretrained(run / "neutralizer")
-    leed.neutralizer.load_state_dict(neutralizer.state_dict())
-    classifier = ExpressionClassifier.from_pretrained(run / "classifier")
-    folders = {HUB / name: leed, HUB / f"{name}-neutralizer": neutralizer, HUB / f"{name}-classifier": classifier}
+    """Writes a folder for each model of the run and loads it once more, which verifies it.
+
+    Raises `ValueError` if the run has no model.
+    """
+    models = {kind: model.from_pretrained(run / kind) for kind, model in KINDS.items() if (run / kind).is_dir()}
+    if not models:
+        raise ValueError(f"{run} has none of the folders {', '.join(KINDS)}: give a run of train_accelerate.py")
+    if {"leed", "neutralizer"} <= models.keys():
+        models["leed"].neutralizer.load_state_dict(models["neutralizer"].state_dict())
+    folders = {HUB / (name if kind == "leed" else f"{name}-{kind}"): model for kind, model in models.items()}
     for folder, model in folders.items():
         model.save_pretrained(folder, dtype=torch.float16)
         type(model).from_pretrained(folder)
-    export_graphs(HUB / name)
+    if "leed" in models:
+        export_graphs(HUB / name)
     return list(folders)
 
 
@@ -36,7 +53,11 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="output folder of train_accelerate.py")
     parser.add_argument("name", help="name of the model, e.g. leed-open")
     arguments = parser.parse_args()
-    for folder in export(arguments.run, arguments.name):
+    try:
+        folders = export(arguments.run, arguments.name)
+    except ValueError as error:
+        parser.error(str(error))
+    for folder in folders:
         size = (folder / "model.safetensors").stat().st_size
         print(f"{folder}: {size / 1e6:.1f} MB")
 

@@ -16,7 +16,8 @@ from torch import nn
 from leed import EXPRESSIONS, LEED, ExpressionClassifier
 from leed.config import TINY, replace
 from leed.drawn import draw_face
-from leed.evaluation import cache, corpus, fidelity, figures, paper
+from leed.evaluation import ablation, cache, corpus, fidelity, figures, paper, ruler
+from leed.evaluation.methods import PlainArithmetic
 from leed.neutralizer import Neutralizer
 from leed.readers import drawn_faces
 
@@ -122,6 +123,11 @@ def tables(folder: Path) -> dict[str, dict]:
     return {table["title"].split(":")[0]: table for table in json.loads((folder / "tables.json").read_text())}
 
 
+def height(num_rows: int, side: int = 32) -> int:
+    """Of a panel with so many rows of faces and with titles of columns."""
+    return figures.TITLE_HEIGHT + num_rows * (side + figures.GAP) - figures.GAP
+
+
 class Page(html.parser.HTMLParser):
     """What a page shows: its pictures, cells and addresses."""
 
@@ -148,21 +154,27 @@ def test_rafd(
     printed = capsys.readouterr().out
     found = tables(tmp_path)
     assert list(found) == ["Table 1", "Table 2"]
-    assert list(found["Table 1"]["values"]) == ["StarGAN", "LEED"]
+    references = ["input copied", "real, other people", "real, half to half"]
+    assert list(found["Table 1"]["values"]) == ["StarGAN", "LEED", *references]
     assert (
         found["Table 1"]["values"]["LEED"]["fid"] > 0 and -1 <= found["Table 1"]["values"]["LEED"]["ssim"]["value"] < 1
     )
     assert "24 edits of 3 test people" in found["Table 1"]["note"] and "few features" in found["Table 1"]["note"]
     assert "the same person's own picture" in found["Table 1"]["note"]
     assert "trained on 48 real pictures of 3 people (R), tested on 48 real pictures of 3 others" in printed
-    # Every number of 2 x 4 and 2 x 4 cells, the best of each column bold; all pictures beside the page.
+    # Every number of 5 x 4 and 2 x 4 cells, the best method of each column bold; all pictures beside the page.
     page = Page((tmp_path / "report.html").read_text())
-    assert page.cells == 16 and page.bold == 5 and not page.addresses
+    assert page.cells == 28 and page.bold == 5 and not page.addresses
     assert page.pictures == [f"figure{number}.png" for number in (2, 3, 4, 6, 7, 8)]
-    # Margin and five rows of faces: input, reference, two methods, own picture.
-    assert Image.open(tmp_path / "figure2.png").height == 5 * 32
-    assert Image.open(tmp_path / "figure3.png").height == 4 * 32  # without Q and final
-    for line in ("GANimation: not given", "Figure 5: the face set has no pictures for it", "needs triples"):
+    # Input, reference, two methods, own picture; and with plain arithmetic, without Q and final for methods.
+    assert Image.open(tmp_path / "figure2.png").height == height(5)
+    assert Image.open(tmp_path / "figure3.png").height == height(6)
+    for line in (
+        "GANimation: not given",
+        "Figure 3, a row: not given (--without_s)",
+        "Figure 5: the face set has no pictures for it",
+        "need triples",
+    ):
         assert line in printed and line in (tmp_path / "report.html").read_text()
 
     def not_again(image: torch.Tensor) -> None:
@@ -182,7 +194,7 @@ def test_cfeed(cfeed: Path, models: dict[str, str], tmp_path: Path) -> None:
     assert "trained on 21 real pictures of 3 people (R), tested on 21 real pictures" in found["Table 2"]["note"]
     assert "24 real pictures" in found["Table 1"]["note"]  # the compound ones are real, too
     assert "of the training people" in found["Table 2"]["note"]
-    assert Image.open(tmp_path / "figure7.png").width == figures.MARGIN + (2 + len(figures.ALPHAS)) * 32
+    assert Image.open(tmp_path / "figure7.png").height == height(7)
 
 
 def test_three_methods(
@@ -190,33 +202,82 @@ def test_three_methods(
 ) -> None:
     """With triples SSIM is to the true edit; the evaluator gives them action units; profiles have none."""
     given = arguments(models, faces, tmp_path, "--stargan", models["stargan"], "--ganimation", ganimation)
-    given += ["--parts", "table1", "figure2", "figure5", "figure6", "--num_imperfect", "4"]
+    given += ["--parts", "table1", "figure2", "figure3", "figure5", "figure6", "--num_imperfect", "4"]
+    given += ["--spoilt_shares", "0.5", "0.75"]
     paper.main(given)
     found = tables(tmp_path)
-    assert list(found["Table 1"]["values"]) == ["StarGAN", "GANimation", "LEED"]
-    assert found["Table 1"]["values"]["GANimation"]["ssim"]["value"] is None
-    assert "SSIM of GANimation is not measured" in found["Table 1"]["note"]
+    assert list(found["Table 1"]["values"])[:3] == ["StarGAN", "GANimation", "LEED"]
+    assert found["Table 1"]["values"]["GANimation"]["ssim"]["value"] is not None
+    assert found["Table 1"]["values"]["GANimation"]["ssim_true"]["value"] is None
+    assert "SSIM of GANimation to the true edit is not measured" in found["Table 1"]["note"]
     assert "of 10 edits to the true edit" in found["Table 1"]["note"]
     assert (
         "96 real pictures" not in found["Table 1"]["note"] and "78 real" in found["Table 1"]["note"]
     )  # 48 and 3 * 10
-    assert "Figure 6 in figures" in capsys.readouterr().out  # why it is missing
+    assert "Figures 3 and 6 in numbers: give --evaluator" in capsys.readouterr().out
     paper.main([*given, "--evaluator", models["evaluator"]])
     found = tables(tmp_path)
-    assert found["Table 1"]["values"]["GANimation"]["ssim"]["value"] is not None
+    assert found["Table 1"]["values"]["GANimation"]["ssim_true"]["value"] is not None
     assert "R^2" in found["Table 1"]["note"]
     assert "of 6 edits to the true edit" in found["Table 1"]["note"]  # of 10 references, 4 are turned by 45 degrees
-    spoilt = found["Figure 6 in figures"]["values"]
-    assert len(spoilt) == 10 and "both 0.75" in spoilt
-    # The more of the expression is left in both neutral faces, the less is carried over.
-    assert Image.open(tmp_path / "figure6.png").height == (2 + 3 * 4) * 32
-    profile = Image.open(tmp_path / "figure5.png")
-    assert profile.height == 5 * 32
-    white = profile.crop((figures.MARGIN, 3 * 32, profile.width, 4 * 32)).getextrema()
+    spoilt = found["Figure 6 in numbers"]["values"]
+    assert len(spoilt) == 7 and "both 0.75" in spoilt
+    assert list(found["Figure 3 in numbers"]["values"]) == ["final", "plain arithmetic"]
+    # Input, reference, two neutral faces and the edit, these spoilt, three edits, true edit.
+    assert Image.open(tmp_path / "figure6.png").height == height(2 + 3 + 2 + 3 + 1)
+
+    def ganimation_row() -> tuple:
+        profile = Image.open(tmp_path / "figure5.png")
+        assert profile.height == height(6)
+        faces = profile.width // 2, height(3) + figures.GAP, profile.width, height(4)
+        return profile.crop(faces).getextrema()
+
+    white = ganimation_row()
     assert white == ((255, 255),) * 3
     paper.main([*given, "--profile_action_units", "--parts", "figure5"])
-    profile = Image.open(tmp_path / "figure5.png")
-    assert profile.crop((figures.MARGIN, 3 * 32, profile.width, 4 * 32)).getextrema() != white
+    assert ganimation_row() != white
+
+
+def test_ablation(
+    faces: Path, models: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Models of two sizes and plain arithmetic, a row each; a second run measures what is new alone."""
+    other = tmp_path / "other"
+    LEED(replace(TINY, image_size=48)).save_pretrained(other)
+    given = [f"lively={models['leed']}", f"same={models['leed']}", f"larger={other}", "--plain", "lively"]
+    given += ["--evaluator", models["evaluator"], "--data_dir", str(faces) + "-pairs", "--no-identity"]
+    output = ["--output_dir", str(tmp_path / "out"), "--num_alpha", "2"]
+    ablation.main([*given, *output])
+    printed = capsys.readouterr().out
+    found = json.loads((tmp_path / "out" / "ablation.json").read_text())["figures"]
+    assert list(found) == ["lively", "same", "larger", "plain arithmetic, lively"]
+    lines = {line.split(" | ")[0].strip("| "): line for line in printed.splitlines() if line[:1] == "|"}
+    assert "| 32 px |" in lines["lively"] and "| 48 px |" in lines["larger"]
+    assert lines["same"].replace("same", "lively") == lines["lively"] and "*" not in lines["lively"]
+    assert "*" in lines["larger"]  # it edits nothing
+    # Input, reference, four rows of edits, true edit.
+    assert Image.open(tmp_path / "out" / "ablation.png").height == height(7, side=48)
+    measured = []
+    measure = ruler.measure
+    monkeypatch.setattr(ruler, "measure", lambda *rest: measured.append(rest[0]) or measure(*rest))
+    ablation.main(["other=" + str(other), *given, *output])
+    assert measured == []
+    ablation.main([*given, *output, "--neutrals", "true"])
+    assert len(measured) == 3  # weights that are given twice are measured once
+    with pytest.raises(SystemExit):
+        ablation.main([f"a={other}", f"a={other}", *given[-5:]])
+    assert "every model needs a name of its own, got a, a" in capsys.readouterr().err
+
+
+@torch.no_grad()
+def test_plain_arithmetic_gives_a_perfect_reference_its_own_face(lively_leed: LEED) -> None:
+    """C_N + (C_B - C_N) is C_B; at alpha 0 it is C_N."""
+    plain = PlainArithmetic(lively_leed)
+    face = torch.rand(2, 3, 32, 32) * 2 - 1
+    prepared = plain.prepare(face, face)
+    assert torch.allclose(prepared(1.0), plain.decode(plain.encode(face)).clamp(-1, 1), atol=1e-5)
+    neutral = plain.neutral(face).image
+    assert torch.allclose(prepared(0.0), plain.decode(plain.encode(neutral)).clamp(-1, 1), atol=1e-5)
 
 
 def test_two_processes_find_the_same(cfeed: Path, models: dict[str, str], tmp_path: Path, monkeypatch) -> None:
@@ -234,6 +295,11 @@ def test_a_neutraliser_is_not_stargan(rafd: Path, models: dict[str, str], tmp_pa
     Neutralizer(TINY).save_pretrained(tmp_path / "unet")
     with pytest.raises(SystemExit, match="holds a generator of kind 'unet', not StarGAN's"):
         paper.main(arguments(models, rafd, tmp_path, "--stargan", str(tmp_path / "unet")))
+
+
+def test_models_are_checked_first(rafd: Path, models: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="is of ExpressionClassifier, not LEED"):
+        paper.main(arguments(models, rafd, tmp_path, "--without_q", models["evaluator"]))
 
 
 def test_ganimation_needs_action_units(

@@ -3,17 +3,39 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+import torch
 from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
+Item = TypeVar("Item")
+
 SHARD = 64
+LOGGED_EVERY = 30  # seconds between two states of a bar that is not on a terminal
+PATIENCE = timedelta(days=1)  # that a process waits for others; the launcher ends it if they fail
+
+
+def processes() -> PartialState:
+    """This process among those that accelerate or torchrun started; without an accelerator, on the CPU."""
+    on_cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+    return PartialState(cpu=on_cpu, timeout=PATIENCE)
+
+
+def progress(items: list[Item], title: str, unit: str = "it", shown: bool = True) -> Iterable[Item]:
+    """The items with a bar, if there are any: live on a terminal, now and then in a log."""
+    interval = 0.1 if sys.stderr.isatty() else LOGGED_EVERY
+    hidden = not (shown and items)
+    return tqdm(items, title, unit=unit, disable=hidden, mininterval=interval, maxinterval=interval)
 
 
 def key(title: str, *parts: object) -> str:
@@ -32,6 +54,11 @@ class Shards:
         count = len(content)
         self.parts = [np.arange(start, min(start + SHARD, count)) for start in range(0, count, SHARD)]
 
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What tells this table from others."""
+        return self.folder.name, key("content", self.content.tolist())
+
     def path(self, rows: np.ndarray) -> Path:
         """The file of a part."""
         return self.folder / f"{key(f'{rows[0]:07d}', self.content[rows].tolist())}.safetensors"
@@ -41,7 +68,7 @@ class Shards:
         self.folder.mkdir(parents=True, exist_ok=True)
         mine = self.parts[state.process_index :: state.num_processes]
         todo = [rows for rows in mine if not self.path(rows).exists()]
-        for rows in tqdm(todo, desc=title, unit="part", disable=None if state.is_main_process else True):
+        for rows in progress(todo, _share(title, state), "part", state.is_main_process):
             replace(self.path(rows), lambda path, rows=rows: save_file(_whole(work(rows)), path))
         state.wait_for_everyone()
 
@@ -50,6 +77,11 @@ class Shards:
         for rows in self.parts:
             with safe_open(self.path(rows), framework="pt") as file:
                 yield file.get_tensor(name)
+
+
+def _share(title: str, state: PartialState) -> str:
+    """The title of the first process's share."""
+    return title if state.num_processes == 1 else f"{title}, first of {state.num_processes} processes"
 
 
 def _whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -71,7 +103,7 @@ def remembered(
     paths = {name: folder / f"{name}.json" for name in tasks}
     mine = list(tasks)[state.process_index :: state.num_processes]
     todo = [name for name in mine if not paths[name].exists()]
-    for name in tqdm(todo, desc=title, disable=None if state.is_main_process else True):
+    for name in progress(todo, _share(title, state), shown=state.is_main_process):
         replace(paths[name], lambda path, name=name: path.write_text(json.dumps(tasks[name]())))
     state.wait_for_everyone()
     return {name: json.loads(path.read_text()) for name, path in paths.items()}

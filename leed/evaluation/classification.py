@@ -4,6 +4,7 @@ R trains on the real training pictures and is tested on the real test pictures. 
 edits. R + G trains on real pictures and edits together and is tested on the real test pictures.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from leed.augmentation import MILD, augment, flip
 from leed.config import ModelConfig
-from leed.evaluation.cache import key, remembered
+from leed.evaluation.cache import Shards, key, remembered
 from leed.features import ExpressionClassifier
 from leed.images import normalize
 
@@ -45,6 +46,36 @@ class Labelled:
         """The first `count` of them."""
         return Labelled(self.pictures[:count], self.expressions[:count])
 
+    def batches(self, size: int = 256) -> Iterator["Labelled"]:
+        """All of them in batches."""
+        for pictures, expressions in zip(self.pictures.split(size), self.expressions.split(size), strict=True):
+            yield Labelled(pictures, expressions)
+
+
+@dataclass(frozen=True)
+class KeptLabelled:
+    """The same of pictures that are kept, as `small` of `shards`: one part is in memory at a time."""
+
+    shards: Shards
+    expressions: Tensor
+
+    def __len__(self) -> int:
+        return len(self.expressions)
+
+    def batches(self) -> Iterator[Labelled]:
+        """All of them, part by part."""
+        for rows, pictures in zip(self.shards.parts, self.shards.read("small"), strict=True):
+            yield Labelled(pictures, self.expressions[rows])
+
+    def first(self, count: int) -> Labelled:
+        """The first `count` of them, in memory."""
+        found: list[Tensor] = []
+        for part in self.batches():
+            if sum(map(len, found)) >= count:
+                break
+            found.append(part.pictures)
+        return Labelled(torch.cat(found)[:count], self.expressions[:count])
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -53,6 +84,7 @@ class Recipe:
     steps: int = 1500
     batch_size: int = 64
     config: ModelConfig = CLASSIFIER
+    bf16: bool = False
 
     def describe(self) -> str:
         """The recipe in a sentence."""
@@ -61,6 +93,7 @@ class Recipe:
             f"a ResNet ({self.config.classifier_block} blocks, {blocks}) on the inner face at "
             f"{self.config.classifier_size} pixels, {self.steps} updates of {self.batch_size} pictures, Adam at "
             f"{LEARNING_RATE:g} falling along a cosine, label smoothing {LABEL_SMOOTHING:g}, mild augmentation, flips"
+            f"{', bfloat16' if self.bf16 else ''}"
         )
 
 
@@ -70,7 +103,7 @@ def train_classifier(data: Labelled, recipe: Recipe, seed: int, device: torch.de
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         classifier = ExpressionClassifier(recipe.config).to(device, memory_format=torch.channels_last).train()
-        optimizer = torch.optim.Adam(classifier.parameters(), LEARNING_RATE)
+        optimizer = torch.optim.Adam(classifier.parameters(), LEARNING_RATE, fused=True)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps)
         order = torch.empty(0, dtype=torch.int64)
         for _ in range(recipe.steps):
@@ -78,8 +111,9 @@ def train_classifier(data: Labelled, recipe: Recipe, seed: int, device: torch.de
                 order = torch.cat([order, torch.randperm(len(data))])
             rows, order = order[: recipe.batch_size].to(device), order[recipe.batch_size :]
             (image,) = flip(*augment([normalize(data.pictures[rows])], MILD))
-            logits = classifier(image)
-            loss = F.cross_entropy(logits, data.expressions[rows], label_smoothing=LABEL_SMOOTHING)
+            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):
+                logits = classifier(image)
+            loss = F.cross_entropy(logits.float(), data.expressions[rows], label_smoothing=LABEL_SMOOTHING)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -88,13 +122,12 @@ def train_classifier(data: Labelled, recipe: Recipe, seed: int, device: torch.de
 
 
 @torch.no_grad()
-def accuracy(classifier: ExpressionClassifier, data: Labelled, batch_size: int = 256) -> float:
+def accuracy(classifier: ExpressionClassifier, data: Labelled | KeptLabelled) -> float:
     """The share of pictures whose expression is recognised."""
-    device = next(classifier.parameters()).device
-    right = 0
-    for start in range(0, len(data), batch_size):
-        logits = classifier(normalize(data.pictures[start : start + batch_size].to(device)))
-        right += int((logits.argmax(dim=1).cpu() == data.expressions[start : start + batch_size]).sum())
+    device, right = next(classifier.parameters()).device, 0
+    for part in data.batches():
+        logits = classifier(normalize(part.pictures.to(device)))
+        right += int((logits.argmax(dim=1).cpu() == part.expressions).sum())
     return right / len(data)
 
 
@@ -124,8 +157,8 @@ class Accuracies:
 def classify(
     train: Labelled,
     test: Labelled,
-    edits: dict[str, Labelled],
-    additions: dict[str, Labelled],
+    edits: dict[str, Labelled | KeptLabelled],
+    additions: dict[str, Labelled | KeptLabelled],
     digests: dict[str, list],
     seeds: int,
     recipe: Recipe,
@@ -133,6 +166,8 @@ def classify(
     state: PartialState,
 ) -> Accuracies:
     """Table 2 over `seeds` seeds: `edits` are tested (G) and `additions` trained on (R + G), by method.
+
+    Of the additions there are at most as many as real training pictures, the first ones.
 
     `digests` says what the results depend on: of "real", and of each method.
     """
@@ -149,14 +184,14 @@ def classify(
         return accuracy(classifier, edits[name])
 
     def both(name: str, seed: int) -> float:
-        return accuracy(train_classifier(train + additions[name], recipe, seed, state.device), test)
+        return accuracy(train_classifier(train + additions[name].first(len(train)), recipe, seed, state.device), test)
 
     numbers = range(seeds)
     found = remembered(folder, {f"R-{s}": lambda s=s: real(s) for s in numbers}, state, "classifiers, R")
     tasks, names = {}, {}
     for kind, task in (("RG", both), ("G", generated)):
         for name in edits:
-            names[name] = key(name, digests[name], len(edits[name]), len(additions[name]))
+            names[name] = key(name, digests[name], len(edits[name]), min(len(additions[name]), len(train)))
             for seed in numbers:
                 tasks[f"{names[name]}-{kind}-{seed}"] = lambda task=task, name=name, seed=seed: task(name, seed)
     found |= remembered(folder, tasks, state, "classifiers, G and R + G")

@@ -116,16 +116,25 @@ def load_corpus(
         test = load_faces(data_dir, reader, "test")
     else:
         train, test = split_by_person(train, held_out)
-    pairs = Path(pairs_dir) if pairs_dir else folder.with_name(f"{folder.name}-pairs")
-    triples = load_triples(pairs, image_size=size) if pairs_dir or pairs.is_dir() else None
-    sources = [folder] * folder.is_dir() + [pairs.resolve()] * (triples is not None)
+    pairs = pairs_folder(data_dir, pairs_dir)
+    triples = None if pairs is None else load_triples(pairs, image_size=size)
+    sources = [folder] * folder.is_dir() + ([] if pairs is None else [pairs.resolve()])
     return Corpus(
-        name=f"{folder.name} ({reader})",
+        name=folder.name if folder.name == reader else f"{folder.name} ({reader})",
         train=Faces(train, size, max_yaw),
         test=Faces(test, size, max_yaw),
         triples=triples,
         fingerprint=fingerprint(sources, folder.name, reader, held_out),
     )
+
+
+def pairs_folder(data_dir: str, pairs_dir: str | None) -> Path | None:
+    """Where the triples of a face set are: `pairs_dir`, or `<data_dir>-pairs` if there is such a folder, or None."""
+    if pairs_dir:
+        return Path(pairs_dir)
+    folder = Path(data_dir).expanduser().resolve()
+    beside = folder.with_name(f"{folder.name}-pairs")
+    return beside if beside.is_dir() else None
 
 
 def has_test_split(reader: str, folder: Path) -> bool:

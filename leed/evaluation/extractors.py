@@ -2,6 +2,7 @@
 
 import importlib.util
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -21,11 +22,12 @@ class Lite0Pooled(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.network = load_lite0()
+        self.network = load_lite0().to(memory_format=torch.channels_last)  # half the time on a CPU
 
     def forward(self, image: Tensor) -> Tensor:
         """Faces (B, 3, H, W) in [-1, 1] to features (B, 1280)."""
         image = F.interpolate(image, (LITE0_SIDE, LITE0_SIDE), mode="bilinear", align_corners=False)
+        image = image.contiguous(memory_format=torch.channels_last)
         return self.network.extract_features((image * 0.5 + 0.5 - 0.498) / 0.502).mean(dim=(2, 3))
 
 

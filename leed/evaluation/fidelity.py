@@ -5,7 +5,7 @@ classifiers of Table 2 are kept in the cache.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from accelerate import PartialState
 from torch import Tensor, nn
 
 from leed.evaluation import metrics
-from leed.evaluation.cache import Shards, key
+from leed.evaluation.cache import Shards, key, remembered
 from leed.evaluation.corpus import Faces, RealPictures
 from leed.evaluation.distances import KernelDistance, frechet_distance, kernel_distance
 from leed.evaluation.methods import Method
@@ -50,13 +50,13 @@ class Measuring:
     fingerprint: tuple
     batch_size: int = 32
 
-    def real(self, pictures: RealPictures, rows: np.ndarray) -> Shards:
-        """`features` (N, F) of these rows of real pictures."""
-        shards = Shards(self.cache / key("real", *self.fingerprint, self.extractor.name), rows)
+    def real(self, pictures: RealPictures | Faces, rows: np.ndarray, title: str) -> Shards:
+        """`features` (N, F) of these rows of real pictures; `title` says of whom."""
+        shards = Shards(self.cache / key(f"real-{title}", *self.fingerprint, self.extractor.name), rows)
         shards.fill(
             lambda part: {"features": self._features(normalize(pictures.take(rows[part])))},
             self.state,
-            "real pictures, features",
+            f"real pictures of {title} people, features",
         )
         return shards
 
@@ -95,26 +95,59 @@ class Measuring:
 
 
 @dataclass(frozen=True)
-class Fidelity:
-    """A row of Table 1."""
+class Distances:
+    """How far some pictures are from the real ones, and how many pictures they are."""
 
     frechet: float
     kernel: KernelDistance
-    ssim: Estimate
+    count: int
 
 
-def fidelity(made: Shards, compared: Shards | None, persons: np.ndarray, real: Shards, num_features: int) -> Fidelity:
-    """The row of a method: distances of the edits `made` to `real`, SSIM of the edits `compared`, of these people.
+def distances(real: Shards | Tensor, made: Shards | Tensor, num_features: int) -> Distances:
+    """Distances of the `features` of pictures, kept or given as (N, F), to those of the real ones."""
 
-    Without `compared` SSIM is NaN.
-    """
-    if compared is None:
-        values = np.full(len(persons), np.nan)
-    else:
-        values = torch.cat(list(compared.read("ssim"))).numpy()
-    weights = metrics.person_weights(persons)
-    return Fidelity(
-        frechet=frechet_distance(real.read("features"), made.read("features"), num_features),
-        kernel=kernel_distance(real.read("features"), made.read("features")),
-        ssim=metrics.estimate(lambda w: metrics.mean(values, w), weights, np.isfinite(values)),
+    def read(features: Shards | Tensor) -> Iterator[Tensor]:
+        return iter([features]) if isinstance(features, Tensor) else features.read("features")
+
+    count = len(made) if isinstance(made, Tensor) else len(made.content)
+    return Distances(
+        frechet_distance(read(real), read(made), num_features), kernel_distance(read(real), read(made)), count
     )
+
+
+def remembered_distances(
+    made: dict[str, Shards], real: Shards, halved: str, measuring: Measuring
+) -> dict[str, Distances]:
+    """Distances of kept pictures to the real ones by name and, under the name `halved`, of one half of these to the
+    other; kept, and computed by processes in turn."""
+    num_features = measuring.extractor.num_features
+
+    def half_to_half() -> dict:
+        return asdict(distances(*halves(real), num_features))
+
+    names = {name: key(name, real.identity, shards.identity) for name, shards in made.items()}
+    tasks = {names[name]: lambda s=shards: asdict(distances(real, s, num_features)) for name, shards in made.items()}
+    names[halved] = key(halved, real.identity)
+    found = remembered(
+        measuring.cache / "distances", tasks | {names[halved]: half_to_half}, measuring.state, "distances"
+    )
+    return {
+        name: Distances(values["frechet"], KernelDistance(*values["kernel"]), values["count"])
+        for name, values in ((name, found[file]) for name, file in names.items())
+    }
+
+
+def halves(shards: Shards, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """The `features` of kept pictures in two random halves."""
+    features = torch.cat(list(shards.read("features")))
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(features)))
+    return tuple(features[rows] for rows in order.tensor_split(2))
+
+
+def likeness(compared: Shards | None, persons: np.ndarray) -> Estimate:
+    """Mean SSIM of edits, with its interval over people; NaN without edits."""
+    if compared is None:
+        return Estimate(np.nan, np.nan, np.nan)
+    values = torch.cat(list(compared.read("ssim"))).numpy()
+    weights = metrics.person_weights(persons)
+    return metrics.estimate(lambda w: metrics.mean(values, w), weights, np.isfinite(values))

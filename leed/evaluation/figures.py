@@ -18,34 +18,64 @@ from leed.evaluation import imperfect, ruler
 from leed.evaluation.methods import Method, Request
 from leed.evaluation.metrics import spread
 from leed.evaluation.plan import Edits, TrueEdits
-from leed.images import INNER_CROP, contact_sheet, normalize, to_rgb, to_tensor
+from leed.images import INNER_CROP, normalize, resize, to_pil, to_rgb, to_tensor
 from leed.model import LEED
 from leed.readers import guess_reader, image_files
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 PROFILE = 30.0  # degrees from which a face counts as turned to the side
 FRONTAL = 12.0
-MARGIN, TITLE_HEIGHT, FONT_SIZE = 170, 20, 13  # room for titles at the left and above [px]
+FONT_SIZE, TITLE_HEIGHT, PAD = 18, 26, 10  # of titles [px]; PAD lies between a title and its faces
+GAP, GROUP_GAP = 3, 14  # between faces, and more between groups of them [px]
 GALLERY = Path(__file__).parents[2] / "assets" / "gallery"
 
 Face = Tensor | None
 
 
-def panel(rows: dict[str, list[Face]], columns: list[str] | None = None) -> Image.Image:
-    """Rows of faces (3, S, S) in [-1, 1], each with its title at the left, and titles of columns above."""
-    sheet = contact_sheet(list(rows.values()))
-    top = TITLE_HEIGHT if columns else 0
-    page = Image.new("RGB", (sheet.width + MARGIN, sheet.height + top), "white")
-    page.paste(sheet, (MARGIN, top))
-    draw = ImageDraw.Draw(page)
+def panel(
+    rows: dict[str, list[Face]], columns: list[str] | None = None, group: int | None = None, titled: bool = True
+) -> Image.Image:
+    """Rows of faces (3, S, S) in [-1, 1], with their titles at the left if `titled`, and titles of columns above.
+
+    None leaves a white field; after every `group` columns there is a wider gap.
+    """
+    side = next(face.shape[-1] for row in rows.values() for face in row if face is not None)
     style = {"fill": "black", "font": ImageFont.load_default(FONT_SIZE)}
-    height = sheet.height / len(rows)
-    for i, title in enumerate(rows):
-        draw.text((MARGIN - 8, top + (i + 0.5) * height), title, anchor="rm", **style)
-    width = sheet.width / max(len(columns or [None]), 1)
-    for i, title in enumerate(columns or []):
-        draw.text((MARGIN + (i + 0.5) * width, top / 2), title, anchor="mm", **style)
+    margin = round(max(style["font"].getlength(title) for title in rows)) + PAD if titled else 0
+    head = TITLE_HEIGHT if columns else 0
+
+    def corner(i: int, j: int) -> tuple[int, int]:
+        return margin + j * (side + GAP) + (j // group * GROUP_GAP if group else 0), head + i * (side + GAP)
+
+    last = corner(len(rows) - 1, max(map(len, rows.values())) - 1)
+    page = Image.new("RGB", (last[0] + side, last[1] + side), "white")
+    draw = ImageDraw.Draw(page)
+    for j, title in enumerate(columns or []):
+        draw.text((corner(0, j)[0] + side / 2, head / 2), title, anchor="mm", **style)
+    for i, (title, row) in enumerate(rows.items()):
+        if titled:
+            draw.text((margin - PAD, corner(i, 0)[1] + side / 2), title, anchor="rm", **style)
+        for j, face in enumerate(row):
+            if face is not None:
+                page.paste(to_pil(face), corner(i, j))
     return page
+
+
+def given(request: Request) -> dict[str, list[Face]]:
+    """The rows that figures begin with."""
+    return {"input": list(request.image), "reference": list(request.reference)}
+
+
+def truth(edits: Edits | TrueEdits, rows: np.ndarray) -> dict[str, list[Face]]:
+    """The row that figures end with: the true edits or, where there are none, the same people's own pictures."""
+    truths, known = edits.truths(rows)
+    title = "true edit" if isinstance(edits, TrueEdits) else "own picture"
+    return {title: [truth if there else None for truth, there in zip(truths, known.tolist(), strict=True)]}
+
+
+def wanted(request: Request) -> list[str]:
+    """The expressions of the references, as titles of columns."""
+    return [EXPRESSIONS[i] for i in request.expression.tolist()]
 
 
 def method_rows(methods: list[Method], request: Request) -> dict[str, list[Face]]:
@@ -99,19 +129,19 @@ def side_by_side(methods: list[Method], edits: Edits | TrueEdits, count: int = 1
     """Figure 2: input, reference, each method; below, the truth or the same person's own picture."""
     rows = choose_frontal(edits, count)
     request = edits.request(rows)
-    truths, known = edits.truths(rows)
-    title = "true edit" if isinstance(edits, TrueEdits) else "own picture"
-    own = [truth if there else None for truth, there in zip(truths, known.tolist(), strict=True)]
-    faces = {"input": list(request.image), "reference": list(request.reference)}
-    return panel(faces | method_rows(methods, request) | {title: own})
+    return panel(given(request) | method_rows(methods, request) | truth(edits, rows), wanted(request))
 
 
 def ablation(models: dict[str, Method], edits: Edits | TrueEdits, count: int = 8) -> Image.Image:
-    """Figure 3: input, reference, and the edits of each trained variant by its title."""
-    request = edits.request(choose_frontal(edits, count))
-    faces = {"input": list(request.image), "reference": list(request.reference)}
-    made = {title: list(method(request)) for title, method in models.items()}
-    return panel(faces | made)
+    """Figure 3: input, reference, and the edits of each trained variant by its title, which may be of any size."""
+    rows = choose_frontal(edits, count)
+    request = edits.request(rows)
+    side = request.image.shape[-1]
+    made = {}
+    for name, method in models.items():
+        title = name if method.image_size == side else f"{name}, {method.image_size} px"
+        made[title] = list(resize(method(request.resized(method.image_size)), side))
+    return panel(given(request) | made | truth(edits, rows), wanted(request))
 
 
 def turned_faces(methods: list[Method], edits: Edits | TrueEdits, count: int = 8) -> Image.Image | None:
@@ -121,28 +151,34 @@ def turned_faces(methods: list[Method], edits: Edits | TrueEdits, count: int = 8
     if not len(rows):
         return None
     request = edits.request(rows)
-    faces = {"input": list(request.image), "reference": list(request.reference)}
-    return panel(faces | method_rows(methods, request))
+    return panel(given(request) | method_rows(methods, request) | truth(edits, rows), wanted(request))
 
 
 @torch.no_grad()
-def imperfect_neutrals(leed: LEED, edits: Edits | TrueEdits, count: int = 6) -> Image.Image:
-    """Figure 6: input, reference, then for each share the spoilt neutral faces of both and the edit made with them."""
-    request = edits.request(choose_frontal(edits, count)).to(leed.device)
-    faces = {"input": list(request.image), "reference": list(request.reference)}
-    learned = {name: leed.neutralize(getattr(request, name if name == "reference" else "image")) for name in SIDES}
+def imperfect_neutrals(leed: LEED, edits: Edits | TrueEdits, count: int = 8) -> Image.Image:
+    """Figure 6: input and reference, the learned neutral faces of both and the edit; then both neutral faces spoilt,
+    and the edits made with one or both of these."""
+    rows = choose_frontal(edits, count)
+    request = edits.request(rows).to(leed.device)
     pictures = {"input": request.image, "reference": request.reference}
-    for share in (0.0, *imperfect.SHARES):
-        spoilt = dict.fromkeys(SIDES, share)
-        for name in SIDES:
-            neutral = torch.lerp(learned[name], pictures[name], share)
-            faces[f"{name} neutral, {share:.0%}"] = list(neutral)
-        prepared, _ = ruler.prepare(leed, request.image, request.reference, {}, "learned", spoilt)
-        faces[f"edit, {share:.0%} spoilt"] = list(prepared(1.0))
-    return panel(faces)
+    learned = {name: leed.neutralize(picture) for name, picture in pictures.items()}
+
+    def neutral(name: str, share: float) -> list[Face]:
+        return list(torch.lerp(learned[name], pictures[name], share))
+
+    def edited(names: tuple[str, ...]) -> list[Face]:
+        spoilt = dict.fromkeys(names, SPOILT_SHARE)
+        return list(ruler.prepare(leed, request.image, request.reference, {}, "learned", spoilt)[0](1.0))
+
+    faces = given(request)
+    faces |= {f"neutral of {name}": neutral(name, 0.0) for name in pictures}
+    faces["edit"] = edited(())
+    faces |= {f"neutral of {name}, spoilt": neutral(name, SPOILT_SHARE) for name in pictures}
+    faces |= {f"edit, {title} spoilt": edited(names) for title, names in imperfect.SPOILT.items() if names}
+    return panel(faces | truth(edits, rows), wanted(request))
 
 
-SIDES = ("input", "reference")
+SPOILT_SHARE = 0.5  # of the expressive picture that Figure 6 blends into neutral faces
 
 
 @torch.no_grad()
@@ -152,10 +188,9 @@ def strengths(leed: LEED, edits: Edits | TrueEdits, count: int = 7) -> Image.Ima
     request = edits.request(rows).to(leed.device)
     prepared = leed.prepare(request.image, request.reference)
     made = [prepared(alpha) for alpha in ALPHAS]
-    names = [EXPRESSIONS[i] for i in request.expression.tolist()]
     faces = {
         f"{i + 1}: {name}": [request.image[i], *(edit[i] for edit in made), request.reference[i]]
-        for i, name in enumerate(names)
+        for i, name in enumerate(wanted(request))
     }
     return panel(faces, ["input", *(f"alpha {alpha:g}" for alpha in ALPHAS), "reference"])
 
@@ -175,7 +210,7 @@ def wild(leed: LEED, photographs: Photographs, a_row: int = 3) -> Image.Image:
     triplets = [list(triplet) for triplet in zip(inputs, references, leed.edit(inputs, references), strict=True)]
     lines = [sum(triplets[i : i + a_row], []) for i in range(0, len(triplets), a_row)]
     rows = {f"row {i}": line for i, line in enumerate(lines, start=1)}
-    return panel(rows, ["input", "reference", "edit"] * min(a_row, len(triplets)))
+    return panel(rows, ["input", "reference", "edit"] * min(a_row, len(triplets)), group=3, titled=False)
 
 
 def gallery_photographs(size: int, count: int = 9) -> Photographs:

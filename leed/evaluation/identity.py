@@ -1,5 +1,6 @@
 """Identity: dlib's face recognition network, an optional group of requirements (`pip install "leed[evaluation]"`)."""
 
+import hashlib
 import importlib.util
 from pathlib import Path
 
@@ -34,11 +35,18 @@ class FaceEmbedding:
         # Importing the package of weights would need pkg_resources; its files are enough.
         folder = importlib.util.find_spec("face_recognition_models").submodule_search_locations[0]
         self.network = dlib.face_recognition_model_v1(str(Path(folder) / "models" / WEIGHTS))
+        self.known: dict[bytes, np.ndarray] = {}
 
     def __call__(self, images: Tensor) -> np.ndarray:
-        """Faces (B, 3, H, W) in [-1, 1] to embeddings (B, 128)."""
+        """Faces (B, 3, H, W) in [-1, 1] to embeddings (B, 128). Those of faces seen before are remembered."""
         pictures = denormalize(resize(images, SIDE)).permute(0, 2, 3, 1).contiguous().cpu().numpy()
-        return np.array([self.network.compute_face_descriptor(picture) for picture in pictures]).reshape(-1, 128)
+        return np.array([self._describe(picture) for picture in pictures]).reshape(-1, 128)
+
+    def _describe(self, picture: np.ndarray) -> np.ndarray:
+        digest = hashlib.sha256(picture.tobytes()).digest()
+        if digest not in self.known:
+            self.known[digest] = np.array(self.network.compute_face_descriptor(picture))
+        return self.known[digest]
 
 
 def identity_embedding(wanted: bool | None) -> FaceEmbedding | None:

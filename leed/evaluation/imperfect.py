@@ -1,6 +1,7 @@
 """Figure 6 in numbers: edits with neutral faces that keep a share of the expression, by the ruler for edits."""
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,17 +19,17 @@ SHARES = (0.25, 0.5, 0.75)
 NUM_ALPHA = 100  # triples whose strength is measured
 SPOILT = {"none": (), "input": ("input",), "reference": ("reference",), "both": ("input", "reference")}
 FIGURES = {
-    "edit_ssim": "SSIM",
-    "edit_ssim_face": "SSIM, inner face",
-    "accuracy": "expression accuracy",
-    "distance_to_input": "expression distance to the truth",
-    "alpha_one_way": "way towards the truth (1: as strong)",
+    "edit_ssim": "SSIM ↑",
+    "edit_ssim_face": "SSIM, inner face ↑",
+    "accuracy": "accuracy ↑",
+    "distance_to_input": "distance ↓",
+    "alpha_one_way": "strength",
 }
 
 
-def variants() -> list[tuple[str, float]]:
+def variants(shares: Sequence[float] = SHARES) -> list[tuple[str, float]]:
     """What is spoilt (a key of SPOILT) and by how much, from nothing up."""
-    return [("none", 0.0)] + [(name, share) for name in list(SPOILT)[1:] for share in SHARES]
+    return [("none", 0.0)] + [(name, share) for name in list(SPOILT)[1:] for share in shares]
 
 
 def spoilt(name: str, share: float) -> dict[str, float]:
@@ -44,8 +45,9 @@ def measure_spoilt(
     cache: Path,
     state: PartialState,
     batch_size: int = 32,
+    shares: Sequence[float] = SHARES,
 ) -> dict[tuple[str, float], dict[str, metrics.Estimate]]:
-    """FIGURES with 95 % intervals for each of `variants`, with learned neutral faces before they are spoilt."""
+    """FIGURES with 95 % intervals for each of `variants` of these shares; neutral faces are learned, then spoilt."""
     leed = LEED.from_pretrained(leed_path).to(state.device)
     evaluator = ExpressionClassifier.from_pretrained(evaluator_path).to(state.device)
     digests = [read_digest(find_folder(path) / WEIGHTS) for path in (leed_path, evaluator_path)]
@@ -64,7 +66,7 @@ def measure_spoilt(
             for name in FIGURES
         }
 
-    tasks = {f"{name}-{share:g}": partial(figures, name, share) for name, share in variants()}
+    tasks = {f"{name}-{share:g}": partial(figures, name, share) for name, share in variants(shares)}
     folder = cache / key("imperfect", digests, identity, len(triples))
     found = remembered(folder, tasks, state, "imperfect neutral faces")
     return {
@@ -72,5 +74,5 @@ def measure_spoilt(
             figure: metrics.Estimate(*(math.nan if value is None else value for value in values))
             for figure, values in found[f"{name}-{share:g}"].items()
         }
-        for name, share in variants()
+        for name, share in variants(shares)
     }

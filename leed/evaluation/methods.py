@@ -2,14 +2,15 @@
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from leed.hub import WEIGHTS, find_folder, read_digest
-from leed.images import denormalize, normalize
+from leed.images import denormalize, normalize, resize
 from leed.model import LEED
+from leed.networks import Interpolation
 from leed.neutralizer import Neutralizer
 
 
@@ -29,6 +30,10 @@ class Request:
     def select(self, rows: Tensor | slice) -> "Request":
         """The edits of these rows."""
         return Request(*(values[rows] for values in vars(self).values()))
+
+    def resized(self, size: int) -> "Request":
+        """The same with pictures of another size."""
+        return replace(self, image=resize(self.image, size), reference=resize(self.reference, size))
 
     def to(self, device: torch.device | str) -> "Request":
         """The same on a device."""
@@ -75,6 +80,29 @@ def leed_method(path: str, device: torch.device, name: str = "LEED") -> Method:
     return _method(name, "picture", path, model, lambda r: model.edit(r.image, r.reference))
 
 
+class PlainArithmetic(LEED):
+    """Another LEED's neutraliser, E and D, without X and I: D(C_IN + alpha (C_RB - C_RN))."""
+
+    def __init__(self, leed: LEED) -> None:
+        nn.Module.__init__(self)
+        self.config = leed.config
+        self.neutralizer, self.encoder, self.decoder = leed.neutralizer, leed.encoder, leed.decoder
+
+    def extract(self, code: Tensor, code_neutral: Tensor) -> Tensor:
+        return code - code_neutral
+
+    def interpolate(self, code_neutral: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0) -> Interpolation:
+        if isinstance(alpha, Tensor):
+            alpha = alpha.view(-1, 1, 1, 1)
+        return Interpolation(code_neutral + alpha * delta_exp, None)
+
+
+def plain_method(path: str, device: torch.device, name: str) -> Method:
+    """Arithmetic on the codes of LEED from a folder or the Hub."""
+    model = PlainArithmetic(LEED.from_pretrained(path)).to(device).eval()
+    return _method(name, "picture", path, model, lambda r: model.edit(r.image, r.reference))
+
+
 def stargan_method(path: str, device: torch.device) -> Method:
     """StarGAN from a folder or the Hub. Raises `ValueError` for a neutraliser that is not StarGAN's generator."""
     model = Neutralizer.from_pretrained(path).to(device).eval()
@@ -95,6 +123,11 @@ def ganimation_method(path: str, device: torch.device) -> Method:
 def _method(name: str, needs: str, path: str, model: torch.nn.Module, edit: Callable[[Request], Tensor]) -> Method:
     digest = read_digest(find_folder(path) / WEIGHTS)
     return Method(name, needs, digest, model.config.image_size, next(model.parameters()).device, edit)
+
+
+def copying_method(like: Method) -> Method:
+    """No method: the input as it is, of the size and on the device of another."""
+    return Method("input copied", "picture", "none", like.image_size, like.device, lambda request: request.image)
 
 
 def load_methods(leed: str, stargan: str | None, ganimation: str | None, device: torch.device) -> list[Method]:

@@ -3,7 +3,8 @@
     python -m leed.evaluation.paper --leed hub/leed-open --stargan RUN/stargan --ganimation RUN/ganimation \\
         --data_dir ../shared/data/openfaces --output_dir outputs/paper
 
-`accelerate launch -m leed.evaluation.paper ...` spreads the work over processes. What is done is kept in
+`accelerate launch -m leed.evaluation.paper ...` spreads the work over GPUs; on CPUs, that is
+`ACCELERATE_USE_CPU=true torchrun --nproc-per-node 2 -m leed.evaluation.paper ...`. What is done is kept in
 <output_dir>/cache: the same command goes on where it was stopped, and other settings reuse what they share. A method
 that is not given is left out, and the page says so. See the page's notes for what the paper leaves open.
 """
@@ -16,24 +17,23 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import torch
-from accelerate import PartialState
-from accelerate.utils import parse_flag_from_env
 from PIL import Image
-from tqdm.auto import tqdm
 
-from leed.evaluation import clusters, figures
-from leed.evaluation.cache import key, remembered
+from leed.evaluation import clusters, figures, imperfect
+from leed.evaluation.ablation import PLAIN
+from leed.evaluation.cache import key, processes, progress, remembered
 from leed.evaluation.classification import Recipe
 from leed.evaluation.clusters import Clusters
 from leed.evaluation.corpus import HELD_OUT
 from leed.evaluation.experiment import MAX_YAW, Experiment, leed_of, names, num_people, prepare, sample
 from leed.evaluation.extractors import EXTRACTORS, load_extractor
 from leed.evaluation.fidelity import Measuring
-from leed.evaluation.methods import leed_method
-from leed.evaluation.paper_tables import spoilt_table, table1, table2
+from leed.evaluation.paper_tables import spoilt_table, table1, table2, variants, variants_table
 from leed.evaluation.plan import plan_edits
-from leed.evaluation.report import Plate, Table, save_picture, write_report
+from leed.evaluation.report import Plate, Table, all_tables, save_picture, write_report
+from leed.features import ExpressionClassifier
+from leed.hub import CONFIG, find_folder, read_config
+from leed.model import LEED
 
 PARTS = ("table1", "table2", "figure2", "figure3", "figure4", "figure5", "figure6", "figure7", "figure8")
 NUM_PROFILES = 3000  # edits among which those of turned faces are looked for
@@ -51,7 +51,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     model.add_argument("--ganimation")
     model.add_argument("--without_q", help="LEED trained without the mutual expression information loss (Figure 3)")
     model.add_argument("--without_s", help="LEED trained without the siamese loss (Figure 3)")
-    model.add_argument("--evaluator", help="expression classifier that sees the neutral face, for Figure 6's table")
+    model.add_argument("--evaluator", help="classifier that sees the neutral face, for Figures 3 and 6 in numbers")
     data = parser.add_argument_group("data")
     data.add_argument("--data_dir", required=True, help="face set: a folder, a name on the Hub, or drawn")
     data.add_argument("--reader", help="as train_accelerate.py's --dataset_reader; default: guessed")
@@ -76,13 +76,23 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     work.add_argument("--seeds", type=int, default=7)
     work.add_argument("--steps", type=int, default=Recipe.steps, help="updates of each classifier")
     work.add_argument("--classifier_batch_size", type=int, default=Recipe.batch_size)
-    work.add_argument("--num_imperfect", type=int, default=200, help="triples for Figure 6's table")
+    work.add_argument("--mixed_precision", choices=("no", "bf16"), default="no", help="of the classifiers' training")
+    work.add_argument("--num_imperfect", type=int, default=200, help="triples for Figures 3 and 6 in numbers")
+    work.add_argument(
+        "--spoilt_shares",
+        type=float,
+        nargs="+",
+        default=imperfect.SHARES,
+        help="of the expressive picture in Figure 6's neutral faces, from 0 to 1",
+    )
     work.add_argument("--num_points", type=int, default=1000, help="test pictures in Figure 4")
     work.add_argument("--batch_size", type=int, default=32)
     options = parser.parse_args(arguments)
     for name in ("num_edits", "seeds", "steps", "classifier_batch_size", "num_imperfect", "batch_size"):
         if getattr(options, name) < 1:
             parser.error(f"--{name} must be at least 1, got {getattr(options, name)}")
+    if not all(0 < share <= 1 for share in options.spoilt_shares):
+        parser.error(f"--spoilt_shares must be above 0 and at most 1, got {options.spoilt_shares}")
     return options
 
 
@@ -126,8 +136,13 @@ def cluster_figure(experiment: Experiment, found: dict[str, Clusters]) -> tuple[
 
 def profile_figure(experiment: Experiment) -> tuple[Image.Image | None, str]:
     """Figure 5 and its caption."""
-    edits = plan_edits(experiment.corpus.test, NUM_PROFILES)
-    caption = "Faces turned to the side, and references turned otherwise."
+    edits = experiment.shown
+    if not figures.profile(edits).any():
+        edits = plan_edits(experiment.corpus.test, NUM_PROFILES)
+    caption = (
+        f"Faces turned to the side by more than {figures.PROFILE:g} degrees, after references that are turned as far, "
+        "but by another angle or to the other side."
+    )
     if "GANimation" in names(experiment.methods) and not experiment.options.profile_action_units:
         caption += (
             f" White: of references turned by more than {MAX_YAW:g} degrees GANimation gets no action units, since "
@@ -138,13 +153,10 @@ def profile_figure(experiment: Experiment) -> tuple[Image.Image | None, str]:
 
 def ablation_figure(experiment: Experiment) -> tuple[Image.Image, str]:
     """Figure 3 and its caption."""
-    folders = {"without Q": experiment.options.without_q, "without S": experiment.options.without_s}
-    device = experiment.state.device
-    models = {title: leed_method(folder, device, title) for title, folder in folders.items() if folder}
-    models["final"] = experiment.methods[-1]
-    absent = [title for title, folder in folders.items() if not folder]
-    missing = f" Not given: {', '.join(absent)}." if absent else ""
-    return figures.ablation(models, experiment.shown), "Ablation: LEED with losses left out." + missing
+    chosen = {variant.name: variant.method(experiment.state.device) for variant in variants(experiment.options)}
+    models = {PLAIN: chosen.pop(PLAIN)} | {name: chosen[name] for name in reversed(chosen)}
+    caption = "LEED with parts left out. Plain arithmetic is D(C_IN + (C_RB - C_RN)), without X and I."
+    return figures.ablation(models, experiment.shown), caption
 
 
 def wild_figure(experiment: Experiment) -> tuple[Image.Image, str]:
@@ -163,39 +175,41 @@ def lacking(experiment: Experiment) -> dict[str, str]:
     """What cannot be made of what was given, by part, and why."""
     options = experiment.options
     found = {}
-    if not (options.without_q or options.without_s):
-        found["figure3"] = "Figure 3: give --without_q and --without_s, LEED trained without either loss"
     if packages := clusters.missing_packages():
         found["figure4"] = f"Figure 4: {', '.join(packages)} not installed (pip install 'leed[evaluation]')"
     if experiment.true_edits is None:
-        found["spoilt"] = "Figure 6 in figures: needs triples with true edits"
+        found["numbers"] = "Figures 3 and 6 in numbers: need triples with true edits"
     elif not options.evaluator:
-        found["spoilt"] = "Figure 6 in figures: give --evaluator, a classifier that no training touched"
+        found["numbers"] = "Figures 3 and 6 in numbers: give --evaluator, a classifier that no training touched"
     if not options.wild_dir and not figures.GALLERY.is_dir():
         found["figure8"] = "Figure 8: give --wild_dir; the gallery is part of a clone only"
     return found
 
 
-def make_tables(
-    experiment: Experiment, parts: list[str], measuring: Measuring | None, absent: dict[str, str]
-) -> list[Table]:
-    """The wanted tables; empty on all processes but the first. Tables 1 and 2 need `measuring`."""
-    tables = [make(experiment, measuring) for name, make in TABLES.items() if name in parts]
-    if "figure6" in parts and "spoilt" not in absent:
-        tables.append(spoilt_table(experiment))
-    return [table for table in tables if table is not None]
-
-
 TABLES = {"table1": table1, "table2": table2}
+IN_NUMBERS = {"figure3": variants_table, "figure6": spoilt_table}
+NAMES = {
+    "figure2": "expression editing",
+    "figure3": "ablation",
+    "figure4": "features",
+    "figure5": "faces turned to the side",
+    "figure6": "imperfect neutral faces",
+    "figure7": "strengths",
+    "figure8": "photographs",
+}
 
 
 def make_figures(
-    experiment: Experiment, parts: list[str], absent: dict[str, str], found: dict[str, Clusters]
+    experiment: Experiment,
+    parts: list[str],
+    absent: dict[str, str],
+    found: dict[str, Clusters],
+    in_numbers: dict[str, Table],
 ) -> list[Plate]:
     """The wanted figures, written into the output folder. `absent` gets those that turn out not to be possible."""
     shown, methods, folder = experiment.shown, experiment.methods, Path(experiment.options.output_dir)
     makers: dict[str, Callable[[], tuple[Image.Image | None, str]]] = {
-        "figure2": lambda: (figures.side_by_side(methods, shown), "Input, reference, and the edits of each method."),
+        "figure2": lambda: (figures.side_by_side(methods, shown), "Input, reference, and the edit of each method."),
         "figure3": lambda: ablation_figure(experiment),
         "figure4": lambda: cluster_figure(experiment, found),
         "figure5": lambda: profile_figure(experiment),
@@ -204,31 +218,54 @@ def make_figures(
         "figure8": lambda: wild_figure(experiment),
     }
     plates = []
-    for name in tqdm([name for name in makers if name in parts and name not in absent], "figures", disable=None):
+    for name in progress([name for name in makers if name in parts and name not in absent], "figures"):
         picture, caption = makers[name]()
+        number = int(name[-1])
         if picture is None:
-            absent[name] = f"Figure {name[-1]}: the face set has no pictures for it"
+            absent[name] = f"Figure {number}: the face set has no pictures for it"
         else:
-            plates.append(Plate(int(name[-1]), caption, save_picture(folder, name, picture)))
+            file = save_picture(folder, name, picture)
+            plates.append(Plate(number, NAMES[name], caption, file, in_numbers.get(name)))
     return plates
 
 
 IMPERFECT_CAPTION = (
-    "Imperfect neutral faces: a growing share of the expressive picture blended into the learned neutral faces of "
-    "input and reference, and the edits made with them."
+    "Learned neutral faces of input and reference, and the edit; the same with "
+    f"{figures.SPOILT_SHARE:.0%} of the expressive picture blended into the neutral face of the input, of the "
+    "reference, or of both."
 )
-STRENGTH_CAPTION = "Strength: alpha from 0 to 1 interpolates, beyond it extrapolates."
+STRENGTH_CAPTION = "Edits at alpha from 0 to 1, interpolated, and beyond it, extrapolated."
 
 
-def processes() -> PartialState:
-    """This process among those that accelerate or torchrun started; without an accelerator, on the CPU."""
-    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available())
+def baselines_not_given(experiment: Experiment) -> list[str]:
+    """Their names."""
+    return [name for name in ("StarGAN", "GANimation") if name not in names(experiment.methods)]
+
+
+def left_out(experiment: Experiment, absent: dict[str, str]) -> list[str]:
+    """What the page does not have, and why; `absent` says it of parts."""
+    options = experiment.options
+    missing = [f"{name}: not given (--{name.lower()})" for name in baselines_not_given(experiment)]
+    if "figure3" in options.parts:
+        without = {"without_q": options.without_q, "without_s": options.without_s}
+        missing += [f"Figure 3, a row: not given (--{name})" for name, folder in without.items() if not folder]
+    missing += [reason for part, reason in absent.items() if part in (*options.parts, "numbers")]
+    return missing + [f"{part}: not in --parts" for part in PARTS if part not in options.parts]
+
+
+def check_models(options: argparse.Namespace) -> None:
+    """Raises `ModelFileError` for a model of Figures 3 and 6 that is not one: now, not after the tables."""
+    for variant in variants(options):
+        read_config(find_folder(variant.path) / CONFIG, LEED.__name__)
+    if options.evaluator:
+        read_config(find_folder(options.evaluator) / CONFIG, ExpressionClassifier.__name__)
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = parse_args(arguments)
     state = processes()
     try:
+        check_models(options)
         experiment = prepare(options, state)
         measuring = None
         if {"table1", "table2"} & set(options.parts):
@@ -239,20 +276,25 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(f"leed.evaluation.paper: {error}") from error
     Path(options.output_dir).mkdir(parents=True, exist_ok=True)
     absent = lacking(experiment)
-    tables = make_tables(experiment, options.parts, measuring, absent)
-    found = measure_clusters(experiment) if "figure4" in options.parts and "figure4" not in absent else {}
+    parts = options.parts
+    tables = [make(experiment, measuring) for name, make in TABLES.items() if name in parts]
+    wanted = [] if "numbers" in absent else [name for name in IN_NUMBERS if name in parts]
+    in_numbers = {name: IN_NUMBERS[name](experiment) for name in wanted}
+    found = measure_clusters(experiment) if "figure4" in parts and "figure4" not in absent else {}
     if not state.is_main_process:
         return
-    plates = make_figures(experiment, options.parts, absent, found)
-    missing = [f"{name}: not given" for name in ("StarGAN", "GANimation") if name not in names(experiment.methods)]
-    missing += [reason for part, reason in absent.items() if part in options.parts or part == "spoilt"]
-    missing += [f"{part}: not in --parts" for part in PARTS if part not in options.parts]
-    methods = ", ".join(names(experiment.methods))
-    subtitle = f"{methods} on {experiment.corpus.name}, {num_people(experiment.corpus.test.persons)} test people."
+    plates = make_figures(experiment, parts, absent, found, in_numbers)
+    missing = left_out(experiment, absent)
+    methods, people = ", ".join(names(experiment.methods)), num_people(experiment.corpus.test.persons)
+    subtitle = (
+        f"{methods} on {experiment.corpus.name} at {experiment.methods[-1].image_size} pixels, {people} test people."
+    )
+    if baselines := baselines_not_given(experiment):
+        subtitle += f" Not given, so not compared with: {' and '.join(baselines)}."
     given = sys.argv[1:] if arguments is None else arguments
     command = shlex.join(["python", "-m", "leed.evaluation.paper", *given])
     page = write_report(Path(options.output_dir), subtitle, tables, plates, missing, command)
-    print("\n\n".join(table.markdown() for table in tables))
+    print("\n\n".join(table.markdown() for table in all_tables(tables, plates)))
     print("\n".join(f"left out: {reason}" for reason in missing))
     print(page)
 

@@ -25,26 +25,33 @@ class Table:
     values: dict
     best: list[tuple[int, int]] = field(default_factory=list)
 
-    def markdown(self) -> str:
-        """The table with its title and note."""
+    def markdown(self, level: str = "##") -> str:
+        """The table with its title, a heading of this level, and its note."""
         rows = [
             [f"**{cell}**" if (i, j) in self.best else cell for j, cell in enumerate(row)]
             for i, row in enumerate(self.rows)
         ]
-        return f"## {self.title}\n\n{markdown_table(self.header, rows)}\n\n{self.note}"
+        return f"{level} {self.title}\n\n{markdown_table(self.header, rows)}\n\n{self.note}"
 
 
 @dataclass(frozen=True)
 class Plate:
-    """A figure: its number in the paper, what it shows, and the picture's file beside the page."""
+    """A figure: its number in the paper, its name, what it shows, its picture's file beside the page, and numbers."""
 
     number: int
+    name: str
     caption: str
     file: str
+    table: Table | None = None
 
     @property
     def title(self) -> str:
-        return f"Figure {self.number}"
+        return f"Figure {self.number}: {self.name}"
+
+    def markdown(self) -> str:
+        """The picture, its caption and its table."""
+        text = f"## {self.title}\n\n![{self.caption}]({self.file})\n\n{self.caption}"
+        return text if self.table is None else f"{text}\n\n{self.table.markdown('###')}"
 
 
 def best_of(values: list[float], smallest: bool) -> int | None:
@@ -70,17 +77,22 @@ def write_report(
         subtitle=subtitle, tables=tables, plates=plates, missing=missing, command=command
     )
     lines = ["# LEED: the paper's tables and figures", subtitle, *(table.markdown() for table in tables)]
-    lines += [f"## {plate.title}\n\n![{plate.caption}]({plate.file})\n\n{plate.caption}" for plate in plates]
+    lines += [plate.markdown() for plate in plates]
     lines += ["## Left out\n\n" + "\n".join(f"- {reason}" for reason in missing)] if missing else []
     lines.append(f"Made by\n\n    {command}")
     contents = {
         "report.md": "\n\n".join(lines) + "\n",
-        "tables.json": json.dumps([_as_json(asdict(table)) for table in tables], indent=2) + "\n",
+        "tables.json": json.dumps([_as_json(asdict(table)) for table in all_tables(tables, plates)], indent=2) + "\n",
         TEMPLATE: page,
     }
     for name, text in contents.items():
         replace(folder / name, lambda path, text=text: path.write_text(text, encoding="utf-8"))
     return folder / TEMPLATE
+
+
+def all_tables(tables: list[Table], plates: list[Plate]) -> list[Table]:
+    """These tables and those of figures."""
+    return tables + [plate.table for plate in plates if plate.table is not None]
 
 
 def _as_json(value: object) -> object:
