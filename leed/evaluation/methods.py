@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from leed.hub import WEIGHTS, find_folder, read_digest
 from leed.images import denormalize, normalize, resize
-from leed.model import LEED
-from leed.networks import Interpolation
+from leed.model import LEED, Moved, no_flow, times
 from leed.neutralizer import Neutralizer
 
 
@@ -91,10 +90,11 @@ class PlainArithmetic(LEED):
     def extract(self, code: Tensor, code_neutral: Tensor) -> Tensor:
         return code - code_neutral
 
-    def interpolate(self, code_neutral: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0) -> Interpolation:
-        if isinstance(alpha, Tensor):
-            alpha = alpha.view(-1, 1, 1, 1)
-        return Interpolation(code_neutral + alpha * delta_exp, None)
+    def context(self, code_neutral: Tensor) -> Tensor:
+        return code_neutral
+
+    def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0) -> Moved:
+        return Moved(self.decode(code_neutral + times(alpha, delta_exp)), no_flow(code_neutral))
 
 
 def plain_method(path: str, device: torch.device, name: str) -> Method:
