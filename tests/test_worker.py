@@ -105,7 +105,8 @@ def test_a_process_that_cannot_start_is_said_and_not_kept() -> None:
 
 def test_it_ends_with_its_parent_and_does_not_hear_its_ctrl_c() -> None:
     code = f"""
-import os, runpy, time
+import os, runpy, signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which is off where a shell started this in the background
 worker = runpy.run_path({leed.worker.__file__!r})["Worker"](os.getpid)
 try:
     print(worker.call(os.getpid), flush=True)
