@@ -8,7 +8,7 @@ demo: $(VENV)/.demo
 	$(VENV)/bin/python app.py
 
 test: $(VENV)/.test
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 quality: $(VENV)/.test
 	$(VENV)/bin/ruff check .
