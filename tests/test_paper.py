@@ -2,13 +2,16 @@
 
 import html.parser
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 from types import SimpleNamespace
 
 import pytest
 import torch
-from accelerate import PartialState, debug_launcher
+from conftest import ROOT
 from PIL import Image
 from test_evaluation import write_triples
 from torch import nn
@@ -283,8 +286,22 @@ def test_plain_arithmetic_gives_a_perfect_reference_its_own_face(lively_leed: LE
 def test_two_processes_find_the_same(cfeed: Path, models: dict[str, str], tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(cache, "SHARD", 5)
     one, two = (arguments(models, cfeed, tmp_path / name, "--parts", "table1", "table2") for name in ("one", "two"))
-    PartialState._reset_state()  # else they inherit that of this process, which is alone
-    debug_launcher(paper.main, (two,), num_processes=2)
+    driver = tmp_path / "driver.py"
+    driver.write_text(
+        dedent("""
+        import sys
+        from test_paper import FewFeatures, cache, paper
+        cache.SHARD, paper.load_extractor = 5, lambda name: FewFeatures()
+        paper.main(sys.argv[1:])
+        """)
+    )
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(driver)]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run([*launch, *two], env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
     paper.main(one)
     found, expected = (tables(tmp_path / name) for name in ("two", "one"))
     assert found["Table 1"]["values"]["LEED"]["fid"] == pytest.approx(expected["Table 1"]["values"]["LEED"]["fid"])
