@@ -103,11 +103,6 @@ def gallery_expression(index: int) -> Expression:
     return editor().leed.expression(face.crop((left, top, right, bottom)))
 
 
-@lru_cache(maxsize=32)
-def own_expression(path: str, center_crop: bool) -> Expression:
-    return editor().expression(open_photo(path), center_crop)
-
-
 @lru_cache(maxsize=2)
 def opened(path: str) -> Image.Image:
     """A photo that several of the functions below are about to need; large ones take long to decode."""
@@ -121,6 +116,12 @@ def found(path: str) -> tuple[tuple[int, int], list[Face]]:
     return photo.size, find_faces(photo)
 
 
+@lru_cache(maxsize=32)
+def own_expression(path: str, center_crop: bool) -> Expression:
+    faces = found(path)[1]
+    return editor().expression(opened(path), center_crop, faces)
+
+
 @lru_cache(maxsize=16)
 def prepare(path: str | None, center_crop: bool, face: int) -> PreparedPhoto:
     """A photo with everything done that depends neither on the expression nor on alpha.
@@ -132,7 +133,7 @@ def prepare(path: str | None, center_crop: bool, face: int) -> PreparedPhoto:
     faces = found(path)[1]
     if faces and not 0 <= face < len(faces):
         raise PhotoError(f"face must be in [0, {len(faces) - 1}] for this photo, got {face}.")
-    return editor().prepare(opened(path), gallery_expression(0), face, center_crop)
+    return editor().prepare(opened(path), gallery_expression(0), face, center_crop, faces)
 
 
 @lru_cache(maxsize=64)
@@ -289,7 +290,8 @@ def doubts(photo: str, own_reference: str | None, center_crop: bool, face: int) 
 @lru_cache(maxsize=64)
 def rest_left(path: str, center_crop: bool, face: int = 0) -> bool:
     """Whether a rest of a face's expression stays in what should be its neutral face."""
-    crop, _ = editor().align(open_photo(path), face, center_crop)
+    faces = found(path)[1]
+    crop, _ = editor().align(opened(path), face, center_crop, faces=faces)
     return float(editor().leed.neutrality(crop)) < SETTLED
 
 

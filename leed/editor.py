@@ -135,12 +135,20 @@ class FaceEditor:
         return self.prepare(photo, reference, face, center_crop)(alpha)
 
     def prepare(
-        self, photo: Image.Image, reference: Image.Image | Expression, face: int = 0, center_crop: bool = False
+        self,
+        photo: Image.Image,
+        reference: Image.Image | Expression,
+        face: int = 0,
+        center_crop: bool = False,
+        faces: list[Face] | None = None,
     ) -> PreparedPhoto:
-        """Does once what does not depend on alpha; raises as `edit` does."""
+        """Does once what does not depend on alpha; raises as `edit` does.
+
+        `faces` are those that `find_faces` found in the upright photo, if it has been asked already.
+        """
         expression = reference if isinstance(reference, Expression) else self.expression(reference, center_crop)
         photo = upright(photo)
-        crop, alignment = self.align(photo, face, center_crop)
+        crop, alignment = self.align(photo, face, center_crop, faces=faces)
         return PreparedPhoto(photo, crop, alignment, self.leed.prepare(crop, expression))
 
     def prepare_near(self, photo: Image.Image, expression: Expression, last: Alignment) -> PreparedPhoto | None:
@@ -154,17 +162,27 @@ class FaceEditor:
         crop, alignment = found
         return PreparedPhoto(photo, crop, alignment, self.leed.prepare(crop, expression))
 
-    def expression(self, reference: Image.Image, center_crop: bool = False) -> Expression:
-        """The expression on the largest face of a photo. Raises `NoFaceError`."""
-        crop, _ = self.align(upright(reference), 0, center_crop, what="reference picture")
+    def expression(
+        self, reference: Image.Image, center_crop: bool = False, faces: list[Face] | None = None
+    ) -> Expression:
+        """The expression on the largest face of a photo; `faces` as in `prepare`. Raises `NoFaceError`."""
+        crop, _ = self.align(upright(reference), 0, center_crop, "reference picture", faces)
         return self.leed.expression(crop)
 
     def align(
-        self, photo: Image.Image, face: int = 0, center_crop: bool = False, what: str = "photo"
+        self,
+        photo: Image.Image,
+        face: int = 0,
+        center_crop: bool = False,
+        what: str = "photo",
+        faces: list[Face] | None = None,
     ) -> tuple[Image.Image, Alignment]:
-        """The aligned crop of a face of an upright RGB photo, of the model's size, and where it lies."""
+        """The aligned crop of a face of an upright RGB photo, of the model's size, and where it lies.
+
+        `faces` as in `prepare`; `what` is what an error calls the photo.
+        """
         size = self.leed.config.image_size
-        faces: list[Face] = find_faces(photo)
+        faces = find_faces(photo) if faces is None else faces
         if faces:
             if not 0 <= face < len(faces):
                 raise ValueError(f"face must be in [0, {len(faces) - 1}] for this {what}, got {face}")
