@@ -2,15 +2,12 @@
 
 import copy
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, on_two_processes
 from safetensors.torch import load_file
 from torch.utils.data import Subset
 
@@ -187,7 +184,6 @@ def test_resumed_equals_unbroken(run: list[str], name: str, tmp_path: Path) -> N
 
 def test_two_processes(drawn_folder: Path, tmp_path: Path) -> None:
     """A run of two processes, resumed, is the unbroken one."""
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     arguments = [
         *("--stage", "ganimation", "--preset", "tiny", "--dataset_name", str(drawn_folder), "--critic_steps", "2"),
         *("--train_batch_size", "4", "--max_train_steps", "3", "--checkpointing_steps", "1"),
@@ -195,14 +191,8 @@ def test_two_processes(drawn_folder: Path, tmp_path: Path) -> None:
     ]
     checkpoint = Path("checkpoints/ganimation/step-0000001")
     for name, more in (("whole", []), ("again", ["--resume_from_checkpoint", "latest"])):
-        done = subprocess.run(
-            [*launch, str(ROOT / "train_accelerate.py"), *arguments, "--output_dir", str(tmp_path / name), *more],
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=900,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
+        script = ROOT / "train_accelerate.py"
+        on_two_processes(script, *arguments, "--output_dir", str(tmp_path / name), *more)
         if name == "whole":
             shutil.copytree(tmp_path / "whole" / checkpoint, tmp_path / "again" / checkpoint)
     assert json.loads((tmp_path / "again/ganimation/training.json").read_text())["settings"]["processes"] == 2

@@ -2,8 +2,6 @@
 
 import html.parser
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
@@ -11,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import on_two_processes
 from PIL import Image
 from test_evaluation import write_triples
 from torch import nn
@@ -295,13 +293,7 @@ def test_two_processes_find_the_same(cfeed: Path, models: dict[str, str], tmp_pa
         paper.main(sys.argv[1:])
         """)
     )
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(driver)]
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
-        "OMP_NUM_THREADS": "1",
-    }
-    done = subprocess.run([*launch, *two], env=environment, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr[-3000:]
+    on_two_processes(driver, *two)
     paper.main(one)
     found, expected = (tables(tmp_path / name) for name in ("two", "one"))
     assert found["Table 1"]["values"]["LEED"]["fid"] == pytest.approx(expected["Table 1"]["values"]["LEED"]["fid"])

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from conftest import ROOT
+from conftest import ROOT, on_two_processes
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -173,13 +173,7 @@ def test_resumed_equals_unbroken_with_two_processes(editor_run: list[str], tmp_p
     )
     # 40 faces, 4 for each of 2 processes: 5 batches, 3 steps an epoch (2, 2 and 1 batches)
     arguments = [*editor_run, "--gradient_accumulation_steps", "2", "--max_train_steps", "5"]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*launch, str(driver), str(tmp_path), *arguments], env=environment, capture_output=True, text=True, timeout=900
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    on_two_processes(driver, str(tmp_path), *arguments)
     (first, first_ends), (second, second_ends) = json.loads((tmp_path / "seen.json").read_text())
     assert first_ends == second_ends  # the same weights on both processes
     for a, b in zip(first, second, strict=True):
