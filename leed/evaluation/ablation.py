@@ -25,7 +25,7 @@ from leed.evaluation import figures, metrics, ruler
 from leed.evaluation.cache import key, processes, remembered
 from leed.evaluation.corpus import fingerprint
 from leed.evaluation.identity import FaceEmbedding, identity_embedding
-from leed.evaluation.methods import Method, PlainArithmetic, leed_method, plain_method
+from leed.evaluation.methods import Method, leed_method, load_leed
 from leed.evaluation.metrics import Estimate
 from leed.evaluation.pairs import Triples, load_triples
 from leed.evaluation.plan import TrueEdits
@@ -76,7 +76,7 @@ class Variant:
 
     def method(self, device: torch.device) -> Method:
         """The variant as a method."""
-        return (plain_method if self.plain else leed_method)(self.path, device, self.name)
+        return leed_method(self.path, device, self.name, self.plain)
 
 
 def measure_variants(
@@ -98,10 +98,9 @@ def measure_variants(
     load = cache(load)
 
     def measure(variant: Variant) -> dict[str, list[float]]:
-        leed = LEED.from_pretrained(variant.path).to(state.device)
         evaluator = ExpressionClassifier.from_pretrained(evaluator_path).to(state.device)
         measured = ruler.measure(
-            PlainArithmetic(leed) if variant.plain else leed,
+            load_leed(variant.path, state.device, variant.plain),
             evaluator,
             load(variant.image_size),
             neutrals,

@@ -73,10 +73,16 @@ class Method:
         return normalize(denormalize(edits)).to(request.image.device)
 
 
-def leed_method(path: str, device: torch.device, name: str = "LEED") -> Method:
-    """LEED from a folder or the Hub."""
-    model = LEED.from_pretrained(path).to(device)
+def leed_method(path: str, device: torch.device, name: str = "LEED", plain: bool = False) -> Method:
+    """`load_leed` as a method."""
+    model = load_leed(path, device, plain)
     return _method(name, "picture", path, model, lambda r: model.edit(r.image, r.reference))
+
+
+def load_leed(path: str, device: torch.device, plain: bool = False) -> LEED:
+    """LEED from a folder or the Hub; with `plain`, arithmetic on its codes."""
+    leed = LEED.from_pretrained(path)
+    return (PlainArithmetic(leed) if plain else leed).to(device).eval()
 
 
 class PlainArithmetic(LEED):
@@ -95,12 +101,6 @@ class PlainArithmetic(LEED):
 
     def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0) -> Moved:
         return Moved(self.decode(code_neutral + times(alpha, delta_exp)), no_flow(code_neutral))
-
-
-def plain_method(path: str, device: torch.device, name: str) -> Method:
-    """Arithmetic on the codes of LEED from a folder or the Hub."""
-    model = PlainArithmetic(LEED.from_pretrained(path)).to(device).eval()
-    return _method(name, "picture", path, model, lambda r: model.edit(r.image, r.reference))
 
 
 def stargan_method(path: str, device: torch.device) -> Method:
