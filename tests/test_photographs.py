@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -73,12 +74,46 @@ def test_command(faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> 
     ExpressionClassifier(TINY).save_pretrained(tmp_path / "with-neutral")
     common = ["--model", str(tmp_path / "leed"), "--data_dir", str(faces), "--no-identity"]
     common += ["--output_dir", str(tmp_path / "out"), "--classifier"]
-    photographs.main([*common, str(tmp_path / "classifier")])
-    assert "2 real smiles" in capsys.readouterr().out
+    wild = pa.Table.from_pylist([{"image": embedded(draw_face(3, "sad")), "expression": 2, "person": "p3"}] * 6)
+    pq.write_table(wild, tmp_path / "test-0.parquet")
+    photographs.main([*common, str(tmp_path / "classifier"), "--wild_dir", str(tmp_path), "--num_wild", "6"])
+    printed = capsys.readouterr().out
+    assert "2 real smiles" in printed and "6 everyday photographs" in printed
     figures = json.loads((tmp_path / "out" / "photographs.json").read_text())["figures"]
     assert figures["ssim_taken"]["value"] is not None and figures["happy_given"]["value"] in (0, 0.5, 1)
     assert figures["identity_apart"]["value"] is None
     side = TINY.image_size
     assert Image.open(tmp_path / "out" / "real_smiles.png").size == (5 * side, len(PEOPLE) * side)
+    assert Image.open(tmp_path / "out" / "wild.png").size == (3 * 5 * side, 2 * side)
     with pytest.raises(SystemExit, match="sees the face alone"):
         photographs.main([*common, str(tmp_path / "with-neutral")])
+
+
+def test_photographs_are_measured_against_what_they_should_show() -> None:
+    faces = {name: normalize(draw_face(3, name, size=64)) for name in EXPRESSIONS}
+    images = torch.stack([faces["neutral"], faces["happy"], faces["sad"]])
+    references = torch.stack([faces[name] for name in ("happy", "sad", "angry")])
+    wanted = torch.tensor([EXPRESSIONS.index(name) for name in ("happy", "sad", "angry")])
+    edits = photographs.PhotographEdits(images, images, torch.stack([faces["happy"]] * 3), references, wanted)
+
+    def knows_all_but_angry(pictures: Tensor) -> Tensor:
+        """Logits of the drawn face that a picture is; an angry one is called sad."""
+        names = [name for picture in pictures for name in EXPRESSIONS if torch.equal(picture, faces[name])]
+        labels = [EXPRESSIONS.index("sad" if name == "angry" else name) for name in names]
+        return torch.eye(len(EXPRESSIONS))[labels]
+
+    found = photographs.evaluate(photographs.measure_photographs(edits, None, knows_all_but_angry), np.arange(3))
+    shares = [found[f"wanted_{name}"].value for name in ("before", "after", "reference")]
+    assert shares == pytest.approx([0, 1 / 3, 2 / 3]) and np.isnan(found["identity_wild"].value)
+    sheet = photographs.photograph_sheet(edits)
+    assert [len(row) for row in sheet] == [9] and torch.equal(sheet[0][4], faces["happy"])
+
+
+def test_photographs_take_the_expressions_in_turn(faces: Path) -> None:
+    leed = LEED(TINY).eval()
+    references = photographs.load_smiles(faces, TINY.image_size).expressions
+    pictures = torch.stack([draw_face(3, "neutral", size=TINY.image_size)] * 8)
+    edits = photographs.edit_photographs(leed, pictures, references, "cpu")
+    assert edits.wanted.tolist() == [1, 2, 3, 4, 5, 6, 7, 1]
+    assert torch.equal(edits.reference[3], normalize(references[4]))
+    assert torch.equal(edits.edit[0], leed.edit(edits.image[:1], edits.reference[:1])[0])

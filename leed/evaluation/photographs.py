@@ -8,13 +8,15 @@ is taken away (neutral face of the smile), and given back (the neutral face with
 light of the two photographs differ a little, so SSIM is to be read against that of smile and neutral face. With
 --classifier, which sees the face alone, also what it calls them. Intervals are 95 %, by a bootstrap over people.
 
+With --wild_dir, everyday photographs get the expressions of the test people's faces in turn, and --classifier says how
+often it sees the wanted expression: before, after, and in the references themselves, which is what can be expected.
+
 Writes photographs.md, photographs.json, real_smiles.png (neutral, smile, smile taken away, smile given, smile of the
-next person given) and, with --wild_dir, wild.png: everyday photographs, each with its neutral face and an edit, the
-expressions of the test people's faces in turn.
+next person given) and, with --wild_dir, wild.png: everyday photographs, each with its neutral face and its edit.
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,8 +39,10 @@ from leed.similarity import inner_ssim
 
 HAPPY = EXPRESSIONS.index("happy")
 FRONTAL = "090"
-NUM_WILD = 100
+NUM_WILD = 300
+NUM_SHOWN = 100
 WILD_A_ROW = 5
+BATCH = 64
 
 LINES = {
     "ssim_apart": "inner-face SSIM of smile and neutral face",
@@ -55,15 +59,22 @@ LINES = {
     "happy_neutral": "same, neutral faces",
 }
 
+WILD_LINES = {
+    "wanted_before": "called what the reference shows: photographs",
+    "wanted_after": "same, edits",
+    "wanted_reference": "same, references",
+    "identity_wild": "identity distance of edit and photograph (median)",
+}
+
 
 @dataclass(frozen=True)
 class Smiles:
-    """Pictures uint8 (N, 3, S, S) of N people: neutral and smiling, and frontal faces of each expression (8, ...)."""
+    """Pictures uint8 (N, 3, S, S) of N people, neutral and smiling, and a frontal one (3, S, S) of each expression."""
 
     persons: np.ndarray
     neutrals: Tensor
     smiles: Tensor
-    expressions: Tensor
+    expressions: dict[int, Tensor]
 
 
 def load_smiles(folder: str | Path, size: int) -> Smiles:
@@ -92,7 +103,7 @@ def load_smiles(folder: str | Path, size: int) -> Smiles:
         persons=np.array(persons),
         neutrals=torch.stack([picture(neutrals[person]) for person in persons]),
         smiles=torch.stack([picture(smiles[person]) for person in persons]),
-        expressions=torch.stack([picture(next(iter(found.values()))) for found in frontal if found]),
+        expressions={label: picture(next(iter(found.values()))) for label, found in enumerate(frontal) if found},
     )
 
 
@@ -142,27 +153,69 @@ def measure(
 
 
 def evaluate(values: dict[str, np.ndarray], persons: np.ndarray) -> dict[str, Estimate]:
-    """Every figure with its interval."""
+    """Every figure with its interval: the median of distances, the mean of all others."""
     weights, everyone = metrics.person_weights(persons), np.ones(len(persons), dtype=bool)
 
     def figure(name: str) -> Callable[[np.ndarray], np.ndarray]:
         average = metrics.median if name.startswith("identity") else metrics.mean
         return lambda w: average(values[name], w)
 
-    return {name: metrics.estimate(figure(name), weights, everyone) for name in LINES}
+    return {name: metrics.estimate(figure(name), weights, everyone) for name in values}
+
+
+@dataclass(frozen=True)
+class PhotographEdits:
+    """Face tensors (N, 3, S, S) in [-1, 1]: photographs, their neutral faces, their edits and the references."""
+
+    image: Tensor
+    neutral: Tensor
+    edit: Tensor
+    reference: Tensor
+    wanted: Tensor  # (N,), the references' expressions
 
 
 @torch.no_grad()
-def edited_photographs(leed: LEED, photographs: Tensor, references: Tensor, device: str) -> Iterator[list[Tensor]]:
-    """Rows of a sheet: photograph, its neutral face, its edit; the expressive references in turn."""
-    expressions = [leed.expression(normalize(face[None].to(device))) for face in references[1:]]
-    faces: list[Tensor] = []
-    for i, photograph in enumerate(photographs):
+def edit_photographs(leed: LEED, photographs: Tensor, references: dict[int, Tensor], device: str) -> PhotographEdits:
+    """Gives photographs, uint8 (N, 3, S, S), the expressive ones of the references in turn."""
+    expressive = sorted(references.keys() - {NEUTRAL})
+    faces = {label: normalize(references[label][None].to(device)) for label in expressive}
+    expressions = {label: leed.expression(face) for label, face in faces.items()}
+    wanted = [expressive[i % len(expressive)] for i in range(len(photographs))]
+    columns: list[list[Tensor]] = [[], [], [], []]
+    for photograph, label in zip(photographs, wanted, strict=True):
         image = normalize(photograph[None].to(device))
-        faces += [image[0], leed.neutralize(image)[0], leed.edit(image, expressions[i % len(expressions)])[0]]
-        if len(faces) == 3 * WILD_A_ROW or i == len(photographs) - 1:
-            yield faces
-            faces = []
+        row = (image, leed.neutralize(image), leed.edit(image, expressions[label]), faces[label])
+        for column, face in zip(columns, row, strict=True):
+            column.append(face)
+    return PhotographEdits(*(torch.cat(column) for column in columns), torch.tensor(wanted, device=device))
+
+
+@torch.no_grad()
+def measure_photographs(
+    edits: PhotographEdits, embedding: FaceEmbedding | None, classifier: ExpressionClassifier | None
+) -> dict[str, np.ndarray]:
+    """What is measured of each photograph, by the names of WILD_LINES: float64 (N,), NaN where not measured."""
+    values = dict.fromkeys(WILD_LINES, np.full(len(edits.image), np.nan))
+    if classifier is not None:
+        for name, faces in (("before", edits.image), ("after", edits.edit), ("reference", edits.reference)):
+            called = torch.cat([classifier(part).argmax(dim=1) for part in faces.split(BATCH)])
+            values[f"wanted_{name}"] = (called == edits.wanted).double().cpu().numpy()
+    if embedding is not None:
+        values["identity_wild"] = distance(embedding(edits.edit), embedding(edits.image))
+    return values
+
+
+def photograph_sheet(edits: PhotographEdits) -> Sequence[Sequence[Tensor]]:
+    """Rows of a sheet: photograph, its neutral face, its edit, several photographs in a row."""
+    faces = [face for row in zip(edits.image, edits.neutral, edits.edit, strict=True) for face in row]
+    width = 3 * WILD_A_ROW
+    return [faces[start : start + width] for start in range(0, len(faces), width)]
+
+
+def figure_table(title: str, lines: dict[str, str], figures: dict[str, Estimate]) -> str:
+    """A table of figures, one a line."""
+    rows = [[line, show_estimate(figures[name])] for name, line in lines.items()]
+    return markdown_table([title, "value [95 %]"], rows)
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -176,7 +229,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--wild_dir", help="folder of everyday photographs")
     parser.add_argument("--classifier", help="expression classifier that sees the face alone")
     parser.add_argument("--identity", action=argparse.BooleanOptionalAction, help="default: if dlib is installed")
-    parser.add_argument("--num_wild", type=int, default=NUM_WILD, help="photographs to show, spread over all")
+    parser.add_argument("--num_wild", type=int, default=NUM_WILD, help="photographs to edit, spread over all")
     parser.add_argument("--output_dir", required=True)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser.parse_args(arguments)
@@ -190,22 +243,26 @@ def main(arguments: list[str] | None = None) -> None:
         if classifier.config.classifier_sees_neutral:
             raise SystemExit(f"{options.classifier} needs a neutral face: give a classifier that sees the face alone")
         classifier.to(options.device)
-    smiles = load_smiles(options.data_dir, leed.config.image_size)
+    size, embedding = leed.config.image_size, identity_embedding(options.identity)
+    smiles = load_smiles(options.data_dir, size)
     edits = edit_smiles(leed, smiles, options.device)
-    embedding = identity_embedding(options.identity)
     figures = evaluate(measure(edits, embedding, classifier), smiles.persons)
-    rows = [[line, show_estimate(figures[name])] for name, line in LINES.items()]
-    text = markdown_table([f"{len(smiles.persons)} real smiles", "value [95 %]"], rows)
-    print(text)
-    content = {"model": options.model, "figures": {name: as_json(figure) for name, figure in figures.items()}}
-    folder = save_results(options.output_dir, "photographs", text, content)
+    tables = [figure_table(f"{len(smiles.persons)} real smiles", LINES, figures)]
     columns = zip(edits.neutral, edits.smile, edits.taken, edits.given, edits.others, strict=True)
-    contact_sheet([list(row) for row in columns]).save(folder / "real_smiles.png")
+    sheets = {"real_smiles.png": [list(row) for row in columns]}
     if options.wild_dir:
-        photographs, _ = load_wild(options.wild_dir, leed.config.image_size)
-        chosen = metrics.spread(np.arange(len(photographs)), options.num_wild)
-        shown = edited_photographs(leed, photographs[chosen], smiles.expressions, options.device)
-        contact_sheet(list(shown)).save(folder / "wild.png")
+        photographs, _ = load_wild(options.wild_dir, size)
+        photographs = photographs[metrics.spread(np.arange(len(photographs)), options.num_wild)]
+        wild = edit_photographs(leed, photographs, smiles.expressions, options.device)
+        found = evaluate(measure_photographs(wild, embedding, classifier), np.arange(len(photographs)))
+        tables.append(figure_table(f"{len(photographs)} everyday photographs", WILD_LINES, found))
+        sheets["wild.png"] = photograph_sheet(wild)[: NUM_SHOWN // WILD_A_ROW]
+        figures |= found
+    print("\n\n".join(tables))
+    content = {"model": options.model, "figures": {name: as_json(figure) for name, figure in figures.items()}}
+    folder = save_results(options.output_dir, "photographs", "\n\n".join(tables), content)
+    for name, rows in sheets.items():
+        contact_sheet(rows).save(folder / name)
 
 
 if __name__ == "__main__":
