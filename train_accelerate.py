@@ -230,15 +230,7 @@ def build_stage(name: str, settings: Settings, device: torch.device) -> Stage:
         copy_neutralizer(leed, earlier("neutralizer", config.neutralizer, output_dir))
         phi = PerceptualFeatures(config.phi, psi).to(device)
         stage = EditorStage(
-            leed,
-            psi,
-            phi,
-            weights,
-            augmentation,
-            config.view_probability,
-            config.neutrals,
-            config.random_flip,
-            config.imperfect_share,
+            leed, psi, phi, weights, augmentation, config.view_probability, config.neutrals, config.random_flip
         )
     if config.init_from:
         start = type(stage.model).from_pretrained(config.init_from)

@@ -220,7 +220,6 @@ class TrainConfig:
     fold_neutralizers: str | None = None  # a,b: trained with held_out_fold 0/2 and 1/2, for neutrals out of fold
     neutrals: str = "true"  # what the editor draws on and subtracts: true, learned, or mixed (draws on true ones)
     view_probability: float = 0.5  # how often delta_exp comes from the second camera's picture of the moment
-    imperfect_share: float = 0.0  # of the faces, whose neutral faces keep a rest of an expression
     augmentation: str | None = None  # none, mild or strong
     random_flip: bool = True  # mirror half of the faces
     critic_steps: int = 5  # of the baselines: steps of the critic for each one of the generator
@@ -294,9 +293,8 @@ class TrainConfig:
         for name in ("adam_beta1", "adam_beta2", "ema_decay"):
             if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
-        for name in ("view_probability", "imperfect_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        if not 0 <= self.view_probability <= 1:
+            raise ValueError(f"view_probability must be in [0, 1], got {self.view_probability}")
         if not 0 < self.validation_fraction < 1:
             raise ValueError(f"validation_fraction must be between 0 and 1, got {self.validation_fraction}")
 

@@ -37,9 +37,6 @@ Mixed, it learns to read an expression off a reference whose neutral face keeps 
 still draws on true neutral faces: on others, that rest would give the answer away.
 """
 
-MOST_REST = 0.6
-"""How much of an expression an imperfect neutral face keeps at most."""
-
 ALPHAS = (0.0, 0.5, 1.0, 1.5)
 """Intensities on the editor's contact sheets."""
 
@@ -230,7 +227,6 @@ class EditorObjective(nn.Module):
 
     Each face is rebuilt from its neutral face and an expression, its own or that of the second camera's picture. A
     fifth of the faces also take the next face's expression: what Psi, S and the critic then say needs no truth.
-    A share of the faces, `imperfect_share`, has neutral faces such as a neutraliser leaves: see `imperfect_codes`.
     """
 
     def __init__(
@@ -242,13 +238,12 @@ class EditorObjective(nn.Module):
         psi: ExpressionClassifier,
         phi: PerceptualFeatures,
         weights: LossWeights,
-        imperfect_share: float = 0.0,
     ) -> None:
         super().__init__()
         self.encoder, self.decoder = leed.encoder, leed.decoder
         self.extractor, self.interpolator = leed.extractor, leed.interpolator
         self.auxiliary = auxiliary if weights.mutual_information else None
-        self.weights, self.imperfect_share = weights, imperfect_share
+        self.weights = weights
         self.borrowed = Borrowed(critic=critic, siamese=siamese, psi=psi, phi=phi)
 
     def forward(self, inputs: Batch) -> Loss:
@@ -256,8 +251,6 @@ class EditorObjective(nn.Module):
         image, neutral = inputs["image"], inputs["neutral"]
         source, source_neutral = inputs["source"], inputs["source_neutral"]
         C_I, C_IN, C_S, C_SN = self.encoder(torch.cat([image, neutral, source, source_neutral])).float().chunk(4)
-        if self.imperfect_share:
-            C_IN, C_SN = self.imperfect_codes(C_IN, C_S, C_SN)
         delta_exp = self.extractor(C_S, C_SN).float()
 
         num_swapped = max(len(image) // 5, 2)
@@ -315,23 +308,6 @@ class EditorObjective(nn.Module):
             outputs |= {"reference": reference, "reference_neutral": reference_neutral}
             outputs |= {"edit": edit.detach(), "edit_neutral": neutral[:num_swapped]}
         return weigh(weights, terms, outputs)
-
-    def imperfect_codes(self, neutral: Tensor, source: Tensor, source_neutral: Tensor) -> tuple[Tensor, Tensor]:
-        """Codes of the neutral faces to draw on and to subtract, of `imperfect_share` of the rows with a rest in them.
-
-        What is drawn on keeps a rest of some other face's expression: one of its own would give away the answer; what
-        is subtracted keeps a rest of its own. The rests are drawn by I itself and carry no gradient.
-        """
-        rows = math.ceil(self.imperfect_share * len(neutral))
-        # detached instead of under no_grad, where older autocasts keep copies of weights without gradients
-        delta_exp = self.extractor(source, source_neutral).float().detach()
-        own, other = delta_exp[:rows], delta_exp.roll(2, 0)[-rows:]  # roll(1) is whose expression is taken
-        kept = MOST_REST * torch.rand(2 * rows, *[1] * (delta_exp.ndim - 1), device=delta_exp.device)
-        codes = torch.cat([source_neutral[:rows], neutral[-rows:]])
-        rest = self.interpolator(codes, kept * torch.cat([own, other])).code.float().detach() - codes.detach()
-        subtracted, drawn_on = rest.chunk(2)
-        nothing = torch.zeros_like(neutral[rows:])
-        return neutral + torch.cat([nothing, drawn_on]), source_neutral + torch.cat([subtracted, nothing])
 
 
 class LatentCriticObjective(nn.Module):
@@ -553,7 +529,6 @@ class EditorStage(Stage):
         view_probability: float = 0.5,
         neutrals: str = "true",
         mirror: bool = True,
-        imperfect_share: float = 0.0,
     ) -> None:
         if not (weights.image or weights.perceptual or weights.structure or weights.psi_maps or weights.idt):
             raise ValueError(
@@ -567,9 +542,7 @@ class EditorStage(Stage):
         auxiliary = AuxiliaryDistribution(leed.config, psi.num_features)
         self.psi, self.augmentation, self.mirror = psi, augmentation, mirror
         self.view_probability, self.learned = view_probability, LEARNED_SHARE[neutrals]
-        self.objectives = {
-            "editor": EditorObjective(leed, auxiliary, critic, siamese, psi, phi, weights, imperfect_share)
-        }
+        self.objectives = {"editor": EditorObjective(leed, auxiliary, critic, siamese, psi, phi, weights)}
         if weights.adversarial:
             self.objectives["critic"] = LatentCriticObjective(critic, weights)
         if weights.siamese:

@@ -30,7 +30,6 @@ from leed.augmentation import NONE
 from leed.config import TINY, LossWeights, TrainConfig
 from leed.data import FaceDataset, load_faces, split_by_person
 from leed.features import PerceptualFeatures
-from leed.networks import Interpolation
 from leed.training import ClassifierStage, EditorStage, LearnedNeutrals, NeutralizerStage, Stage
 
 pytestmark = pytest.mark.usefixtures("fresh_accelerator")
@@ -454,41 +453,6 @@ def test_gradient_checkpointing_changes_memory_alone(faces: FaceDataset, psi: Ex
     assert kept[1] < 0.7 * kept[0]
 
 
-def test_imperfect_neutral_faces_keep_a_rest_of_an_expression(
-    psi: ExpressionClassifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    objective = stages(psi, LossWeights())["leed"].objectives["editor"]
-    objective.imperfect_share = 0.5
-    monkeypatch.setattr(objective.extractor, "forward", lambda code, neutral: (code - neutral).mean((2, 3)))
-    monkeypatch.setattr(
-        objective.interpolator, "forward", lambda code, delta: Interpolation(code + delta[..., None, None], None)
-    )
-    neutral, source_neutral = torch.randn(6, 4, 2, 2), torch.randn(6, 4, 2, 2)
-    delta_exp = torch.randn(6, 4)
-    source = source_neutral + delta_exp[..., None, None]
-    drawn_on, subtracted = objective.imperfect_codes(neutral, source, source_neutral)
-    assert torch.equal(drawn_on[:3], neutral[:3]) and torch.equal(subtracted[3:], source_neutral[3:])
-    rests = [(drawn_on - neutral).mean((2, 3))[3:], (subtracted - source_neutral).mean((2, 3))[:3]]
-    for rest, expression in zip(rests, (delta_exp.roll(2, 0)[3:], delta_exp[:3]), strict=True):  # another's; its own
-        kept = (rest / expression).clamp(-1, 1)
-        assert torch.allclose(kept, kept[:, :1].expand_as(kept), atol=1e-4)
-        assert 0 <= float(kept.min()) and 0.05 < float(kept.max()) <= leed.training.MOST_REST
-
-
-@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-def test_imperfect_neutral_faces_leave_all_gradients(
-    faces: FaceDataset, psi: ExpressionClassifier, precision: torch.dtype
-) -> None:
-    stage = stages(psi, LossWeights())["leed"]
-    objective = stage.objectives["editor"]
-    objective.imperfect_share = 1.0
-    values = stage.inputs(faces.__getitems__(list(range(8))))
-    with torch.autocast("cpu", precision, enabled=precision == torch.bfloat16):
-        total = objective(values).total
-    total.backward()
-    assert all(p.grad is not None for p in objective.parameters())
-
-
 def test_penalty_is_in_full_precision_under_autocast() -> None:
     critic = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.LeakyReLU(), torch.nn.Linear(16, 1))
     real, fake = torch.randn(4, 8), torch.randn(4, 8)
@@ -597,7 +561,6 @@ def test_average_forgets_the_first_weights_soon() -> None:
         (["--learning_rate", "0"], "learning_rate must be greater than 0"),
         (["--max_grad_norm", "nan"], "max_grad_norm must be greater than 0"),
         (["--ema_decay", "1"], "ema_decay must be in"),
-        (["--imperfect_share", "1.5"], "imperfect_share must be in"),
         (["--report_to", "csv"], "report_to must be one of"),
         (["--init_from", "x"], "choose that --stage instead of all"),
         (["--stage", "classifier", "--gradient_checkpointing"], "not for the classifier"),
