@@ -51,6 +51,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_smiles_are_paired_with_their_own_neutral_face(faces: Path) -> None:
     smiles = photographs.load_smiles(faces, 64)
     assert smiles.persons.tolist() == ["p3", "p4"] and len(smiles.expressions) == len(EXPRESSIONS)
+    assert all(len(pictures) == 2 for pictures in smiles.expressions.values())
     for i, person in enumerate(PEOPLE):
         for found, name in ((smiles.neutrals, "neutral"), (smiles.smiles, "happy")):
             gap = (found[i].int() - draw_face(person, name, size=64).int()).abs().float().mean()
@@ -115,5 +116,6 @@ def test_photographs_take_the_expressions_in_turn(faces: Path) -> None:
     pictures = torch.stack([draw_face(3, "neutral", size=TINY.image_size)] * 8)
     edits = photographs.edit_photographs(leed, pictures, references, "cpu")
     assert edits.wanted.tolist() == [1, 2, 3, 4, 5, 6, 7, 1]
-    assert torch.equal(edits.reference[3], normalize(references[4]))
+    assert torch.equal(edits.reference[3], normalize(references[4][0]))
+    assert torch.equal(edits.reference[7], normalize(references[1][1]))  # the second person's
     assert torch.equal(edits.edit[0], leed.edit(edits.image[:1], edits.reference[:1])[0])

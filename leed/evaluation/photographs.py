@@ -69,7 +69,7 @@ WILD_LINES = {
 
 @dataclass(frozen=True)
 class Smiles:
-    """Pictures uint8 (N, 3, S, S) of N people, neutral and smiling, and a frontal one (3, S, S) of each expression."""
+    """Pictures uint8 (N, 3, S, S) of N people, neutral and smiling, and by expression all frontal ones."""
 
     persons: np.ndarray
     neutrals: Tensor
@@ -103,7 +103,11 @@ def load_smiles(folder: str | Path, size: int) -> Smiles:
         persons=np.array(persons),
         neutrals=torch.stack([picture(neutrals[person]) for person in persons]),
         smiles=torch.stack([picture(smiles[person]) for person in persons]),
-        expressions={label: picture(next(iter(found.values()))) for label, found in enumerate(frontal) if found},
+        expressions={
+            label: torch.stack([picture(row) for row in found.values()])
+            for label, found in enumerate(frontal)
+            if found
+        },
     )
 
 
@@ -176,15 +180,15 @@ class PhotographEdits:
 
 @torch.no_grad()
 def edit_photographs(leed: LEED, photographs: Tensor, references: dict[int, Tensor], device: str) -> PhotographEdits:
-    """Gives photographs, uint8 (N, 3, S, S), the expressive ones of the references in turn."""
-    expressive = sorted(references.keys() - {NEUTRAL})
-    faces = {label: normalize(references[label][None].to(device)) for label in expressive}
-    expressions = {label: leed.expression(face) for label, face in faces.items()}
-    wanted = [expressive[i % len(expressive)] for i in range(len(photographs))]
+    """Gives photographs, uint8 (N, 3, S, S), the expressions of the references but the neutral one, in turn."""
+    labels = sorted(references.keys() - {NEUTRAL})
+    wanted = [labels[i % len(labels)] for i in range(len(photographs))]
     columns: list[list[Tensor]] = [[], [], [], []]
-    for photograph, label in zip(photographs, wanted, strict=True):
+    for i, photograph in enumerate(photographs):
+        faces = references[wanted[i]]
+        reference = normalize(faces[None, i // len(labels) % len(faces)].to(device))
         image = normalize(photograph[None].to(device))
-        row = (image, leed.neutralize(image), leed.edit(image, expressions[label]), faces[label])
+        row = (image, leed.neutralize(image), leed.edit(image, reference), reference)
         for column, face in zip(columns, row, strict=True):
             column.append(face)
     return PhotographEdits(*(torch.cat(column) for column in columns), torch.tensor(wanted, device=device))
