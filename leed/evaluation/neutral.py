@@ -197,10 +197,11 @@ def evaluate(values: dict[str, np.ndarray], triples: Triples) -> dict[str, dict[
     }
 
 
-def load_wild(folder: str | Path, size: int) -> tuple[Tensor, np.ndarray]:
-    """Test photographs, uint8 (N, 3, size, size), and their rough expression labels (N,)."""
+def load_wild(folder: str | Path, size: int) -> tuple[Tensor, np.ndarray, np.ndarray]:
+    """Test photographs, uint8 (N, 3, size, size), their rough expression labels (N,) and who is pictured (N,)."""
     table = encoded(read_wild(Path(folder), "test"))
-    return torch.stack([decode(picture, size) for picture in table["image"]]), np.array(list(table["expression"]))
+    pictures = torch.stack([decode(picture, size) for picture in table["image"]])
+    return pictures, np.array(list(table["expression"])), np.array(list(table["person"]))
 
 
 @torch.no_grad()
@@ -321,7 +322,7 @@ def main(arguments: list[str] | None = None) -> None:
     table = markdown_table([f"{2 * len(triples)} pictures", *found], rows)
     sheet = None
     if options.wild_dir:
-        photographs, labels = load_wild(options.wild_dir, size)
+        photographs, labels, _ = load_wild(options.wild_dir, size)
         if classifier is not None:
             classifier.to(options.device)
         lines += wild_lines(classifier, neutralize, photographs, labels, options.device)

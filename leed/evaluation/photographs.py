@@ -255,10 +255,11 @@ def main(arguments: list[str] | None = None) -> None:
     columns = zip(edits.neutral, edits.smile, edits.taken, edits.given, edits.others, strict=True)
     sheets = {"real_smiles.png": [list(row) for row in columns]}
     if options.wild_dir:
-        photographs, _ = load_wild(options.wild_dir, size)
-        photographs = photographs[metrics.spread(np.arange(len(photographs)), options.num_wild)]
+        photographs, _, persons = load_wild(options.wild_dir, size)
+        chosen = metrics.spread(np.arange(len(photographs)), options.num_wild)
+        photographs, persons = photographs[chosen], persons[chosen]
         wild = edit_photographs(leed, photographs, smiles.expressions, options.device)
-        found = evaluate(measure_photographs(wild, embedding, classifier), np.arange(len(photographs)))
+        found = evaluate(measure_photographs(wild, embedding, classifier), persons)
         tables.append(figure_table(f"{len(photographs)} everyday photographs", WILD_LINES, found))
         sheets["wild.png"] = photograph_sheet(wild)[: NUM_SHOWN // WILD_A_ROW]
         figures |= found
