@@ -153,8 +153,8 @@ class LossWeights:
     structure: float = 0.5  # Eq. 7 on pictures, 1 - SSIM of the inner face
     psi_maps: float = 0.0  # Eq. 7 on pictures, Psi's early maps
     recon: float = 1.0  # Eqs. 14, 15
-    similarity: float = 0.05  # Psi's features of edit and reference
-    siamese: float = 0.0  # Eq. 11
+    similarity: float = 0.0  # Psi's features of edit and reference
+    siamese: float = 0.1  # Eq. 11
     adversarial: float = 0.0  # Eqs. 12, 13
     gradient_penalty: float = 10.0
 
