@@ -7,6 +7,7 @@ from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from conftest import on_two_processes
@@ -317,6 +318,16 @@ def test_ganimation_needs_action_units(
     monkeypatch.setattr(corpus, "_action_units", lambda table: torch.full((len(table), 17), torch.nan))
     with pytest.raises(SystemExit, match="GANimation needs action units, and this face set has none"):
         paper.main(arguments(models, rafd, tmp_path, "--ganimation", ganimation))
+
+
+def test_titles_of_small_faces_do_not_touch() -> None:
+    rows = {"": [torch.ones(3, 8, 8)] * 3}
+    alone = figures.panel(rows, titled=False)
+    titled = figures.panel(rows, ["contemptuous", "sad", "contemptuous"], titled=False)
+    assert alone.width == 3 * 8 + 2 * figures.GAP
+    ink = np.array(titled.convert("L"))[: figures.TITLE_HEIGHT].min(axis=0) < 128
+    gaps = np.diff(np.flatnonzero(ink))
+    assert not ink[0] and not ink[-1] and (gaps > figures.GAP + 8).sum() == 2  # between the three titles alone
 
 
 def test_photographs_of_a_folder(two_people: Path, tmp_path: Path) -> None:

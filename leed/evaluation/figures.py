@@ -2,6 +2,7 @@
 white."""
 
 import csv
+import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,18 +38,22 @@ def panel(
 ) -> Image.Image:
     """Rows of faces (3, S, S) in [-1, 1], with their titles at the left if `titled`, and titles of columns above.
 
-    None leaves a white field; after every `group` columns there is a wider gap.
+    None leaves a white field; after every `group` columns there is a wider gap. Faces narrower than the widest of the
+    columns' titles stand further apart.
     """
     side = next(face.shape[-1] for row in rows.values() for face in row if face is not None)
     style = {"fill": "black", "font": ImageFont.load_default(FONT_SIZE)}
     margin = round(max(style["font"].getlength(title) for title in rows)) + PAD if titled else 0
     head = TITLE_HEIGHT if columns else 0
+    widest = max((math.ceil(style["font"].getlength(title)) + GAP for title in columns or []), default=0)
+    spare = max(widest - side, 0)  # beside a face, in its column
 
     def corner(i: int, j: int) -> tuple[int, int]:
-        return margin + j * (side + GAP) + (j // group * GROUP_GAP if group else 0), head + i * (side + GAP)
+        left = margin + spare // 2 + j * (side + spare + GAP) + (j // group * GROUP_GAP if group else 0)
+        return left, head + i * (side + GAP)
 
     last = corner(len(rows) - 1, max(map(len, rows.values())) - 1)
-    page = Image.new("RGB", (last[0] + side, last[1] + side), "white")
+    page = Image.new("RGB", (last[0] + side + spare // 2, last[1] + side), "white")
     draw = ImageDraw.Draw(page)
     for j, title in enumerate(columns or []):
         draw.text((corner(0, j)[0] + side / 2, head / 2), title, anchor="mm", **style)
