@@ -28,6 +28,7 @@ from accelerate.utils import DataLoaderConfiguration, set_seed
 from datasets import concatenate_datasets
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from timm.optim import Muon
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
@@ -355,6 +356,19 @@ def mix_seed(*numbers: int) -> int:
     return state
 
 
+def make_optimizer(
+    groups: list[dict], rate: float, config: TrainConfig, stage: str, device: torch.device
+) -> torch.optim.Optimizer:
+    """The optimiser of a stage, for groups of parameters.
+
+    Muon makes the update of each layer's weights an orthogonal matrix, as large as Adam's would be at the same rate.
+    """
+    betas = (config.of_stage("adam_beta1", stage), config.of_stage("adam_beta2", stage))
+    if config.of_stage("optimizer", stage) == "muon":
+        return Muon(groups, rate, betas=betas, nesterov=True, adjust_lr_fn="match_rms_adamw")
+    return torch.optim.Adam(groups, rate, betas, fused=device.type == "cuda")
+
+
 class Run:
     """Where one stage of a run stands: step, objectives, optimiser, average; saved and resumed as a whole.
 
@@ -378,9 +392,7 @@ class Run:
             stage.checkpoint_activations()
         self.objectives = {key: accelerator.prepare(objective) for key, objective in stage.objectives.items()}
         groups = [{"params": self.trained(key)} for key in self.objectives]
-        betas = (config.of_stage("adam_beta1", name), config.of_stage("adam_beta2", name))
-        fused = accelerator.device.type == "cuda"
-        self.optimizer = accelerator.prepare(torch.optim.Adam(groups, self.base_rate, betas, fused=fused))
+        self.optimizer = accelerator.prepare(make_optimizer(groups, self.base_rate, config, name, accelerator.device))
         self.folder = Path(config.output_dir) / "checkpoints" / name
 
     @property
@@ -518,7 +530,7 @@ def fixed_settings(
     """The settings that decide what a stage of a run computes, flat; a resumed run must share them."""
     plain = settings.to_dict()
     fixed = {field: value for field, value in plain["train"].items() if field not in MAY_CHANGE}
-    fixed |= {beta: settings.train.of_stage(beta, name) for beta in ("adam_beta1", "adam_beta2")}
+    fixed |= {key: settings.train.of_stage(key, name) for key in ("optimizer", "adam_beta1", "adam_beta2")}
     fixed |= {f"weight_{field}": value for field, value in plain["weights"].items()}
     fixed |= {f"model_{field}": value for field, value in plain["model"].items()}
     if name not in BASELINES:

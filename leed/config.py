@@ -230,13 +230,14 @@ class TrainConfig:
     max_train_steps: int | None = None  # overrides the epochs
     gradient_accumulation_steps: int = 1
     gradient_checkpointing: bool = False  # less memory, more time; not for the classifier
+    optimizer: str | None = None  # adam; or muon, which turns the weights of layers along all directions alike
     learning_rate: float | None = None
     scale_lr: bool = (
         False  # times (faces per update) / 16, for which the defaults are; diffusers multiplies by all of it
     )
     lr_scheduler: str = "cosine"  # constant or cosine (flat for half the run, then cosine to 2 %)
     lr_warmup_steps: int = 100
-    adam_beta1: float | None = None
+    adam_beta1: float | None = None  # with muon, of the biases and what else it leaves to Adam
     adam_beta2: float | None = None
     max_grad_norm: float | None = None
     use_ema: bool = True
@@ -265,6 +266,7 @@ class TrainConfig:
             "preset": tuple(PRESETS),
             "neutrals": ("true", "learned", "mixed"),
             "augmentation": (None, "none", "mild", "strong"),
+            "optimizer": (None, "adam", "muon"),
             "lr_scheduler": ("constant", "cosine"),
             "mixed_precision": ("no", "fp16", "bf16"),
             "report_to": ("none", "tensorboard", "trackio", "wandb"),
@@ -278,6 +280,8 @@ class TrainConfig:
     def of_stage(self, name: str, stage: str) -> float | str:
         """The value of a field of `STAGE_DEFAULTS` in a stage: as given, else the stage's own."""
         value = getattr(self, name)
+        if value is None and name == "learning_rate" and self.optimizer == "adam":
+            value = ADAM_RATES.get(stage)
         return STAGE_DEFAULTS[stage][name] if value is None else value
 
     def _check_ranges(self) -> None:
@@ -348,6 +352,7 @@ _SHORT_MEMORY = {  # after quiet steps a long memory makes a large gradient a hu
     "max_grad_norm": 0.3,
 }
 _AS_PUBLISHED = {
+    "optimizer": "adam",
     "learning_rate": 1e-4,
     "augmentation": "none",
     "adam_beta1": 0.5,
@@ -355,13 +360,16 @@ _AS_PUBLISHED = {
     "max_grad_norm": 1e6,  # as good as none
 }
 STAGE_DEFAULTS = {
-    "classifier": {"learning_rate": 1e-3, "augmentation": "mild"} | _SHORT_MEMORY,
-    "neutralizer": {"learning_rate": 5e-4, "augmentation": "strong"} | _SHORT_MEMORY,
-    "leed": {"learning_rate": 6e-4, "augmentation": "mild"} | _SHORT_MEMORY,
+    "classifier": {"optimizer": "adam", "learning_rate": 1e-3, "augmentation": "mild"} | _SHORT_MEMORY,
+    "neutralizer": {"optimizer": "muon", "learning_rate": 1e-3, "augmentation": "strong"} | _SHORT_MEMORY,
+    "leed": {"optimizer": "muon", "learning_rate": 1e-3, "augmentation": "mild"} | _SHORT_MEMORY,
     "stargan": _AS_PUBLISHED,
     "ganimation": _AS_PUBLISHED,
 }
 """What the fields of `TrainConfig` that are None mean in each stage."""
+
+ADAM_RATES = {"neutralizer": 5e-4, "leed": 6e-4}
+"""Learning rates of the stages that Muon trains by default where Adam does: at Muon's they spike."""
 
 
 def stage_sizes(stage: str, preset: str) -> ModelConfig:

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import importlib.util
 import json
+import math
 import os
 import shutil
 import signal
@@ -93,7 +94,7 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
         found |= {f"{file.name} {name}": value for name, value in load_file(file).items()}
     for file in sorted(folder.glob("optimizer*.bin")):
         state = torch.load(file, weights_only=True)["state"]
-        found |= {f"{file.name} {i} {k}": v for i, entry in state.items() for k, v in entry.items()}
+        found |= {f"{file.name} {i} {k}": torch.as_tensor(v) for i, entry in state.items() for k, v in entry.items()}
     assert found
     return found
 
@@ -364,6 +365,30 @@ def test_learning_rate_follows_the_faces_per_update() -> None:
     settings = train_accelerate.Settings(config, LossWeights(), TINY)
     run = train_accelerate.Run(accelerator, ClassifierStage(TINY, NONE), "classifier", settings, {})
     assert run.base_rate == pytest.approx(1e-3 * 64 / 16)
+
+
+def test_adam_has_rates_of_its_own_where_muon_is_the_default() -> None:
+    for stage, rates in {"classifier": (1e-3, 1e-3), "neutralizer": (1e-3, 5e-4), "leed": (1e-3, 6e-4)}.items():
+        assert TrainConfig(stage=stage).of_stage("learning_rate", stage) == rates[0]
+        assert TrainConfig(stage=stage, optimizer="adam").of_stage("learning_rate", stage) == rates[1]
+        assert TrainConfig(stage=stage, optimizer="adam", learning_rate=2e-3).of_stage("learning_rate", stage) == 2e-3
+
+
+def test_an_update_is_as_large_along_all_directions_with_muon_and_for_all_numbers_with_adam() -> None:
+    changes = {}
+    for optimizer in ("muon", "adam"):
+        torch.manual_seed(0)
+        layer = torch.nn.Conv2d(8, 16, 3)
+        before = layer.weight.detach().clone()
+        config = TrainConfig(stage="leed", optimizer=optimizer)
+        learner = train_accelerate.make_optimizer([{"params": layer.parameters()}], 0.1, config, "leed", before.device)
+        layer.weight.grad = torch.randn(16, 1, 1, 1) * torch.randn(8, 3, 3) + 0.1 * torch.randn(16, 8, 3, 3)
+        layer.bias.grad = torch.randn(16)
+        learner.step()
+        changes[optimizer] = (before - layer.weight.detach()).flatten(1)
+    assert torch.linalg.svdvals(changes["muon"]) == pytest.approx(16 * [0.1 * 0.2 * math.sqrt(72)], rel=0.25)
+    assert changes["adam"].abs().flatten() == pytest.approx(1152 * [0.1], rel=1e-3)
+    assert float(torch.linalg.svdvals(changes["adam"])[-1]) < 0.5 * float(torch.linalg.svdvals(changes["adam"])[0])
 
 
 def stages(psi: ExpressionClassifier, weights: LossWeights, config=TINY) -> dict[str, Stage]:  # noqa: ANN001
