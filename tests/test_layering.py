@@ -12,7 +12,7 @@ LEVELS = {
     **dict.fromkeys(("hub", "augmentation", "drawn", "alignment", "networks", "similarity", "action_units"), 1),
     **dict.fromkeys(("neutralizer", "features", "readers"), 2),
     **dict.fromkeys(("data", "model", "ganimation"), 3),
-    **dict.fromkeys(("training", "runtime", "pasting"), 4),
+    **dict.fromkeys(("training", "selftraining", "runtime", "pasting"), 4),
     "baselines": 5,
     **dict.fromkeys(("editor", "evaluation"), 6),
     **dict.fromkeys(("grid", "live", "sequence", "study"), 7),
