@@ -61,6 +61,20 @@ class ExpressionClassifier(HubModel):
         return self(image, image_neutral).softmax(dim=1)[:, NEUTRAL]
 
 
+def load_judge(path: str) -> ExpressionClassifier:
+    """A classifier that sees the face alone, from a folder or the Hub.
+
+    Raises `ValueError` for one that compares the face with its neutral face.
+    """
+    judge = ExpressionClassifier.from_pretrained(path).eval()
+    if judge.config.classifier_sees_neutral:
+        raise ValueError(
+            f"{path} compares a face with its neutral face and cannot judge one by itself: give a classifier that "
+            "sees the face alone (trained by --stage classifier --no-model_classifier_sees_neutral)"
+        )
+    return judge
+
+
 def load_lite0() -> nn.Module:
     """EfficientNet-Lite0 with the ImageNet weights that ship in its package.
 

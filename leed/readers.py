@@ -435,7 +435,7 @@ def drawn_faces(num_people: int = 48, per_person: int = 16, size: int = 128, see
         "view": (actions, view_yaw),
         "view_neutral": (rest, view_yaw),
     }
-    pictures = {name: [_png(face) for face in draw_many(people, *shot, size)] for name, shot in shots.items()}
+    pictures = {name: [png(face) for face in draw_many(people, *shot, size)] for name, shot in shots.items()}
     return standard_table(
         len(people),
         **pictures,
@@ -446,7 +446,8 @@ def drawn_faces(num_people: int = 48, per_person: int = 16, size: int = 128, see
     )
 
 
-def _png(face: Tensor) -> dict:
+def png(face: Tensor) -> dict:
+    """A face, uint8 (3, H, W), as a picture of the standard table."""
     buffer = io.BytesIO()
     PILImage.fromarray(face.permute(1, 2, 0).numpy()).save(buffer, "png", compress_level=1)
     return {"bytes": buffer.getvalue(), "path": None}

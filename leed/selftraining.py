@@ -11,23 +11,23 @@ finds it neutral enough, photograph and neutral face become a pair. The next neu
 """
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from datasets import Dataset
+from PIL import Image
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from leed.config import NEUTRAL
 from leed.data import FaceDataset, load_faces
-from leed.features import ExpressionClassifier
-from leed.images import contact_sheet, normalize, to_pil
+from leed.features import ExpressionClassifier, load_judge
+from leed.images import contact_sheet, denormalize, normalize
 from leed.neutralizer import Neutralizer
-from leed.readers import READERS, standard_table
+from leed.readers import READERS, png, standard_table
 
 ENOUGH = 0.8  # a classifier that is as sure as that is not asked again
 LEAST = 0.4  # of eight expressions: what about half of the photographs that people call neutral reach
@@ -86,7 +86,7 @@ def attempt(neutralize: Callable[[Tensor], Tensor], faces: Tensor, how: Try) -> 
 
 def neutral_certainty(classifier: ExpressionClassifier, faces: Tensor) -> Tensor:
     """The probability (B,) of neutral for faces (B, 3, H, W) in [-1, 1], mean of theirs and their mirror images'."""
-    both = classifier(torch.cat([faces, faces.flip(-1)])).softmax(dim=1)[:, NEUTRAL]
+    both = classifier.neutrality(torch.cat([faces, faces.flip(-1)]))
     return both.unflatten(0, (2, -1)).mean(dim=0)
 
 
@@ -113,18 +113,31 @@ def best_try(
     return neutrals, best
 
 
-def png(face: Tensor) -> dict:
-    """A face (3, H, W) in [-1, 1] as a picture of the standard table."""
-    buffer = BytesIO()
-    to_pil(face).save(buffer, "PNG")
-    return {"bytes": buffer.getvalue(), "path": None}
+def make_pairs(
+    neutralizer: Neutralizer, classifier: ExpressionClassifier, photographs: FaceDataset, least: float, batch_size: int
+) -> Dataset:
+    """The standard table of photographs without a neutral face and their best tries, of certainty `least` or more."""
+    device = next(neutralizer.parameters()).device
+    columns: dict[str, list] = {"image": [], "neutral": [], "expression": [], "person": []}
+    batches = (~photographs.has_neutral).nonzero().squeeze(1).split(batch_size)
+    for rows in tqdm(batches, desc="photographs", unit="batch", disable=None):
+        batch = photographs.__getitems__(rows.tolist())
+        faces = normalize(batch["image"].to(device))
+        neutrals, certain = best_try(neutralizer, lambda found: neutral_certainty(classifier, found), faces)
+        for row in (certain >= least).nonzero().squeeze(1).tolist():
+            columns["image"].append(png(batch["image"][row]))
+            columns["neutral"].append(png(denormalize(neutrals[row]).cpu()))
+            columns["expression"].append(int(batch["expression"][row]))
+            columns["person"].append(photographs.persons[batch["person"][row]])
+    return standard_table(len(columns["person"]), **columns)
 
 
-def show_pairs(pairs: Sequence[tuple[Tensor, Tensor]]) -> list[list[Tensor]]:
-    """Rows of a contact sheet: each photograph beside its neutral face, spread over all."""
-    chosen = np.linspace(0, len(pairs) - 1, min(NUM_SHOWN, len(pairs))).astype(int)
-    faces = [face for i in chosen for face in pairs[i]]
-    return [faces[i : i + 2 * A_ROW] for i in range(0, len(faces), 2 * A_ROW)]
+def pair_sheet(pairs: Dataset, size: int) -> Image.Image:
+    """Each photograph beside its neutral face, spread over all pairs."""
+    shown = np.linspace(0, len(pairs) - 1, min(NUM_SHOWN, len(pairs))).astype(int)
+    pictures = FaceDataset(pairs.select(shown), size)
+    faces = normalize(torch.stack([pictures.images, pictures.neutrals], dim=1).flatten(0, 1))
+    return contact_sheet([list(row) for row in faces.split(2 * A_ROW)])
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -151,35 +164,23 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> None:
     options = parse_args(arguments)
     neutralizer = Neutralizer.from_pretrained(options.neutralizer).to(options.device).eval()
-    classifier = ExpressionClassifier.from_pretrained(options.classifier).to(options.device).eval()
-    if classifier.config.classifier_sees_neutral:
-        raise SystemExit(
-            f"{options.classifier} compares a face with its neutral face and cannot judge one by itself: train one "
-            "with --stage classifier --no-model_classifier_sees_neutral"
-        )
+    try:
+        classifier = load_judge(options.classifier).to(options.device)
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
     table = load_faces(
         options.dataset_name, options.dataset_reader, options.dataset_split, max_samples=options.max_samples
     )
-    photographs = FaceDataset(table, neutralizer.config.image_size, in_memory=False)
-    columns: dict[str, list] = {"image": [], "neutral": [], "expression": [], "person": []}
-    pairs = []
-    for start in tqdm(range(0, len(photographs), options.batch_size), desc="photographs", unit="batch", disable=None):
-        batch = photographs.__getitems__(list(range(start, min(start + options.batch_size, len(photographs)))))
-        faces = normalize(batch["image"].to(options.device))
-        neutrals, certain = best_try(neutralizer, lambda found: neutral_certainty(classifier, found), faces)
-        for row in ((certain.cpu() >= options.least) & ~batch["has_neutral"]).nonzero().squeeze(1).tolist():
-            pairs.append((faces[row].cpu(), neutrals[row].cpu()))
-            columns["image"].append(png(faces[row]))
-            columns["neutral"].append(png(neutrals[row]))
-            columns["expression"].append(int(batch["expression"][row]))
-            columns["person"].append(photographs.persons[batch["person"][row]])
+    size = neutralizer.config.image_size
+    photographs = FaceDataset(table, size, in_memory=False)
+    pairs = make_pairs(neutralizer, classifier, photographs, options.least, options.batch_size)
     print(f"{len(pairs)} of {len(photographs)} photographs have a neutral face that is neutral enough")
-    if not pairs:
+    if not len(pairs):
         raise SystemExit(f"nothing to write: lower --least, which is {options.least}, or look at the classifier")
     folder = Path(options.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    standard_table(len(pairs), **columns).to_parquet(folder / "train-00000-of-00001.parquet")
-    contact_sheet(show_pairs(pairs)).save(folder / "pairs.png")
+    pairs.to_parquet(folder / "train-00000-of-00001.parquet")
+    pair_sheet(pairs, size).save(folder / "pairs.png")
     print(f"wrote {folder}; look at {folder / 'pairs.png'} before training on it")
 
 

@@ -11,7 +11,7 @@ from leed import ExpressionClassifier, Neutralizer, selftraining
 from leed.config import TINY
 from leed.data import FaceDataset, load_faces
 from leed.images import inner_face, to_pil
-from leed.selftraining import TRIES, Try, attempt, best_try, neutral_certainty
+from leed.selftraining import TRIES, Try, attempt, best_try, make_pairs, neutral_certainty
 
 
 def smooth(count: int = 4, size: int = 64) -> Tensor:
@@ -105,6 +105,7 @@ def test_a_table_of_pairs_to_train_on(arguments: list[str], tmp_path: Path) -> N
     expected, _ = best_try(neutralizer, lambda found: neutral_certainty(judge, found), faces)
     assert (pairs.neutrals / 127.5 - 1 - expected).abs().max() < 1.1 / 127.5  # as far as a picture's steps go
     assert (tmp_path / "pairs" / "pairs.png").is_file()
+    assert len(make_pairs(neutralizer, judge, pairs, least=0, batch_size=3)) == 0  # they have one
 
 
 def test_refusals(arguments: list[str], tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from leed.evaluation.identity import FaceEmbedding, distance, identity_embedding
 from leed.evaluation.metrics import Estimate
 from leed.evaluation.neutral import load_wild
 from leed.evaluation.tables import as_json, markdown_table, save_results, show_estimate
-from leed.features import ExpressionClassifier
+from leed.features import ExpressionClassifier, load_judge
 from leed.images import INNER_CROP, contact_sheet, normalize
 from leed.model import LEED
 from leed.readers import read_parquet
@@ -242,11 +242,10 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> None:
     options = parse_args(arguments)
     leed = LEED.from_pretrained(options.model).to(options.device).eval()
-    classifier = ExpressionClassifier.from_pretrained(options.classifier) if options.classifier else None
-    if classifier is not None:
-        if classifier.config.classifier_sees_neutral:
-            raise SystemExit(f"{options.classifier} needs a neutral face: give a classifier that sees the face alone")
-        classifier.to(options.device)
+    try:
+        classifier = load_judge(options.classifier).to(options.device) if options.classifier else None
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
     size, embedding = leed.config.image_size, identity_embedding(options.identity)
     smiles = load_smiles(options.data_dir, size)
     edits = edit_smiles(leed, smiles, options.device)
