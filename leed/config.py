@@ -124,6 +124,8 @@ STARGAN_SIZES = {
 }
 """Sizes of StarGAN's networks, and of GANimation's, as published."""
 
+SMALL = replace(BASE, image_size=64, patch_size=4, code_channels=48, neutralizer_width=64)
+
 PAPER = replace(
     BASE,
     patch_skip=False,
@@ -136,7 +138,15 @@ PAPER = replace(
     **STARGAN_SIZES,
 )
 
-PRESETS = {"base": BASE, "tiny": TINY, "paper": PAPER}
+PRESETS = {"base": BASE, "tiny": TINY, "small": SMALL, "paper": PAPER}
+
+BASELINE_SIZES = {
+    "tiny": {"neutralizer": "stargan"},
+    "small": STARGAN_SIZES | {"neutralizer_width": 32, "neutralizer_critic_width": 32, "neutralizer_critic_depth": 5},
+    "base": STARGAN_SIZES,
+    "paper": STARGAN_SIZES,
+}
+"""Sizes of the baselines' networks in each preset; "small" halves the published widths with the picture's side."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +212,7 @@ class TrainConfig:
     """
 
     stage: str = "all"  # classifier, neutralizer, leed, or all three in that order; or a baseline: stargan, ganimation
-    preset: str = "base"  # sizes of the networks: base, tiny, paper; single ones by --model_<field>
+    preset: str = "base"  # sizes of the networks: base, tiny, small (64 px), paper; single ones by --model_<field>
     dataset_name: str = "drawn"  # a folder, a Hub id, or "drawn" for the built-in procedural faces; several: a,b
     dataset_reader: str | None = None  # how to read them; guessed from name and content if left out
     dataset_split: str = "train"
@@ -373,11 +383,8 @@ ADAM_RATES = {"neutralizer": 5e-4, "leed": 6e-4}
 
 
 def stage_sizes(stage: str, preset: str) -> ModelConfig:
-    """Sizes of the networks in a preset. The baselines have their own published sizes, but for the preset "tiny"."""
-    sizes = PRESETS[preset]
-    if stage not in BASELINES:
-        return sizes
-    return replace(sizes, neutralizer="stargan") if preset == "tiny" else replace(sizes, **STARGAN_SIZES)
+    """Sizes of the networks in a preset; of the baselines' networks, those of `BASELINE_SIZES`."""
+    return replace(PRESETS[preset], **BASELINE_SIZES[preset]) if stage in BASELINES else PRESETS[preset]
 
 
 def stage_weights(stage: str, preset: str) -> LossWeights:

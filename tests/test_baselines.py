@@ -16,7 +16,7 @@ from leed import LEED, ExpressionClassifier, GANimation, Neutralizer
 from leed.action_units import ACTION_UNITS
 from leed.augmentation import NONE
 from leed.baselines import BaselineStage, GANimationStage, StarGANStage
-from leed.config import PAPER_WEIGHTS, TINY, stage_sizes
+from leed.config import EXPRESSIONS, PAPER_WEIGHTS, PRESETS, TINY, stage_sizes
 from leed.data import FaceDataset, load_faces
 from leed.neutralizer import StarGANGenerator
 from leed.training import SHEET_ROWS
@@ -49,6 +49,20 @@ def run(name: str, drawn_folder: Path) -> list[str]:
         *("--train_batch_size", "4", "--max_train_steps", "5", "--checkpointing_steps", "1", "--lr_warmup_steps", "2"),
         *("--checkpoints_total_limit", "9", "--max_action_unit_yaw", "90"),
     ]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_have_sizes_for_both_baselines(name: str, preset: str) -> None:
+    """Pictures of the preset's size through generator and critic, each label its own score."""
+    config = stage_sizes(name, preset)
+    with torch.device("meta"):
+        stage = STAGES[name](config, PAPER_WEIGHTS, NONE)
+        faces = torch.empty(2, 3, config.image_size, config.image_size)
+        labels = torch.zeros(2, len(ACTION_UNITS)) if name == "ganimation" else torch.zeros(2, dtype=torch.long)
+        edited = stage.model(faces, labels)
+        score, found = stage.objectives["critic"].critic(edited)
+    assert edited.shape == faces.shape and score.shape == (2,)
+    assert found.shape == (2, len(ACTION_UNITS) if name == "ganimation" else len(EXPRESSIONS))
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
