@@ -160,8 +160,8 @@ def test_planned_edits() -> None:
     assert len(first) == 36  # every picture with every expression, before any anew
     fewer = plan_edits(faces, 20)
     assert fewer.content.tolist() == edits.content[:20].tolist()
-    frontal = plan_edits(faces, 50, references=faces.yaws == 0)
-    assert (frontal.reference_yaws == 0).all() and set(frontal.input_yaws) == {-45.0, 0.0}
+    frontal = plan_edits(faces, 50, faces.yaws == 0)
+    assert (frontal.reference_yaws == 0).all() and (frontal.input_yaws == 0).all()
     with pytest.raises(ValueError, match="no edit can be made of 2 labelled pictures of 1 people"):
         plan_edits(FewFaces(1, [0, 1], [0.0]), 5)
 
@@ -177,9 +177,11 @@ def test_own_pictures_are_the_nearest_in_pose() -> None:
 def test_real_pictures_and_those_of_triples() -> None:
     faces = FewFaces(2, [0], [0.0])
     others = {name: torch.full((2, 3, 128, 128), 100 + 10 * i, dtype=torch.uint8) for i, name in enumerate("abc")}
-    triples = SimpleNamespace(inputs=others["a"], references=others["b"], targets=others["c"])
+    yaws = {"input_yaws": np.array([-45.0, 22.0]), "reference_yaws": np.array([0.0, 45.0])}
+    triples = SimpleNamespace(inputs=others["a"], references=others["b"], targets=others["c"], **yaws)
     pictures = RealPictures(faces, triples)
     assert len(pictures) == 8
+    assert pictures.yaws.tolist() == [0, 0, -45, 22, 0, 45, -45, 22]  # a true edit is turned as its input
     assert pictures.take(np.array([0, 1, 3, 5, 6]))[:, 0, 0, 0].tolist() == [0, 1, 100, 110, 120]
     assert pictures.take(np.array([7, 0, 4]))[:, 0, 0, 0].tolist() == [120, 0, 110]
 

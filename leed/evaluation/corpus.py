@@ -59,11 +59,16 @@ class Faces:
 
 
 class RealPictures:
-    """The pictures of `faces` and, after them, the inputs, references and true edits of `triples`, if given."""
+    """The pictures of `faces` and, after them, the inputs, references and true edits of `triples`, if given.
+
+    `yaws` (N,) are degrees or NaN.
+    """
 
     def __init__(self, faces: Faces, triples: Triples | None) -> None:
         self.faces = faces
         self.others = [] if triples is None else [triples.inputs, triples.references, triples.targets]
+        turned = [] if triples is None else [triples.input_yaws, triples.reference_yaws, triples.input_yaws]
+        self.yaws = np.concatenate([faces.yaws, *turned])
 
     def __len__(self) -> int:
         return len(self.faces) + sum(map(len, self.others))

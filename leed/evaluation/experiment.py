@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from accelerate import PartialState
 
+from leed.action_units import readable
 from leed.evaluation.corpus import Corpus, Faces, load_corpus
 from leed.evaluation.methods import Method, load_methods
 from leed.evaluation.observed import observe_references
@@ -30,11 +31,17 @@ class Experiment:
     cache: Path
     state: PartialState
     note: str = ""  # on action units
+    max_yaw: float | None = None  # of all pictures, in degrees, where a method takes faces from the front alone
 
     @property
     def fingerprint(self) -> tuple:
         """What stands for the data and how it is read."""
         return self.corpus.fingerprint, self.methods[0].image_size
+
+    def within_yaw(self, yaws: np.ndarray) -> np.ndarray:
+        """The rows of pictures with these yaws (N,) that every method is made for."""
+        limit = np.inf if self.max_yaw is None else self.max_yaw
+        return np.flatnonzero(readable(torch.from_numpy(yaws), limit).numpy())
 
     @property
     def shown(self) -> Edits | TrueEdits:
@@ -55,27 +62,28 @@ def by_action_units(methods: list[Method]) -> bool:
 def prepare(options: argparse.Namespace, state: PartialState) -> Experiment:
     """Loads models and data and plans the edits: the same for every method."""
     methods = load_methods(options.leed, options.stargan, options.ganimation, state.device)
-    withheld = by_action_units(methods) and not options.profile_action_units
+    max_yaw = MAX_YAW if by_action_units(methods) and not options.profile_action_units else None
     corpus = load_corpus(
         options.data_dir,
         methods[0].image_size,
         options.reader,
         options.pairs_dir,
         options.held_out,
-        MAX_YAW if withheld else None,
+        max_yaw,
     )
-    edits = plan_edits(corpus.test, options.num_edits, references(corpus.test, methods))
+    edits = plan_edits(corpus.test, options.num_edits, editable(corpus.test, methods))
     cache = Path(options.output_dir) / "cache"
-    true_edits, note = None, WITHHELD if withheld else ""
+    true_edits, note = None, "" if max_yaw is None else FROM_THE_FRONT
     if corpus.triples is not None:
         units, explained = triple_units(corpus, methods, options, cache, state)
         true_edits, note = TrueEdits(corpus.triples, units), note + explained
-    return Experiment(options, methods, corpus, edits, true_edits, cache, state, note)
+    return Experiment(options, methods, corpus, edits, true_edits, cache, state, note, max_yaw)
 
 
-WITHHELD = (
-    f" References are turned by at most {MAX_YAW:g} degrees, for every method: beyond, OpenFace's action units, which "
-    "GANimation needs, cannot be trusted (--profile_action_units lifts this)."
+FROM_THE_FRONT = (
+    f" Inputs, references and real pictures are turned by at most {MAX_YAW:g} degrees, for every method: beyond, "
+    "OpenFace's action units, which GANimation learns from and edits by, cannot be trusted (--profile_action_units "
+    "lifts this)."
 )
 
 
@@ -98,8 +106,11 @@ def triple_units(
     )
 
 
-def references(faces: Faces, methods: list[Method]) -> np.ndarray:
-    """Which pictures every method can take as a reference (N,). Raises `ValueError` if none has action units."""
+def editable(faces: Faces, methods: list[Method]) -> np.ndarray:
+    """Which pictures every method is made for, as input and as reference (N,): those with action units, if needed.
+
+    Raises `ValueError` if they are needed and none has them.
+    """
     if not by_action_units(methods):
         return np.ones(len(faces), dtype=bool)
     known = faces.action_units.isfinite().all(dim=1).numpy()

@@ -63,7 +63,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     data.add_argument(
         "--profile_action_units",
         action="store_true",
-        help=f"give GANimation the action units of references turned by more than {MAX_YAW:g} degrees, too",
+        help=f"compare GANimation on faces turned by more than {MAX_YAW:g} degrees, too, and give it their units",
     )
     work = parser.add_argument_group("settings")
     work.add_argument("--output_dir", required=True)

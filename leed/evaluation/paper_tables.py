@@ -10,7 +10,7 @@ from leed.evaluation.ablation import PLAIN, Variant, ablation_table, measure_var
 from leed.evaluation.classification import Accuracies, KeptLabelled, Labelled, Recipe, Spread, classify
 from leed.evaluation.corpus import Faces, RealPictures, pairs_folder
 from leed.evaluation.distances import SUBSETS
-from leed.evaluation.experiment import Experiment, names, num_people, references, sample
+from leed.evaluation.experiment import Experiment, editable, names, num_people, sample
 from leed.evaluation.fidelity import Distances, Measuring, contents, likeness, remembered_distances
 from leed.evaluation.identity import identity_embedding
 from leed.evaluation.methods import Method, copying_method
@@ -31,8 +31,9 @@ def table1(experiment: Experiment, measuring: Measuring) -> Table | None:
     """Frechet and kernel distance, and SSIM; None on all processes but the first."""
     options, corpus, edits = experiment.options, experiment.corpus, experiment.edits
     pictures = RealPictures(corpus.test, corpus.triples)
-    real = measuring.real(pictures, sample(len(pictures), options.num_real), "test")
-    others = measuring.real(corpus.train, sample(len(corpus.train), len(edits)), "training")
+    rows, other_rows = (experiment.within_yaw(faces.yaws) for faces in (pictures, corpus.train))
+    real = measuring.real(pictures, rows[sample(len(rows), options.num_real)], "test")
+    others = measuring.real(corpus.train, other_rows[sample(len(other_rows), len(edits))], "training")
     able, true_edits = comparable(experiment)
     nothing = copying_method(experiment.methods[-1])
     made, compared = {}, {}
@@ -79,7 +80,7 @@ def comparable(experiment: Experiment) -> tuple[list[Method], TrueEdits | None]:
     possible = {m.name: m.understands(edits.expressions, edits.action_units) for m in experiment.methods}
     able = [method for method in experiment.methods if bool(possible[method.name].any())]
     common = torch.stack([possible[method.name] for method in able]).all(dim=0)
-    rows = np.flatnonzero(common.numpy())
+    rows = np.intersect1d(np.flatnonzero(common.numpy()), experiment.within_yaw(edits.input_yaws))
     return able, edits.select(rows[sample(len(rows), experiment.options.max_triples)])
 
 
@@ -127,7 +128,7 @@ def table2(experiment: Experiment, measuring: Measuring) -> Table | None:
     )
     added = edits
     if options.generated == "train":
-        added = plan_edits(corpus.train, options.num_edits, references(corpus.train, experiment.methods))
+        added = plan_edits(corpus.train, options.num_edits, editable(corpus.train, experiment.methods))
     generated, additions, digests = {}, {}, {"real": [measuring.fingerprint]}
     for method in experiment.methods:
         made = measuring.edits(method, edits, "edits")

@@ -79,16 +79,17 @@ class TrueEdits:
         return TrueEdits(self.triples.select(rows), self.action_units[rows], self.content[rows])
 
 
-def plan_edits(faces: Faces, count: int, references: np.ndarray | None = None, seed: int = 0) -> Edits:
+def plan_edits(faces: Faces, count: int, allowed: np.ndarray | None = None, seed: int = 0) -> Edits:
     """Up to `count` different edits: every labelled picture with every other expression in turn, then anew.
 
-    The reference is another person's picture of the expression, drawn by `seed` from those that `references` (N,)
-    marks. The first edits do not depend on `count`. Raises `ValueError` if no edit can be made.
+    The reference is another person's picture of the expression, drawn by `seed`. Both are among the pictures that
+    `allowed` (N,) marks. The first edits do not depend on `count`. Raises `ValueError` if no edit can be made.
     """
     random = np.random.default_rng(seed)
-    labelled = np.flatnonzero(faces.expressions >= 0)
-    allowed = labelled if references is None else labelled[references[labelled]]
-    by_expression = {e: random.permutation(allowed[faces.expressions[allowed] == e]) for e in range(len(EXPRESSIONS))}
+    labelled = np.flatnonzero((faces.expressions >= 0) & (True if allowed is None else allowed))
+    by_expression = {
+        e: random.permutation(labelled[faces.expressions[labelled] == e]) for e in range(len(EXPRESSIONS))
+    }
     tasks = [(row, e) for row in labelled for e in by_expression if e != faces.expressions[row]]
     tasks = [tasks[i] for i in random.permutation(len(tasks))]
     inputs: list[int] = []
