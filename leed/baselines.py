@@ -153,7 +153,7 @@ class BaselineStage(Stage):
         """`ssim`: inner face of the neutral face to the true one; `ssim_unchanged`: the same of the face itself.
 
         `accuracy`: Psi's, if there is one, on edits with the next face's expression. All only where true neutral faces
-        are known. Rows: face, true neutral face, and what `row` adds.
+        are known; a Psi that sees none needs none. Rows: face, true neutral face, and what `row` adds.
         """
         sums: dict[str, list[Tensor]] = {}
         rows: list[list[Tensor | None]] = []
@@ -164,7 +164,9 @@ class BaselineStage(Stage):
                 guess = self.neutral(model, image[known]).clamp(-1, 1)
                 sums.setdefault("ssim", []).append(inner_ssim(guess, neutral[known]))
                 sums.setdefault("ssim_unchanged", []).append(inner_ssim(image[known], neutral[known]))
-            asked = known & (reference["expression"] >= 0)
+            asked = reference["expression"] >= 0
+            if self.psi is not None and self.psi.config.classifier_sees_neutral:
+                asked &= known
             if self.psi is not None and bool(asked.any()):
                 edit = self.edit(model, image, reference).clamp(-1, 1)
                 found = self.psi(edit[asked], neutral[asked]).argmax(dim=1)

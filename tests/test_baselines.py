@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import ROOT, on_two_processes
+from PIL import Image
 from safetensors.torch import load_file
 from torch.utils.data import Subset
 
@@ -18,6 +19,7 @@ from leed.augmentation import NONE
 from leed.baselines import BaselineStage, GANimationStage, StarGANStage
 from leed.config import EXPRESSIONS, PAPER_WEIGHTS, PRESETS, TINY, stage_sizes
 from leed.data import FaceDataset, load_faces
+from leed.drawn import draw_face
 from leed.neutralizer import StarGANGenerator
 from leed.training import SHEET_ROWS
 
@@ -319,3 +321,27 @@ def test_validation_without_true_neutrals_or_a_classifier(name: str, faces: Face
     figures, rows = make(name).validate(make(name).model.eval(), bare)
     assert figures == {} and all(row[1] is None for row in rows)
     assert "accuracy" not in make(name).validate(make(name).model.eval(), faces)[0]
+
+
+def test_a_set_without_neutral_faces_is_learned_from_its_own_stargan(tmp_path: Path) -> None:
+    """README's second way for RaFD, on files with its names: a classifier of the face alone, StarGAN, LEED."""
+    for person in range(1, 5):
+        for i, name in enumerate(EXPRESSIONS):
+            face = draw_face(person, i, size=32).permute(1, 2, 0).numpy()
+            file = tmp_path / "rafd" / f"Rafd090_{person:02d}_Caucasian_female_{name}_frontal.png"
+            file.parent.mkdir(exist_ok=True)
+            Image.fromarray(face).save(file)
+    common = ["--preset", "tiny", "--dataset_name", str(tmp_path / "rafd"), "--dataset_reader", "rafd", "--phi", "psi"]
+    common += ["--train_batch_size", "4", "--max_train_steps", "2", "--validation_fraction", "0.25"]
+    common += ["--output_dir", str(tmp_path / "run")]
+    train_accelerate.main([*common, "--stage", "classifier", "--no-model_classifier_sees_neutral"])
+    train_accelerate.main([*common, "--stage", "stargan", "--critic_steps", "1"])
+    drawn_by_stargan = ["--neutralizer", str(tmp_path / "run" / "stargan"), "--model_neutralizer", "stargan"]
+    train_accelerate.main([*common, "--stage", "leed", "--neutrals", "learned", *drawn_by_stargan])
+    leed, stargan = (
+        LEED.from_pretrained(tmp_path / "run" / "leed"),
+        Neutralizer.from_pretrained(tmp_path / "run" / "stargan"),
+    )
+    inside = leed.neutralizer.state_dict()
+    assert all(torch.equal(inside[key], value) for key, value in stargan.state_dict().items())
+    assert json.loads((tmp_path / "run" / "stargan" / "figures.json").read_text())["accuracy"] >= 0
