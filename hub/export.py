@@ -1,19 +1,21 @@
-"""Turns the models of a training run into published ones: half precision, one folder each, cards left as they are.
+"""Turns the models of a training run into published ones: half precision, one folder each.
 
     python hub/export.py runs/open leed-open
 
 writes hub/leed-open and hub/leed-open-neutralizer, -classifier, -stargan and -ganimation, those of them that the run
 has. The editor gets the run's neutraliser, which may be newer than the one it was trained beside, and its graphs for
-ONNX Runtime in hub/leed-open/onnx.
+ONNX Runtime in hub/leed-open/onnx. A card that is there stays; a new folder gets the run's, which claims no licence:
+whether weights may be published is for the agreement on their training faces to say.
 """
 
 import argparse
+import shutil
 from pathlib import Path
 
 import torch
 
 from leed import LEED, ExpressionClassifier, GANimation, Neutralizer
-from leed.hub import HubModel
+from leed.hub import CARD, HubModel
 from leed.runtime import export_graphs
 
 HUB = Path(__file__).parent
@@ -39,8 +41,12 @@ def export(run: Path, name: str) -> list[Path]:
         raise ValueError(f"{run} has none of the folders {', '.join(KINDS)}: give a run of train_accelerate.py")
     if {"leed", "neutralizer"} <= models.keys():
         models["leed"].neutralizer.load_state_dict(models["neutralizer"].state_dict())
-    folders = {HUB / (name if kind == "leed" else f"{name}-{kind}"): model for kind, model in models.items()}
-    for folder, model in folders.items():
+    folders = {HUB / (name if kind == "leed" else f"{name}-{kind}"): kind for kind in models}
+    for folder, kind in folders.items():
+        model, card = models[kind], run / kind / CARD
+        folder.mkdir(parents=True, exist_ok=True)
+        if card.is_file() and not (folder / CARD).exists():
+            shutil.copyfile(card, folder / CARD)
         model.save_pretrained(folder, dtype=torch.float16)
         type(model).from_pretrained(folder)
     if "leed" in models:

@@ -60,7 +60,6 @@ class HubModel(
     nn.Module,
     PyTorchModelHubMixin,
     library_name="leed",
-    license="apache-2.0",
     pipeline_tag="image-to-image",
     tags=["facial-expression-editing"],
     paper_url="https://arxiv.org/abs/2007.08971",

@@ -49,6 +49,18 @@ def test_a_run_with_everything(export: ModuleType, tmp_path: Path) -> None:
     assert [path.parent.name for path in hub.rglob("graphs")] == ["faces"]
 
 
+def test_the_runs_card_goes_with_new_weights(export: ModuleType, tmp_path: Path) -> None:
+    """It claims no licence, and what stands in the published folder stays."""
+    run, published = tmp_path / "run" / "stargan", tmp_path / "hub" / "faces-stargan" / "README.md"
+    Neutralizer(STARGAN).save_pretrained(run)
+    (run / "README.md").write_text("trained on faces\n")
+    export.export(tmp_path / "run", "faces")
+    assert published.read_text() == "trained on faces\n"
+    published.write_text("better words\n")
+    export.export(tmp_path / "run", "faces")
+    assert published.read_text() == "better words\n"
+
+
 def test_a_run_of_a_baseline(export: ModuleType, tmp_path: Path) -> None:
     Neutralizer(STARGAN).save_pretrained(tmp_path / "run" / "stargan")
     assert export.export(tmp_path / "run", "faces") == [tmp_path / "hub" / "faces-stargan"]
