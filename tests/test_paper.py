@@ -20,8 +20,11 @@ from leed.config import TINY, replace
 from leed.drawn import draw_face
 from leed.evaluation import ablation, cache, corpus, fidelity, figures, paper, ruler
 from leed.evaluation.methods import PlainArithmetic
+from leed.evaluation.study_pictures import picture_names, study_edits
+from leed.images import to_pil
 from leed.neutralizer import Neutralizer
 from leed.readers import drawn_faces
+from leed.study.pictures import REAL, read_pictures
 
 CFEED_CATEGORIES = {"neutral": 1, "happy": 2, "sad": 3, "angry": 5, "surprised": 6, "disgusted": 7, "fearful": 8}
 CFEED_COMPOUND = 9
@@ -237,6 +240,55 @@ def test_three_methods(
     assert white == ((255, 255),) * 3
     paper.main([*given, "--profile_action_units", "--parts", "figure5"])
     assert ganimation_row() != white
+
+
+def test_pictures_of_the_user_studies(
+    faces: Path, models: dict[str, str], ganimation: str, lively_leed: LEED, tmp_path: Path
+) -> None:
+    """The study reads them; real ones are the set's own, none twice; written again they are the same."""
+    given = arguments(models, faces, tmp_path, "--stargan", models["stargan"], "--ganimation", ganimation)
+    given += ["--parts", "table3", "--study_dir", str(tmp_path / "pictures"), "--num_edits", "300"]
+    paper.main([*given, "--num_study", "16"])
+    found = read_pictures(tmp_path / "pictures")
+    assert found.methods == ["ganimation", "leed", "stargan"] and found.size == (32, 32)
+    own, reals = {}, set()
+    for row in drawn_faces(3, 16, size=32, first=10):
+        own.setdefault((row["person"], EXPRESSIONS[row["expression"]]), []).append(row["image"].tobytes())
+    for name in found.names:
+        person, expression = name.split("_")[1:]
+        reals.add(found.open(REAL, name).tobytes())
+        assert found.open(REAL, name).tobytes() in own[person, expression]
+    assert len(reals) == len(found.names) == 16
+    shown = [name.split("_")[2] for name in found.names]
+    assert all(shown.count(expression) == 2 for expression in EXPRESSIONS)
+
+    experiment = paper.prepare(paper.parse_args(given), cache.processes())
+    edits = study_edits(experiment.edits, 16)
+    request = edits.request(np.arange(16))
+    for name, edit in zip(found.names, lively_leed.edit(request.image, request.reference), strict=True):
+        assert np.array_equal(found.open("leed", name), to_pil(edit))
+        assert Image.open(found.files["leed"][name]).info == Image.open(found.files[REAL][name]).info == {}
+
+    written = {path: path.read_bytes() for path in (tmp_path / "pictures").rglob("*.png")}
+    paper.main([*given, "--num_study", "16"])
+    assert {path: path.read_bytes() for path in (tmp_path / "pictures").rglob("*.png")} == written
+    with pytest.raises(SystemExit, match="is not of this study"):
+        paper.main([*given, "--num_study", "8"])
+    compared = len(np.unique(experiment.edits.own))
+    with pytest.raises(SystemExit, match=f"study of 100 edits takes .* the 300 planned edits have {compared}: lower"):
+        paper.main(given)
+
+
+def test_pictures_of_the_user_studies_without_a_folder(
+    faces: Path, models: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    paper.main(arguments(models, faces, tmp_path, "--parts", "table3"))
+    assert "left out: Table 3, the pictures that raters see: give --study_dir" in capsys.readouterr().out
+
+
+def test_names_of_pictures_are_names_of_files() -> None:
+    edits = SimpleNamespace(persons=np.array(["../a b", "Zoë"]), expressions=torch.tensor([1, 0]))
+    assert picture_names(edits) == ["0000_-a-b_happy", "0001_Zo-_neutral"]
 
 
 def test_ablation(

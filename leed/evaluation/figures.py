@@ -4,6 +4,7 @@ white."""
 import csv
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ PROFILE = 30.0  # degrees from which a face counts as turned to the side
 FRONTAL = 12.0
 FONT_SIZE, TITLE_HEIGHT, PAD = 18, 26, 10  # of titles [px]; PAD lies between a title and its faces
 GAP, GROUP_GAP = 3, 14  # between faces, and more between groups of them [px]
+EXPRESSIVE = range(1, len(EXPRESSIONS))  # all but neutral
 GALLERY = Path(__file__).parents[2] / "assets" / "gallery"
 
 Face = Tensor | None
@@ -97,13 +99,19 @@ def method_rows(methods: list[Method], request: Request) -> dict[str, list[Face]
 # Choosing edits to show: not by their looks, but by what is known before any is made
 
 
-def choose(edits: Edits | TrueEdits, count: int, allowed: np.ndarray, preferred: np.ndarray) -> np.ndarray:
-    """Up to `count` of the allowed edits, preferred ones first: the expressions in turn, and people in turn."""
+def choose(
+    edits: Edits | TrueEdits,
+    count: int,
+    allowed: np.ndarray,
+    preferred: np.ndarray,
+    in_turn: Sequence[int] = EXPRESSIVE,
+) -> np.ndarray:
+    """Up to `count` of the allowed edits, preferred ones first: these expressions in turn, and people in turn."""
     left = np.flatnonzero(allowed).tolist()
     expressions, persons = edits.expressions.tolist(), edits.persons.tolist()
     chosen: list[int] = []
     while left and len(chosen) < count:
-        wanted = 1 + len(chosen) % (len(EXPRESSIONS) - 1)
+        wanted = in_turn[len(chosen) % len(in_turn)]
         used = [persons[row] for row in chosen]
         best = min(
             left, key=lambda row: (not preferred[row], expressions[row] != wanted, used.count(persons[row]), row)

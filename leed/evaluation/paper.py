@@ -1,4 +1,5 @@
-"""Makes the paper's Tables 1 and 2 and Figures 2 to 8, and a page with them, from published weights.
+"""Makes the paper's Tables 1 and 2 and Figures 2 to 8, and a page with them, from published weights. With --study_dir
+also the pictures that Table 3's user studies show.
 
     python -m leed.evaluation.paper --leed hub/leed-open --stargan RUN/stargan --ganimation RUN/ganimation \\
         --data_dir ../shared/data/openfaces --output_dir outputs/paper
@@ -31,11 +32,12 @@ from leed.evaluation.fidelity import Measuring
 from leed.evaluation.paper_tables import spoilt_table, table1, table2, variants, variants_table
 from leed.evaluation.plan import plan_edits
 from leed.evaluation.report import Plate, Table, all_tables, save_picture, write_report
+from leed.evaluation.study_pictures import check_folder, study_edits, write_pictures
 from leed.features import ExpressionClassifier
 from leed.hub import CONFIG, find_folder, read_config
 from leed.model import LEED
 
-PARTS = ("table1", "table2", "figure2", "figure3", "figure4", "figure5", "figure6", "figure7", "figure8")
+PARTS = ("table1", "table2", "table3", "figure2", "figure3", "figure4", "figure5", "figure6", "figure7", "figure8")
 NUM_PROFILES = 3000  # edits among which those of turned faces are looked for
 
 
@@ -86,9 +88,12 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         help="of the expressive picture in Figure 6's neutral faces, from 0 to 1",
     )
     work.add_argument("--num_points", type=int, default=1000, help="test pictures in Figure 4")
+    work.add_argument("--study_dir", help="folder for the pictures of Table 3's user studies, python -m leed.study")
+    work.add_argument("--num_study", type=int, default=100, help="edits by each method in it")
     work.add_argument("--batch_size", type=int, default=32)
     options = parser.parse_args(arguments)
-    for name in ("num_edits", "seeds", "steps", "classifier_batch_size", "num_imperfect", "batch_size"):
+    positive = ("num_edits", "seeds", "steps", "classifier_batch_size", "num_imperfect", "num_study", "batch_size")
+    for name in positive:
         if getattr(options, name) < 1:
             parser.error(f"--{name} must be at least 1, got {getattr(options, name)}")
     if not all(0 < share <= 1 for share in options.spoilt_shares):
@@ -175,6 +180,8 @@ def lacking(experiment: Experiment) -> dict[str, str]:
     """What cannot be made of what was given, by part, and why."""
     options = experiment.options
     found = {}
+    if not options.study_dir:
+        found["table3"] = "Table 3, the pictures that raters see: give --study_dir, a folder for them"
     if packages := clusters.missing_packages():
         found["figure4"] = f"Figure 4: {', '.join(packages)} not installed (pip install 'leed[evaluation]')"
     if experiment.true_edits is None:
@@ -267,7 +274,10 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         check_models(options)
         experiment = prepare(options, state)
-        measuring = None
+        measuring, study = None, None
+        if "table3" in options.parts and options.study_dir:
+            study = study_edits(experiment.edits, options.num_study)
+            check_folder(Path(options.study_dir), experiment.methods, study)
         if {"table1", "table2"} & set(options.parts):
             with state.main_process_first():  # one process downloads weights
                 extractor = load_extractor(options.extractor).to(state.device)
@@ -283,6 +293,9 @@ def main(arguments: list[str] | None = None) -> None:
     found = measure_clusters(experiment) if "figure4" in parts and "figure4" not in absent else {}
     if not state.is_main_process:
         return
+    if study is not None:
+        write_pictures(Path(options.study_dir), experiment.methods, study, options.batch_size)
+        print(f"pictures for python -m leed.study --pictures {shlex.quote(options.study_dir)}")
     plates = make_figures(experiment, parts, absent, found, in_numbers)
     missing = left_out(experiment, absent)
     methods, people = ", ".join(names(experiment.methods)), num_people(experiment.corpus.test.persons)
