@@ -5,9 +5,11 @@ import importlib
 import inspect
 import pickle
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -16,6 +18,7 @@ import httpx
 import numpy as np
 import psutil
 import pytest
+import safehttpx
 from gradio.data_classes import ImageData
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -157,6 +160,42 @@ def test_files_that_nobody_uploaded_are_refused(app_url: str, meta: dict):
     call = httpx.post(f"{app_url}/gradio_api/call/edit", json={"data": data})
     events = httpx.get(f"{app_url}/gradio_api/call/edit/{call.json()['event_id']}", timeout=60).text
     assert "event: error" in events and "event: complete" not in events
+
+
+@pytest.fixture
+def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """A server that Gradio takes for one of the internet: the `url` of a photo there, and the paths `asked` for."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(PORTRAIT.read_bytes())
+
+        def log_message(self, *_) -> None:
+            pass
+
+    monkeypatch.setattr(safehttpx, "is_public_ip", lambda ip: True)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}/photo.jpg", asked=asked)
+        server.shutdown()
+
+
+def test_the_page_fetches_nothing_from_outside(slow_app, outside: SimpleNamespace):
+    _, url, go_on = slow_app
+    go_on.set()
+    file = {"path": outside.url, "url": outside.url, "meta": {"_type": "gradio.FileData"}}
+    for name in ("photo", "own_reference", "reference", "alpha", "center_crop", "face"):
+        visitor = Visitor(url)
+        visitor.request[name] = file
+        outcome = visitor.outcome(visitor.ask())
+        assert "event: error" in outcome and "Please upload the picture as a file." in outcome, name
+    assert httpx.get(f"{url}/gradio_api/file={outside.url}").status_code == 403
+    assert outside.asked == []
+    assert "event: complete" in visitor.outcome(Visitor(url).ask())
 
 
 def test_page_and_server_show_only_what_is_meant(app_url: str):
