@@ -243,10 +243,10 @@ def show(
         return None, None, None, gr.Markdown(visible=False), gr.Checkbox(visible=center_crop)
     try:
         pictures = worker.call(demo.results, photo, reference, own_reference, alpha, center_crop, face)
+        doubts = [DOUBTS[name] for name in worker.call(demo.doubts, photo, own_reference, center_crop, face)]
     except (PhotoError, NoFaceError) as error:
         offer = center_crop or isinstance(error, NoFaceError)
         return None, None, None, gr.Markdown(str(error), visible=True), gr.Checkbox(visible=offer)
-    doubts = [DOUBTS[name] for name in worker.call(demo.doubts, photo, own_reference, center_crop, face)]
     message = gr.Markdown("\n\n".join(doubts), visible=bool(doubts))
     return *pictures, message, gr.Checkbox(visible=center_crop)
 

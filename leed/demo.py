@@ -106,7 +106,11 @@ def gallery_expression(index: int) -> Expression:
 @lru_cache(maxsize=2)
 def opened(path: str) -> Image.Image:
     """A photo that several of the functions below are about to need; large ones take long to decode."""
-    return open_photo(path)
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise PhotoError("Your picture was deleted after an hour: please give it again.") from None
+    return open_photo(BytesIO(data))
 
 
 @lru_cache(maxsize=512)

@@ -263,6 +263,32 @@ def test_a_doubtful_photo_or_reference_is_said(app_here, monkeypatch: pytest.Mon
     demo.rest_left.cache_clear()
 
 
+@pytest.mark.parametrize(
+    ("deleted", "forgotten"),
+    [
+        ("photo", ["preview", "prepare", "found"]),
+        ("photo", ["preview", "prepare"]),
+        ("photo", ["rest_left"]),
+        ("reference", ["own_expression"]),
+        ("reference", ["rest_left"]),
+    ],
+)
+def test_a_picture_that_was_deleted_is_asked_for_again(
+    tiny_app, tiny_demo, tmp_path: Path, deleted: str, forgotten: list[str]
+):
+    files = {"photo": tmp_path / "photo.jpg", "reference": tmp_path / "reference.jpg"}
+    files["photo"].write_bytes(PORTRAIT.read_bytes())
+    files["reference"].write_bytes(ANGRY.read_bytes())
+    choice = str(files["photo"]), 0, str(files["reference"]), 1.0, True, 0
+    assert tiny_app.show(*choice)[0] is not None
+    files[deleted].unlink()
+    for name in ("opened", *forgotten):
+        getattr(tiny_demo, name).cache_clear()
+    comparison, *_, message, _ = tiny_app.show(*choice)
+    assert comparison is None and message.visible
+    assert message.value == "Your picture was deleted after an hour: please give it again."
+
+
 class Visitor:
     """Asks by HTTP for edits of a photo."""
 
