@@ -13,8 +13,9 @@ import math
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import NoReturn
@@ -37,7 +38,8 @@ ZERO_GPU = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")  
 if ZERO_GPU:
     import spaces  # before anything asks for CUDA: it stands in for that while no GPU is lent
 
-os.environ.setdefault("GRADIO_TEMP_DIR", get_upload_folder())  # where the work puts its results, too
+# The page's own, as it removes what is old there; the work puts its results there, too.
+os.environ["GRADIO_TEMP_DIR"] = str(Path(get_upload_folder(), "leed"))
 worker = Worker(demo.warm_up, {"CUDA_VISIBLE_DEVICES": ""} if ZERO_GPU else None)
 
 FIRST_PERSON, FIRST_EXPRESSION = 4, "happy"  # of the examples, shown to who comes to the page
@@ -47,6 +49,7 @@ LIVE_VISITORS = 2  # at the same time
 MAX_WAITING = 32  # requests; who comes then is told that the page is busy
 GPU_SECONDS = 30  # that a request may take of what ZeroGPU lends, the start included
 CACHE_SECONDS = 3600  # uploads and results are deleted when they are that old
+SWEEP_SECONDS = 600  # between two looks for what is old
 
 TITLE = """
 # LEED
@@ -620,7 +623,7 @@ def photo_tab() -> None:
 
 
 def build() -> gr.Blocks:
-    with gr.Blocks(title="LEED", delete_cache=(600, CACHE_SECONDS), analytics_enabled=False) as page:
+    with gr.Blocks(title="LEED", delete_cache=(SWEEP_SECONDS, CACHE_SECONDS), analytics_enabled=False) as page:
         gr.Markdown(TITLE, elem_id="header")
         with gr.Tabs():
             with gr.Tab("Photo"):
@@ -654,6 +657,24 @@ THEME = gr.themes.Soft(
 )
 
 
+def sweep(page: gr.Blocks) -> None:
+    """Removes what Gradio leaves of old requests: folders, uploads that broke off, results that nobody got.
+
+    Gradio itself, which would go on to look for what has gone, has two looks' time before.
+    """
+    for block in page.blocks.values():
+        for path in getattr(block, "keep_in_cache", ()):  # what the page shows at first
+            with suppress(OSError):
+                os.utime(path)
+    demo.remove_old(Path(get_upload_folder()), CACHE_SECONDS + 2 * SWEEP_SECONDS)
+
+
+def keep_sweeping(page: gr.Blocks) -> None:
+    while True:
+        time.sleep(SWEEP_SECONDS)
+        sweep(page)
+
+
 async def refuse(*_: object, **__: object) -> NoReturn:
     """Stands for a download."""
     raise gr.Error("Please upload the picture as a file.", print_exception=False)
@@ -668,6 +689,7 @@ def launch(**options) -> gr.Blocks:
         demo.editor()  # which the processes with a GPU get from this one
     page = build().queue(max_size=MAX_WAITING)
     threading.Thread(target=give_back_memory, daemon=True).start()
+    threading.Thread(target=keep_sweeping, args=(page,), daemon=True).start()
     page.launch(
         theme=THEME,
         css=CSS,

@@ -3,6 +3,7 @@
 import base64
 import importlib
 import inspect
+import os
 import pickle
 import sys
 import threading
@@ -20,8 +21,10 @@ import psutil
 import pytest
 import safehttpx
 from gradio.data_classes import ImageData
+from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from gradio_client.utils import is_file_obj, traverse
 from PIL import Image
 
 from leed.grid import CAPTION, GAP, TILE
@@ -287,6 +290,31 @@ def test_a_picture_that_was_deleted_is_asked_for_again(
     comparison, *_, message, _ = tiny_app.show(*choice)
     assert comparison is None and message.visible
     assert message.value == "Your picture was deleted after an hour: please give it again."
+
+
+def test_old_files_are_removed_with_their_folders(tiny_app, tiny_demo, monkeypatch: pytest.MonkeyPatch):
+    """Those of requests, of uploads that broke off and of those that Gradio removed: all but what the page shows."""
+    page = tiny_app.build()
+    cache, shown = Path(get_upload_folder()), set()
+    for block in page.blocks.values():
+        traverse(getattr(block, "value", None), lambda file: shown.add(Path(file["path"])), is_file_obj)
+    assert len(shown) > 20 and all(cache in path.parents for path in shown)
+
+    results = [*tiny_demo.edit(str(PORTRAIT)), *tiny_demo.make_sequence(str(PORTRAIT), 40)]
+    (preview, edited), *faces = tiny_demo.results(str(PORTRAIT), 0, None, 1.0, False, 0)
+    pictures = {preview, edited, *faces}
+    assert len({path.parent for path in results}) == 2 and len({path.parent for path in pictures}) == 1
+    (cache / "empty").mkdir()
+    (cache / "tmp12345").write_bytes(b"half a photo")
+    monkeypatch.setattr(tiny_app, "CACHE_SECONDS", 1)
+    monkeypatch.setattr(tiny_app, "SWEEP_SECONDS", 0)
+    time.sleep(1.1)
+    os.utime(edited)  # as Gradio touches a file that it serves again
+    (new := tiny_demo.result_folder() / "new.png").write_bytes(b"")
+    tiny_app.sweep(page)
+    left = {path for path in cache.rglob("*") if path.is_file()}
+    assert left == shown | pictures | {new}
+    assert set(cache.iterdir()) == {path.parent for path in left}
 
 
 class Visitor:
