@@ -31,6 +31,7 @@ from gradio.utils import get_upload_folder
 from leed import EXPRESSIONS, demo
 from leed.alignment import Face
 from leed.editor import NoFaceError, PhotoError
+from leed.model import MAX_SHOWN_ALPHA
 from leed.signing import CertificateError
 from leed.worker import Worker, WorkerError, give_back_memory
 
@@ -349,7 +350,7 @@ def strength(elem_id: str) -> gr.Slider:
     """The slider of alpha."""
     return gr.Slider(
         0,
-        demo.MAX_ALPHA,
+        MAX_SHOWN_ALPHA,
         value=1.0,
         step=0.05,
         label="Strength (alpha)",

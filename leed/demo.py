@@ -36,7 +36,6 @@ ROOT = Path(__file__).parents[1]
 GALLERY = ROOT / "assets/gallery"
 MODEL = os.environ.get("LEED_MODEL") or str(ROOT / "hub/leed-open")
 
-MAX_ALPHA = 1.5
 OWN = "your reference"  # what the sheet of expressions calls it
 PREVIEW_SIDE = 900  # longest side of the photos on the page; the download has all pixels [px]
 LIVE_PERSON = "comp05"  # of the gallery, whose expressions the live camera takes
@@ -244,7 +243,7 @@ def make_sequence(
         the loop as MP4, animated WebP and GIF files that are marked as altered
     """
     expression = chosen_expression(reference, own_reference, center_crop)
-    frames = sequence(prepare(photo, center_crop, int(face)).with_expression(expression), MAX_ALPHA)
+    frames = sequence(prepare(photo, center_crop, int(face)).with_expression(expression))
     folder = result_folder()
     mp4, webp, gif = (
         signed(save_marked_sequence(frames, folder / f"leed-sequence.{suffix}", FPS))
