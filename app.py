@@ -13,21 +13,25 @@ import math
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
+from typing import NoReturn
 
 # Before torch is loaded: its threads would wait busily after each call and take the cores from ONNX Runtime's.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import gradio as gr
+import safehttpx
 from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
 
 from leed import EXPRESSIONS, demo
 from leed.alignment import Face
 from leed.editor import NoFaceError, PhotoError
+from leed.model import MAX_SHOWN_ALPHA
 from leed.signing import CertificateError
 from leed.worker import Worker, WorkerError, give_back_memory
 
@@ -35,7 +39,8 @@ ZERO_GPU = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")  
 if ZERO_GPU:
     import spaces  # before anything asks for CUDA: it stands in for that while no GPU is lent
 
-os.environ.setdefault("GRADIO_TEMP_DIR", get_upload_folder())  # where the work puts its results, too
+# The page's own, as it removes what is old there; the work puts its results there, too.
+os.environ["GRADIO_TEMP_DIR"] = str(Path(get_upload_folder(), "leed"))
 worker = Worker(demo.warm_up, {"CUDA_VISIBLE_DEVICES": ""} if ZERO_GPU else None)
 
 FIRST_PERSON, FIRST_EXPRESSION = 4, "happy"  # of the examples, shown to who comes to the page
@@ -45,6 +50,7 @@ LIVE_VISITORS = 2  # at the same time
 MAX_WAITING = 32  # requests; who comes then is told that the page is busy
 GPU_SECONDS = 30  # that a request may take of what ZeroGPU lends, the start included
 CACHE_SECONDS = 3600  # uploads and results are deleted when they are that old
+SWEEP_SECONDS = 600  # between two looks for what is old
 
 TITLE = """
 # LEED
@@ -241,10 +247,10 @@ def show(
         return None, None, None, gr.Markdown(visible=False), gr.Checkbox(visible=center_crop)
     try:
         pictures = worker.call(demo.results, photo, reference, own_reference, alpha, center_crop, face)
+        doubts = [DOUBTS[name] for name in worker.call(demo.doubts, photo, own_reference, center_crop, face)]
     except (PhotoError, NoFaceError) as error:
         offer = center_crop or isinstance(error, NoFaceError)
         return None, None, None, gr.Markdown(str(error), visible=True), gr.Checkbox(visible=offer)
-    doubts = [DOUBTS[name] for name in worker.call(demo.doubts, photo, own_reference, center_crop, face)]
     message = gr.Markdown("\n\n".join(doubts), visible=bool(doubts))
     return *pictures, message, gr.Checkbox(visible=center_crop)
 
@@ -344,7 +350,7 @@ def strength(elem_id: str) -> gr.Slider:
     """The slider of alpha."""
     return gr.Slider(
         0,
-        demo.MAX_ALPHA,
+        MAX_SHOWN_ALPHA,
         value=1.0,
         step=0.05,
         label="Strength (alpha)",
@@ -618,7 +624,7 @@ def photo_tab() -> None:
 
 
 def build() -> gr.Blocks:
-    with gr.Blocks(title="LEED", delete_cache=(600, CACHE_SECONDS), analytics_enabled=False) as page:
+    with gr.Blocks(title="LEED", delete_cache=(SWEEP_SECONDS, CACHE_SECONDS), analytics_enabled=False) as page:
         gr.Markdown(TITLE, elem_id="header")
         with gr.Tabs():
             with gr.Tab("Photo"):
@@ -652,12 +658,39 @@ THEME = gr.themes.Soft(
 )
 
 
+def sweep(page: gr.Blocks) -> None:
+    """Removes what Gradio leaves of old requests: folders, uploads that broke off, results that nobody got.
+
+    Gradio itself, which would go on to look for what has gone, has two looks' time before.
+    """
+    for block in page.blocks.values():
+        for path in getattr(block, "keep_in_cache", ()):  # what the page shows at first
+            with suppress(OSError):
+                os.utime(path)
+    demo.remove_old(Path(get_upload_folder()), CACHE_SECONDS + 2 * SWEEP_SECONDS)
+
+
+def keep_sweeping(page: gr.Blocks) -> None:
+    while True:
+        time.sleep(SWEEP_SECONDS)
+        sweep(page)
+
+
+async def refuse(*_: object, **__: object) -> NoReturn:
+    """Stands for a download."""
+    raise gr.Error("Please upload the picture as a file.", print_exception=False)
+
+
 def launch(**options) -> gr.Blocks:
     """Serves the page; `options` are more of those of `gr.Blocks.launch`."""
+    # A request may name an address where a file is meant, for any input. Gradio would fetch that, however large and
+    # slow it is, and with this library alone.
+    safehttpx.get = safehttpx.async_validate_url = refuse
     if ZERO_GPU:
         demo.editor()  # which the processes with a GPU get from this one
     page = build().queue(max_size=MAX_WAITING)
     threading.Thread(target=give_back_memory, daemon=True).start()
+    threading.Thread(target=keep_sweeping, args=(page,), daemon=True).start()
     page.launch(
         theme=THEME,
         css=CSS,

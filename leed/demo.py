@@ -1,13 +1,16 @@
 """What the demo does for its visitors, from the files that they gave to files that they get; without the page.
 
 A path stands for a picture in the caches below: Gradio names an upload's folder by its content. Results are put into
-the folder that the variable GRADIO_TEMP_DIR names, which Gradio empties of what is old; the model is that of
+the folder that the variable GRADIO_TEMP_DIR names, which the page empties of what is old; the model is that of
 LEED_MODEL, or `hub/leed-open` beside this package.
 """
 
 import csv
 import os
+import shutil
 import threading
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from io import BytesIO
@@ -33,7 +36,6 @@ ROOT = Path(__file__).parents[1]
 GALLERY = ROOT / "assets/gallery"
 MODEL = os.environ.get("LEED_MODEL") or str(ROOT / "hub/leed-open")
 
-MAX_ALPHA = 1.5
 OWN = "your reference"  # what the sheet of expressions calls it
 PREVIEW_SIDE = 900  # longest side of the photos on the page; the download has all pixels [px]
 LIVE_PERSON = "comp05"  # of the gallery, whose expressions the live camera takes
@@ -106,7 +108,11 @@ def gallery_expression(index: int) -> Expression:
 @lru_cache(maxsize=2)
 def opened(path: str) -> Image.Image:
     """A photo that several of the functions below are about to need; large ones take long to decode."""
-    return open_photo(path)
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise PhotoError("Your picture was deleted after an hour: please give it again.") from None
+    return open_photo(BytesIO(data))
 
 
 @lru_cache(maxsize=512)
@@ -163,11 +169,20 @@ def chosen_expression(reference: int, own_reference: str | None, center_crop: bo
     return gallery_expression(checked(reference))
 
 
-def result_path(name: str) -> Path:
-    """A new path in Gradio's cache, which deletes what lies there when it is old."""
+def result_folder() -> Path:
+    """A new folder in Gradio's cache, for the files of one request."""
     folder = Path(os.environ["GRADIO_TEMP_DIR"]) / uuid4().hex
     folder.mkdir(parents=True)
-    return folder / name
+    return folder
+
+
+def remove_old(folder: Path, seconds: float) -> None:
+    """Removes from a folder the files, and the folders with all in them, in which nothing changed for that long."""
+    for path in folder.glob("*"):
+        with suppress(OSError):  # Gradio was quicker
+            changed = max(part.lstat().st_ctime for part in (path, *path.rglob("*")))
+            if time.time() - changed > seconds:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def signed(path: Path) -> Path:
@@ -201,8 +216,11 @@ def edit(
     """
     expression = chosen_expression(reference, own_reference, center_crop)
     result = prepare(photo, center_crop, int(face)).with_expression(expression)(alpha)
-    edited, whole = result_path("leed-face.png"), result_path("leed-photo.png")
-    return signed(save_marked(result.edited, edited)), signed(save_marked(result.photo, whole))
+    folder = result_folder()
+    return (
+        signed(save_marked(result.edited, folder / "leed-face.png")),
+        signed(save_marked(result.photo, folder / "leed-photo.png")),
+    )
 
 
 def make_sequence(
@@ -225,9 +243,10 @@ def make_sequence(
         the loop as MP4, animated WebP and GIF files that are marked as altered
     """
     expression = chosen_expression(reference, own_reference, center_crop)
-    frames = sequence(prepare(photo, center_crop, int(face)).with_expression(expression), MAX_ALPHA)
+    frames = sequence(prepare(photo, center_crop, int(face)).with_expression(expression))
+    folder = result_folder()
     mp4, webp, gif = (
-        signed(save_marked_sequence(frames, result_path(f"leed-sequence.{suffix}"), FPS))
+        signed(save_marked_sequence(frames, folder / f"leed-sequence.{suffix}", FPS))
         for suffix in ("mp4", "webp", "gif")
     )
     return mp4, webp, gif
@@ -256,7 +275,7 @@ def make_grid(
     numbers = expressions_of(gallery()[checked(reference)].person)
     expressions |= {name: gallery_expression(i) for name, i in numbers.items()}
     picture = grid(prepare(photo, center_crop, int(face)), expressions)
-    return signed(save_marked(picture, result_path("leed-expressions.png")))
+    return signed(save_marked(picture, result_folder() / "leed-expressions.png"))
 
 
 def results(
@@ -269,13 +288,14 @@ def results(
     expression = chosen_expression(reference, own_reference, center_crop)
     prepared = preview(photo, center_crop, face).with_expression(expression)
     result = prepared(alpha)
+    folder = result_folder()
     return (
         (
-            save_plain(prepared.photo, result_path("photo.jpg")),
-            signed(save_marked(result.photo, result_path("edited.jpg"))),
+            save_plain(prepared.photo, folder / "photo.jpg"),
+            signed(save_marked(result.photo, folder / "edited.jpg")),
         ),
-        save_plain(result.crop, result_path("face.png")),
-        signed(save_marked(result.edited, result_path("leed-face.png"))),
+        save_plain(result.crop, folder / "face.png"),
+        signed(save_marked(result.edited, folder / "leed-face.png")),
     )
 
 

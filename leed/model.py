@@ -16,7 +16,8 @@ from leed.networks import Decoder, Encoder, Extractor, Interpolation, Interpolat
 from leed.neutralizer import Neutralizer
 from leed.similarity import inner_ssim
 
-MAX_ALPHA = 2.0
+MAX_ALPHA = 2.0  # that an edit takes
+MAX_SHOWN_ALPHA = 1.5  # as far as the demo and the sequences go
 
 SETTLED = 0.95
 """Below this neutrality, a rest of the expression is usually seen in a neutral face."""

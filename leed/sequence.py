@@ -5,20 +5,20 @@ from math import cos, pi
 from PIL import Image
 
 from leed.editor import PreparedPhoto
+from leed.model import MAX_SHOWN_ALPHA
 
-MAX_ALPHA = 1.5
 STEPS = 16  # pictures from neutral to the strongest
 FPS = 15
 MAX_SIDE = 720  # longest side of the frames [px]
 
 
-def swing(max_alpha: float = MAX_ALPHA, steps: int = STEPS) -> list[float]:
+def swing(max_alpha: float = MAX_SHOWN_ALPHA, steps: int = STEPS) -> list[float]:
     """Strengths from 0 to `max_alpha` and back, slow at both ends; 2 steps - 2 of them, which repeat seamlessly."""
     rising = [max_alpha * (1 - cos(pi * step / (steps - 1))) / 2 for step in range(steps)]
     return rising + rising[-2:0:-1]
 
 
-def sequence(prepared: PreparedPhoto, max_alpha: float = MAX_ALPHA, steps: int = STEPS) -> list[Image.Image]:
+def sequence(prepared: PreparedPhoto, max_alpha: float = MAX_SHOWN_ALPHA, steps: int = STEPS) -> list[Image.Image]:
     """The frames of a seamless loop; `leed.provenance.save_marked_sequence` writes them.
 
     >>> frames = sequence(FaceEditor(leed).prepare(photo, reference))

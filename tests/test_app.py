@@ -3,11 +3,14 @@
 import base64
 import importlib
 import inspect
+import os
 import pickle
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -16,9 +19,12 @@ import httpx
 import numpy as np
 import psutil
 import pytest
+import safehttpx
 from gradio.data_classes import ImageData
+from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from gradio_client.utils import is_file_obj, traverse
 from PIL import Image
 
 from leed.grid import CAPTION, GAP, TILE
@@ -159,6 +165,42 @@ def test_files_that_nobody_uploaded_are_refused(app_url: str, meta: dict):
     assert "event: error" in events and "event: complete" not in events
 
 
+@pytest.fixture
+def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """A server that Gradio takes for one of the internet: the `url` of a photo there, and the paths `asked` for."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(PORTRAIT.read_bytes())
+
+        def log_message(self, *_) -> None:
+            pass
+
+    monkeypatch.setattr(safehttpx, "is_public_ip", lambda ip: True)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}/photo.jpg", asked=asked)
+        server.shutdown()
+
+
+def test_the_page_fetches_nothing_from_outside(slow_app, outside: SimpleNamespace):
+    _, url, go_on = slow_app
+    go_on.set()
+    file = {"path": outside.url, "url": outside.url, "meta": {"_type": "gradio.FileData"}}
+    for name in ("photo", "own_reference", "reference", "alpha", "center_crop", "face"):
+        visitor = Visitor(url)
+        visitor.request[name] = file
+        outcome = visitor.outcome(visitor.ask())
+        assert "event: error" in outcome and "Please upload the picture as a file." in outcome, name
+    assert httpx.get(f"{url}/gradio_api/file={outside.url}").status_code == 403
+    assert outside.asked == []
+    assert "event: complete" in visitor.outcome(Visitor(url).ask())
+
+
 def test_page_and_server_show_only_what_is_meant(app_url: str):
     page = httpx.get(app_url).text
     assert "fonts.googleapis" not in page.split("<body")[-1]
@@ -222,6 +264,57 @@ def test_a_doubtful_photo_or_reference_is_said(app_here, monkeypatch: pytest.Mon
     *_, message, _ = app.show(portrait, 0, None, 1.0, False, 0)
     assert message.visible and app.DOUBTS["reference"] not in message.value
     demo.rest_left.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("deleted", "forgotten"),
+    [
+        ("photo", ["preview", "prepare", "found"]),
+        ("photo", ["preview", "prepare"]),
+        ("photo", ["rest_left"]),
+        ("reference", ["own_expression"]),
+        ("reference", ["rest_left"]),
+    ],
+)
+def test_a_picture_that_was_deleted_is_asked_for_again(
+    tiny_app, tiny_demo, tmp_path: Path, deleted: str, forgotten: list[str]
+):
+    files = {"photo": tmp_path / "photo.jpg", "reference": tmp_path / "reference.jpg"}
+    files["photo"].write_bytes(PORTRAIT.read_bytes())
+    files["reference"].write_bytes(ANGRY.read_bytes())
+    choice = str(files["photo"]), 0, str(files["reference"]), 1.0, True, 0
+    assert tiny_app.show(*choice)[0] is not None
+    files[deleted].unlink()
+    for name in ("opened", *forgotten):
+        getattr(tiny_demo, name).cache_clear()
+    comparison, *_, message, _ = tiny_app.show(*choice)
+    assert comparison is None and message.visible
+    assert message.value == "Your picture was deleted after an hour: please give it again."
+
+
+def test_old_files_are_removed_with_their_folders(tiny_app, tiny_demo, monkeypatch: pytest.MonkeyPatch):
+    """Those of requests, of uploads that broke off and of those that Gradio removed: all but what the page shows."""
+    page = tiny_app.build()
+    cache, shown = Path(get_upload_folder()), set()
+    for block in page.blocks.values():
+        traverse(getattr(block, "value", None), lambda file: shown.add(Path(file["path"])), is_file_obj)
+    assert len(shown) > 20 and all(cache in path.parents for path in shown)
+
+    results = [*tiny_demo.edit(str(PORTRAIT)), *tiny_demo.make_sequence(str(PORTRAIT), 40)]
+    (preview, edited), *faces = tiny_demo.results(str(PORTRAIT), 0, None, 1.0, False, 0)
+    pictures = {preview, edited, *faces}
+    assert len({path.parent for path in results}) == 2 and len({path.parent for path in pictures}) == 1
+    (cache / "empty").mkdir()
+    (cache / "tmp12345").write_bytes(b"half a photo")
+    monkeypatch.setattr(tiny_app, "CACHE_SECONDS", 1)
+    monkeypatch.setattr(tiny_app, "SWEEP_SECONDS", 0)
+    time.sleep(1.1)
+    os.utime(edited)  # as Gradio touches a file that it serves again
+    (new := tiny_demo.result_folder() / "new.png").write_bytes(b"")
+    tiny_app.sweep(page)
+    left = {path for path in cache.rglob("*") if path.is_file()}
+    assert left == shown | pictures | {new}
+    assert set(cache.iterdir()) == {path.parent for path in left}
 
 
 class Visitor:
