@@ -186,7 +186,7 @@ def read_rafd(folder: Path, split: str = "train", cameras: Sequence[str] = RAFD_
     Only pictures of `cameras` are read. The view of a row is the same moment from another of them, chosen by the
     file's name; there is no true neutral, as a neutral face was posed at another moment. `yaw` is the camera's number
     minus 90: check its sign against your other sets before mixing them. The crop is a fixed square of 600 pixels about
-    the head, as is usual for this set; faces aligned by a detector (`leed align`) are better, and square pictures are
+    the head, as is usual for this set; faces aligned by `python -m leed.aligning` are better, and square pictures are
     taken whole. The set has no test split: use `split_by_person`. Action units: see `openface_units`.
     """
     found = _named_files(_only_train(folder, split), RAFD_FILE)
@@ -251,8 +251,9 @@ def read_cfeed(folder: Path, split: str = "train") -> Dataset:
     """Compound Facial Expressions of Emotion as distributed: `CFEE_Database_230/01-04/Images1/01_126_3963.jpg`.
 
     A file is named by category (01 to 26), person and shot. Categories from 9 on are compound: expression -1. The
-    photographs are not aligned: the central square is taken; faces aligned by a detector (`leed align`) are better.
-    The set has no test split: use `split_by_person`. Action units: see `openface_units`.
+    photographs are not aligned: the central square is taken; faces aligned by `python -m leed.aligning`, which are
+    square, are better and taken whole. The set has no test split: use `split_by_person`. Action units: see
+    `openface_units`.
     """
     found = _named_files(_only_train(folder, split), CFEED_FILE)
     shots = [(int(match["category"]), match["person"], path) for match, path in found]

@@ -15,7 +15,7 @@ LEVELS = {
     **dict.fromkeys(("training", "selftraining", "runtime", "pasting"), 4),
     "baselines": 5,
     **dict.fromkeys(("editor", "evaluation"), 6),
-    **dict.fromkeys(("grid", "live", "sequence", "study"), 7),
+    **dict.fromkeys(("aligning", "grid", "live", "sequence", "study"), 7),
     "demo": 8,
 }
 

@@ -1,0 +1,151 @@
+"""The faces of a folder of pictures, each aligned to the crop that the models know, under the names that they had.
+
+    python -m leed.aligning path/to/rafd path/to/rafd-aligned
+    accelerate launch train_accelerate.py --stage all --dataset_name path/to/rafd-aligned --dataset_reader rafd
+
+Of several faces in a picture the largest is taken. Pictures that are there already are left as they are: run it again
+to go on where it was stopped. Those left out are listed, with the reason, in left-out.txt.
+"""
+
+import argparse
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+from tqdm.auto import tqdm
+
+from leed.alignment import align, find_faces
+from leed.editor import NoFaceError, PhotoError, open_photo
+from leed.readers import IMAGE_SUFFIXES, image_files
+
+SIZE = 256  # twice the models', which resize; side of the open face set's pictures [px]
+QUALITY = 95  # where the file format loses some
+LEFT_OUT = "left-out.txt"
+
+
+@dataclass
+class Outcome:
+    """What became of the pictures of a folder."""
+
+    aligned: int = 0
+    there: int = 0  # from a run before
+    faceless: list[str] = field(default_factory=list)  # names, as below
+    unreadable: dict[str, str] = field(default_factory=dict)  # why, by name in the folder
+
+    def __str__(self) -> str:
+        return (
+            f"{self.aligned} aligned, {len(self.faceless)} without a face, {len(self.unreadable)} unreadable, "
+            f"{self.there} there already"
+        )
+
+    def left_out(self) -> str:
+        """A line for each picture that was not aligned: its name, a tab, why."""
+        reasons = {**dict.fromkeys(self.faceless, "No face was found."), **self.unreadable}
+        return "".join(f"{name}\t{reason}\n" for name, reason in sorted(reasons.items()))
+
+
+def align_folder(source: Path, target: Path, size: int = SIZE) -> Outcome:
+    """Writes the aligned face (size, size) of each picture below `source` under its name below `target`.
+
+    Raises `ValueError` if there are no pictures, one of the folders lies in the other, or `target` holds a picture of
+    another size under a name that is due.
+    """
+    check_folders(source, target)
+    if size < 1:
+        raise ValueError(f"size must be at least 1 pixel, got {size}")
+    paths = image_files(source)
+    if not paths:
+        raise ValueError(f"no pictures in {source}: expected files ending in {IMAGE_SUFFIXES}")
+    outcome = Outcome()
+    for path in tqdm(paths, desc="pictures", disable=None):
+        name = path.relative_to(source)
+        if is_there(target / name, size):
+            outcome.there += 1
+            continue
+        try:
+            face = aligned_face(path, size)
+        except NoFaceError:
+            outcome.faceless.append(name.as_posix())
+        except PhotoError as error:
+            outcome.unreadable[name.as_posix()] = str(error)
+        else:
+            write(face, target / name)
+            outcome.aligned += 1
+    list_left_out(outcome, target / LEFT_OUT)
+    return outcome
+
+
+def check_folders(source: Path, target: Path) -> None:
+    """Raises `ValueError` if pictures written to one folder would be read from the other."""
+    inner, outer = source.resolve(), target.resolve()
+    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+        raise ValueError(f"{target} must not lie in {source} or hold it: give a folder beside {source} to write to")
+
+
+def is_there(path: Path, size: int) -> bool:
+    """Whether a file holds a picture (size, size). Raises `ValueError` if it holds one of another size."""
+    try:
+        with Image.open(path) as image:
+            found = image.size
+    except OSError:  # no file, or none that anyone could use
+        return False
+    if found != (size, size):
+        raise ValueError(f"{path} has {found[0]}x{found[1]} pixels, not {size}x{size}: give a new folder to write to")
+    return True
+
+
+def aligned_face(path: Path, size: int) -> Image.Image:
+    """The largest face of the picture in a file, aligned, (size, size). Raises `PhotoError` or `NoFaceError`."""
+    photo = open_photo(path)
+    faces = find_faces(photo)
+    if not faces:
+        raise NoFaceError(f"No face was found in {path}.")
+    crop, _ = align(photo, faces[0], size)
+    return crop
+
+
+def write(picture: Image.Image, path: Path) -> None:
+    """Writes a picture in the format of the path's ending, all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        picture.save(partial, Image.registered_extensions()[path.suffix.lower()], quality=QUALITY)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def list_left_out(outcome: Outcome, path: Path) -> None:
+    """Writes the list of those left out; where there are none, there is no such file."""
+    if lines := outcome.left_out():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(lines)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m leed.aligning",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("source", metavar="IN", type=Path, help="folder of pictures, searched to its depths")
+    parser.add_argument("target", metavar="OUT", type=Path, help="folder to write to, beside IN")
+    parser.add_argument("--size", type=int, default=SIZE, help=f"side of the aligned faces [px] (default {SIZE})")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parse_args(arguments)
+    try:
+        outcome = align_folder(options.source, options.target, options.size)
+    except (ValueError, OSError) as error:
+        raise SystemExit(str(error)) from None
+    if outcome.faceless or outcome.unreadable:
+        print(f"{options.target / LEFT_OUT} names the pictures left out")
+    print(outcome)
+
+
+if __name__ == "__main__":
+    main()
