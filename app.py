@@ -18,17 +18,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
-from typing import NoReturn
 
 # Before torch is loaded: its threads would wait busily after each call and take the cores from ONNX Runtime's.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import gradio as gr
-import safehttpx
 from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
 
 from leed import EXPRESSIONS, demo
+from leed.addresses import refuse_addresses
 from leed.alignment import Face
 from leed.editor import NoFaceError, PhotoError
 from leed.model import MAX_SHOWN_ALPHA
@@ -676,16 +675,9 @@ def keep_sweeping(page: gr.Blocks) -> None:
         sweep(page)
 
 
-async def refuse(*_: object, **__: object) -> NoReturn:
-    """Stands for a download."""
-    raise gr.Error("Please upload the picture as a file.", print_exception=False)
-
-
 def launch(**options) -> gr.Blocks:
     """Serves the page; `options` are more of those of `gr.Blocks.launch`."""
-    # A request may name an address where a file is meant, for any input. Gradio would fetch that, however large and
-    # slow it is, and with this library alone.
-    safehttpx.get = safehttpx.async_validate_url = refuse
+    refuse_addresses()
     if ZERO_GPU:
         demo.editor()  # which the processes with a GPU get from this one
     page = build().queue(max_size=MAX_WAITING)

@@ -1,7 +1,6 @@
 """The faces of a folder of pictures, each aligned to the crop that the models know, under the names that they had.
 
     python -m leed.aligning path/to/rafd path/to/rafd-aligned
-    accelerate launch train_accelerate.py --stage all --dataset_name path/to/rafd-aligned --dataset_reader rafd
 
 Of several faces in a picture the largest is taken. Pictures that are there already are left as they are: run it again
 to go on where it was stopped. Those left out are listed, with the reason, in left-out.txt.

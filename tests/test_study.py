@@ -490,6 +490,11 @@ def test_raters_at_the_page(study_page: SimpleNamespace):
     assert sorted(map(len, given.values())) == [6, 13, 13]
 
 
+def test_the_page_fetches_no_addresses(study_page: SimpleNamespace):
+    """Public ones are refused as private ones are."""
+    assert httpx.get(f"{study_page.url}/gradio_api/file=https://93.184.215.14/").status_code == 403
+
+
 def test_the_browser_is_told_no_method(study_page: SimpleNamespace):
     """Neither the page nor what it sends to a rater holds a method's or a picture's name."""
     client = Client(study_page.url, verbose=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
+from leed.addresses import refuse_addresses
 from leed.study.pictures import FAKE, REAL, png
 from leed.study.questions import MORE_REAL, OTHER, REAL_OR_FAKE, THIS, Question
 from leed.study.rating import Study, truth
@@ -84,6 +85,7 @@ THEME = gr.themes.Soft(
 
 def launch(study: Study, debrief: str, **options) -> None:
     """Serves a study. The options are those of Gradio's `launch`, besides what the study needs."""
+    refuse_addresses()
     build(study, debrief).launch(
         theme=THEME,
         css=CSS,
