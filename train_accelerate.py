@@ -13,7 +13,6 @@ import dataclasses
 import importlib.util
 import json
 import math
-import os
 import shutil
 import types
 import typing
@@ -40,6 +39,7 @@ from leed.card import training_card
 from leed.config import BASELINES, STAGES, LossWeights, ModelConfig, TrainConfig, stage_sizes, stage_weights
 from leed.data import FaceDataset, check_images, collate, load_faces, split_by_person, without_fold
 from leed.features import PerceptualFeatures
+from leed.files import remove_folder, replace, replace_files, sync
 from leed.images import contact_sheet
 from leed.training import (
     AUGMENTATIONS,
@@ -277,7 +277,7 @@ def fold_neutralizers(config: TrainConfig, device: torch.device) -> list[Neutral
         record = Path(folder) / "training.json"
         if not record.is_file():
             continue
-        left_out = json.loads(record.read_text())["settings"].get("held_out_fold")
+        left_out = read_record(record)["settings"].get("held_out_fold")
         if left_out != f"{fold}/{len(folders)}":
             raise ValueError(
                 f"--fold_neutralizers: {folder} was trained with --held_out_fold {left_out}, and as the "
@@ -480,12 +480,12 @@ class Run:
             state = {"stage": self.name, "step": self.step, "settings": self.fixed}
             (temporary / "run.json").write_text(json.dumps(state, indent=2))
             sync(*temporary.iterdir(), temporary)
-            remove(final)
+            remove_folder(final)
             temporary.rename(final)
             sync(self.folder)
             if self.config.checkpoints_total_limit is not None:
                 for old in self.checkpoints()[: -self.config.checkpoints_total_limit]:
-                    remove(old)
+                    remove_folder(old)
         self.accelerator.wait_for_everyone()
 
     def checkpoints(self) -> list[Path]:
@@ -504,7 +504,7 @@ class Run:
             which = str(self.checkpoints()[-1])
         if not (Path(which) / "run.json").is_file():
             raise ValueError(f"{which} is no checkpoint: it has no run.json")
-        state = json.loads((Path(which) / "run.json").read_text())
+        state = read_record(Path(which) / "run.json")
         if state["stage"] != self.name:
             raise ValueError(f"{which} is a checkpoint of stage {state['stage']}, and this is stage {self.name}")
         if changed := changes(state["settings"], self.fixed):
@@ -516,6 +516,21 @@ class Run:
             self.average.load_state_dict(load_file(Path(which) / "average.safetensors"))
         self.step = state["step"]
         self.accelerator.print(f"resumed stage {self.name} at step {self.step}")
+
+
+def as_json(values: dict) -> bytes:
+    """The text of a JSON file."""
+    return json.dumps(values, indent=2).encode()
+
+
+def read_record(file: Path) -> dict:
+    """What a run wrote of itself into a JSON file. Raises `ValueError` naming a file that is damaged."""
+    try:
+        return json.loads(file.read_bytes())
+    except ValueError as error:
+        raise ValueError(
+            f"{file} is damaged ({error}): remove this file, and what it was written for counts as never finished"
+        ) from error
 
 
 def changes(before: dict, now: dict) -> str:
@@ -536,24 +551,6 @@ def fixed_settings(
     if name not in BASELINES:
         fixed = {key: value for key, value in fixed.items() if not key.startswith(OF_BASELINES)}
     return fixed | {"processes": accelerator.num_processes, "faces": len(data[0]), "held_out": len(data[1])}
-
-
-def sync(*paths: Path) -> None:
-    """Makes files and folders last through a loss of power."""
-    for path in paths:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def remove(folder: Path) -> None:
-    """Removes a checkpoint, so that it is never seen in part."""
-    if folder.exists():
-        hidden = folder.with_name(f".{folder.name}.old")
-        folder.rename(hidden)
-        shutil.rmtree(hidden)
 
 
 # ----------------------------------------------------------------------------------------------------------- the loop
@@ -659,6 +656,8 @@ def run_stage(name: str, accelerator: Accelerator, settings: Settings, data: tup
                 f"{run.folder} holds checkpoints of another run: continue it with --resume_from_checkpoint latest, "
                 "or give a new --output_dir"
             )
+    if accelerator.is_main_process:
+        write_settings(settings)
     if config.report_to != "none":
         accelerator.init_trackers(f"leed-{name}", config={k: str(v) for k, v in fixed.items()})
     with refusing(FloatingPointError):
@@ -666,7 +665,7 @@ def run_stage(name: str, accelerator: Accelerator, settings: Settings, data: tup
     if accelerator.is_main_process:
         publish(run, figures, data, folder)
         state = {"stage": name, "step": run.step, "settings": fixed | length}
-        (folder / "training.json").write_text(json.dumps(state, indent=2))
+        replace_files(folder, {"training.json": as_json(state)})
     for tracker in accelerator.trackers:
         tracker.finish()
     accelerator.trackers = []
@@ -674,16 +673,23 @@ def run_stage(name: str, accelerator: Accelerator, settings: Settings, data: tup
     accelerator.wait_for_everyone()
 
 
+def write_settings(settings: Settings, over: bool = True) -> None:
+    """The record of a run, all its settings, in its `output_dir`; `over` one that is there, or not."""
+    file = Path(settings.train.output_dir) / f"settings-{settings.train.stage}.json"
+    if over or not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace(file, lambda path: path.write_bytes(as_json(settings.to_dict())))
+
+
 def finished(folder: Path, settings: dict) -> bool:
     """Whether this folder holds the published model of a run with these settings."""
     file = folder / "training.json"
-    return file.is_file() and json.loads(file.read_text())["settings"] == json.loads(json.dumps(settings))
+    return file.is_file() and read_record(file)["settings"] == json.loads(json.dumps(settings))
 
 
 def publish(run: Run, figures: dict[str, float], data: tuple[FaceDataset, FaceDataset], folder: Path) -> None:
     """Writes a stage's model with its card and figures."""
     (folder / "training.json").unlink(missing_ok=True)  # says that all of the folder is of one run
-    folder.mkdir(parents=True, exist_ok=True)
     card = training_card(
         run.name,
         repo_id(run.name, run.config),
@@ -694,9 +700,8 @@ def publish(run: Run, figures: dict[str, float], data: tuple[FaceDataset, FaceDa
         figures=figures,
         settings={k: v for k, v in run.fixed.items() if not str(v).startswith("/")} | {"learning_rate": run.base_rate},
     )
-    card.save(folder / "README.md")
+    replace_files(folder, {"README.md": str(card).encode(), "figures.json": as_json(figures)})
     run.published.save_pretrained(folder)
-    (folder / "figures.json").write_text(json.dumps(figures, indent=2))
 
 
 def repo_id(name: str, config: TrainConfig) -> str:
@@ -721,14 +726,10 @@ def main(arguments: list[str] | None = None) -> None:
     config = settings.train
     with refusing(ValueError):
         accelerator = make_accelerator(config)
-    if accelerator.is_main_process:
-        output_dir = Path(config.output_dir)
-        output_dir.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(settings.to_dict(), indent=2)
-        (output_dir / f"settings-{config.stage}.json").write_text(text)
-        if config.dry_run:
-            print(text)
     if config.dry_run:
+        if accelerator.is_main_process:
+            print(as_json(settings.to_dict()).decode())
+            write_settings(settings, over=False)
         return
     with refusing(ValueError, OSError):
         data = load_data(accelerator, config, settings.model.image_size)

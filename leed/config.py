@@ -268,7 +268,7 @@ class TrainConfig:
     push_to_hub: bool = False  # leed as <hub_model_id>, the others as <hub_model_id>-classifier and -neutralizer
     hub_model_id: str | None = None  # the name of output_dir if left out
     hub_token: str | None = None  # never written to a file
-    dry_run: bool = False  # print and write the configuration, then stop
+    dry_run: bool = False  # print the configuration, write it unless a run has done so, then stop
 
     def __post_init__(self) -> None:
         choices = {

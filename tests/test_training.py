@@ -291,6 +291,21 @@ def test_a_save_cut_short_is_ignored(
     assert [path.name for path in sorted(folder.iterdir())] == [f"step-000000{i}" for i in (1, 2, 3, 4)]
 
 
+def test_a_damaged_record_is_named(classifier_run: list[str], tmp_path: Path) -> None:
+    train_accelerate.main([*classifier_run, "--max_train_steps", "1"])
+    again = [*classifier_run, "--max_train_steps", "1", "--resume_from_checkpoint", "latest"]
+    record = tmp_path / "run" / "classifier" / "training.json"
+    record.write_bytes(b"")
+    assert f"{record} is damaged" in refusal(again)
+    record.unlink()  # the cure that is named
+    train_accelerate.main(again)
+    assert json.loads(record.read_text())["step"] == 1
+    record.unlink()
+    checkpoint = tmp_path / "run" / "checkpoints" / "classifier" / "step-0000001" / "run.json"
+    checkpoint.write_bytes(b"{")
+    assert f"{checkpoint} is damaged" in refusal(again)
+
+
 def test_nan_stops_before_it_reaches_the_weights(
     classifier_run: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -639,6 +654,20 @@ def test_settings_are_written_and_shown(tmp_path: Path, capsys: pytest.CaptureFi
     assert shown["model"]["classifier_layers"] == [2, 2, 1, 1] and shown["model"]["flow"] is False
     assert shown["weights"]["exp"] == 0.5 and shown["weights"]["siamese"] == 1.0
     assert "hub_token" not in shown["train"]
+
+
+def test_only_a_run_that_is_accepted_leaves_its_settings(classifier_run: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "run" / "settings-classifier.json"
+    assert "do not fill a batch" in refusal([*classifier_run, "--train_batch_size", "64"])
+    assert not file.exists()
+    train_accelerate.main([*classifier_run, "--max_train_steps", "1"])
+    record = file.read_bytes()
+    assert json.loads(record)["train"]["seed"] == 0
+    assert "seed 0 -> 7" in refusal([*classifier_run, "--seed", "7", "--resume_from_checkpoint", "latest"])
+    train_accelerate.main([*classifier_run, "--seed", "7", "--dry_run"])
+    assert file.read_bytes() == record
+    train_accelerate.main([*classifier_run, "--max_train_steps", "2", "--resume_from_checkpoint", "latest"])
+    assert json.loads(file.read_text())["train"]["max_train_steps"] == 2
 
 
 def test_an_evaluation_classifier_of_another_build(classifier_run: list[str], tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
@@ -17,6 +16,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from tqdm.auto import tqdm
+
+from leed.files import replace
 
 Item = TypeVar("Item")
 
@@ -86,13 +87,6 @@ def _share(title: str, state: PartialState) -> str:
 
 def _whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
-def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes a file under another name and renames it, so that it is never there in part."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    write(partial)
-    os.replace(partial, path)
 
 
 def remembered(
