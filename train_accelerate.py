@@ -152,7 +152,7 @@ def refusing(*kinds: type[Exception]) -> Iterator[None]:
 
 
 def make_accelerator(config: TrainConfig) -> Accelerator:
-    """The accelerator of the whole run. Raises `ValueError` for a tracker or precision that is not to be had here."""
+    """The accelerator of the whole run. Raises `ValueError` for a tracker, precision or GPU that will not do here."""
     if config.report_to != "none" and importlib.util.find_spec(config.report_to) is None:
         raise ValueError(f"--report_to {config.report_to} needs that package: pip install {config.report_to}")
     accelerator = Accelerator(
@@ -164,6 +164,11 @@ def make_accelerator(config: TrainConfig) -> Accelerator:
     )
     if config.mixed_precision == "fp16" and accelerator.device.type == "cpu":
         raise ValueError("--mixed_precision fp16 needs a GPU, on a CPU it would be ignored: use bf16 or no")
+    if accelerator.device.type == "mps" and torch.__version__ < "2.13":  # a TorchVersion, compared as such
+        raise ValueError(
+            f"torch {torch.__version__} cannot warp pictures on Apple's GPU (grid_sample with border padding): "
+            "install torch 2.13 or newer, or train on the CPU with ACCELERATE_USE_CPU=true"
+        )
     if accelerator.device.type == "cuda":
         torch.set_float32_matmul_precision("high" if config.allow_tf32 else "highest")
         torch.backends.cudnn.allow_tf32 = config.allow_tf32

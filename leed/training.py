@@ -582,7 +582,7 @@ class EditorStage(Stage):
         rows: list[list[Tensor | None]] = []
 
         def add(name: str, values: Tensor) -> None:
-            sums[name] = sums.get(name, 0.0) + float(values.double().sum())
+            sums[name] = sums.get(name, 0.0) + float(values.sum())  # no float64: MPS has none
 
         def drawn(code_neutral: Tensor, delta_exp: Tensor, alpha: float = 1.0) -> Tensor:
             return model.decode(model.interpolate(code_neutral, delta_exp, alpha).code).clamp(-1, 1)

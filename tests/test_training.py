@@ -14,6 +14,7 @@ import textwrap
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +23,9 @@ from accelerate import Accelerator
 from conftest import ROOT, on_two_processes
 from PIL import Image
 from safetensors.torch import load_file
+from torch.torch_version import TorchVersion
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 import leed.hub
 import leed.training
@@ -533,6 +537,32 @@ def test_validation_without_second_views(faces: FaceDataset, psi: ExpressionClas
     assert figures["autoencoded"] > 0.9 and abs(figures["share_own"]) < 0.2  # untrained: the neutral face itself
 
 
+class NoFloat64(TorchDispatchMode):
+    """Refuses tensors of float64, as Apple's GPU does."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # noqa: ANN001, ANN204 (torch's own)
+        results = function(*args, **(kwargs or {}))
+        if any(isinstance(value, torch.Tensor) and value.dtype == torch.float64 for value in tree_leaves(results)):
+            raise TypeError(f"{function} gives float64")
+        return results
+
+
+@pytest.mark.parametrize("name", ["classifier", "neutralizer", "leed"])
+def test_a_gpu_without_float64_will_do(name: str, faces: FaceDataset, psi: ExpressionClassifier) -> None:
+    stage, batch = stages(psi, ALL_TERMS)[name], faces.__getitems__(list(range(8)))
+    average = leed.training.average_of(stage.model, 0.9)
+    with NoFloat64():
+        values = stage.inputs(batch)
+        for objective in stage.objectives.values():
+            total, _, outputs = objective(values)
+            total.backward()
+            values = outputs or values
+        average.update_parameters(stage.model)
+        stage.validate(stage.model.eval(), faces)
+    with pytest.raises(TypeError, match="float64"), NoFloat64():
+        torch.zeros(1).double()
+
+
 def test_learned_neutrals_replace_the_true_ones(faces: FaceDataset, psi: ExpressionClassifier) -> None:
     neutralizer = Neutralizer(TINY)  # untrained, the identity but for the 2 % that its mask starts with
     learned = LearnedNeutrals(faces, neutralizer)
@@ -628,6 +658,16 @@ def test_what_this_machine_lacks(classifier_run: list[str], monkeypatch: pytest.
     assert "fp16 needs a GPU" in refusal([*classifier_run, "--mixed_precision", "fp16"])
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert "pip install trackio" in refusal([*classifier_run, "--report_to", "trackio"])
+
+
+def test_the_gpu_of_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
+    mac = SimpleNamespace(device=torch.device("mps"))
+    monkeypatch.setattr(train_accelerate, "Accelerator", lambda **named: mac)
+    monkeypatch.setattr(torch, "__version__", TorchVersion("2.9.1"))
+    with pytest.raises(ValueError, match="torch 2.9.1 cannot .* ACCELERATE_USE_CPU=true"):
+        train_accelerate.make_accelerator(TrainConfig())
+    monkeypatch.setattr(torch, "__version__", TorchVersion("2.13.0"))
+    assert train_accelerate.make_accelerator(TrainConfig()) is mac
 
 
 def test_what_a_run_lacks(

@@ -27,8 +27,12 @@ PATIENCE = timedelta(days=1)  # that a process waits for others; the launcher en
 
 
 def processes() -> PartialState:
-    """This process among those that accelerate or torchrun started; without an accelerator, on the CPU."""
+    """This process among those that accelerate or torchrun started; on the CPU without an accelerator, and on a Mac.
+
+    Metrics are computed in float64, which Apple's GPU does not have.
+    """
     on_cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+    on_cpu = on_cpu or torch.backends.mps.is_available()
     return PartialState(cpu=on_cpu, timeout=PATIENCE)
 
 
