@@ -70,7 +70,7 @@ REFERENCE_BATCH = 16
 MAY_CHANGE = {
     *("stage", "output_dir", "resume_from_checkpoint", "num_train_epochs", "max_train_steps", "learning_rate"),
     *("scale_lr", "lr_scheduler", "lr_warmup_steps", "max_grad_norm", "gradient_checkpointing", "allow_tf32"),
-    *("dataloader_num_workers", "data_on_device", "checkpointing_steps", "checkpoints_total_limit"),
+    *("dataloader_num_workers", "data_in_memory", "data_on_device", "checkpointing_steps", "checkpoints_total_limit"),
     *("validation_steps", "report_to", "logging_dir", "push_to_hub", "hub_model_id", "hub_token", "dry_run"),
 }
 """Fields of `TrainConfig` that a resumed run may change. With any other changed, it would be another run."""
@@ -189,7 +189,9 @@ def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> tuple
     parts = [split_by_person(table, config.validation_fraction) for table in tables]
     if config.fold:
         parts = [(without_fold(training, *config.fold), held_out) for training, held_out in parts]
-    data = tuple(FaceDataset(concatenate_datasets(part), size) for part in zip(*parts, strict=True))
+    data = tuple(
+        FaceDataset(concatenate_datasets(part), size, config.data_in_memory) for part in zip(*parts, strict=True)
+    )
     if data_on_device(data, config, accelerator.device):
         for faces in data:
             keep_on_device(faces, accelerator.device)

@@ -255,6 +255,7 @@ class TrainConfig:
     mixed_precision: str = "no"  # no, fp16 (GPU only), bf16
     allow_tf32: bool = True  # on GPUs that have it
     dataloader_num_workers: int = 0
+    data_in_memory: bool | None = None  # decode all pictures once; None: if they fit into 4 GiB
     data_on_device: bool | None = (
         None  # keep all pictures there; None: on a GPU, if they fit into half its free memory
     )
@@ -344,6 +345,8 @@ class TrainConfig:
             raise ValueError(
                 "data_on_device leaves nothing for worker processes to do: set dataloader_num_workers to 0"
             )
+        if self.data_on_device and self.data_in_memory is False:
+            raise ValueError("data_on_device needs the pictures decoded: leave out --no-data_in_memory")
         if (self.hub_model_id or self.hub_token) and not self.push_to_hub:
             raise ValueError("hub_model_id and hub_token have an effect only with --push_to_hub")
         if not self.use_ema and self.ema_decay != TrainConfig.ema_decay:

@@ -591,6 +591,18 @@ def test_learned_neutrals_out_of_fold(faces: FaceDataset) -> None:
     assert {leed.data.fold_of(person, 2) for person in faces.persons} == {0, 1}  # the test sees both
 
 
+def test_pictures_over_the_limit_are_kept_in_memory_where_asked(
+    editor_run: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leed.data, "IN_MEMORY_BYTES", 1)
+    arguments = [*editor_run, "--output_dir", str(tmp_path / "run"), "--max_train_steps", "1"]
+    assert "learned neutral faces are computed once" in (message := refusal(arguments))
+    assert "--data_in_memory" in message
+    assert "--data_in_memory" in refusal([*arguments, "--neutrals", "true", "--data_on_device"])
+    train_accelerate.main([*arguments, "--data_in_memory"])
+    assert (tmp_path / "run" / "leed" / "training.json").is_file()
+
+
 def test_folds_in_their_order(
     drawn_folder: Path, earlier_models: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -643,6 +655,7 @@ def test_average_forgets_the_first_weights_soon() -> None:
         (["--stage", "classifier", "--gradient_checkpointing"], "not for the classifier"),
         (["--stage", "leed", "--train_batch_size", "1"], "must be at least 2"),
         (["--data_on_device", "--dataloader_num_workers", "2"], "set dataloader_num_workers to 0"),
+        (["--data_on_device", "--no-data_in_memory"], "leave out --no-data_in_memory"),
         (["--hub_model_id", "a/b"], "only with --push_to_hub"),
         (["--no-use_ema", "--ema_decay", "0.9"], "no effect with --no-use_ema"),
         (["--resume_from_checkpoint", "runs/x"], "a checkpoint folder is of one stage"),
