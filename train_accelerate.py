@@ -281,7 +281,7 @@ def fold_neutralizers(config: TrainConfig, device: torch.device) -> list[Neutral
     """
     folders = config.fold_neutralizers.split(",") if config.fold_neutralizers else []
     for fold, folder in enumerate(folders):
-        record = Path(folder) / "training.json"
+        record = Path(folder).expanduser() / "training.json"
         if not record.is_file():
             continue
         left_out = read_record(record)["settings"].get("held_out_fold")
@@ -700,7 +700,7 @@ def publish(run: Run, figures: dict[str, float], data: tuple[FaceDataset, FaceDa
     card = training_card(
         run.name,
         repo_id(run.name, run.config),
-        dataset=", ".join(Path(name).name for name in run.config.dataset_name.split(",")),
+        dataset=", ".join(Path(name).resolve().name for name in run.config.dataset_name.split(",")),
         num_train=len(data[0]),
         num_held_out=len(data[1]),
         steps=run.step,
