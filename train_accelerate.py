@@ -294,49 +294,53 @@ def fold_neutralizers(config: TrainConfig, device: torch.device) -> list[Neutral
 
 
 def stage_faces(
-    faces: FaceDataset, name: str, stage: Stage, settings: Settings, neutralizers: Sequence[Neutralizer] = ()
+    faces: FaceDataset,
+    name: str,
+    stage: Stage,
+    settings: Settings,
+    neutralizers: Sequence[Neutralizer] = (),
+    held_out: bool = False,
 ) -> Dataset:
-    """The faces that a stage learns from: those that have what its losses need.
+    """The faces that a stage learns from, or is measured on: those that have what its losses need.
 
-    `neutralizers` of all folds give the editor its learned neutral faces, if there are any.
+    `neutralizers` of all folds give the editor its learned neutral faces, if there are any. `held_out` says whose
+    faces these are, for the `ValueError` where none of them will do.
     """
+
+    def those(rows: torch.Tensor, need: str, cure: str = "") -> Dataset:
+        if held_out:
+            return only(faces, rows, f"{need}, and the held-out people have none: raise --validation_fraction")
+        return only(faces, rows, f"{need}, and this data set has none{cure}")
+
+    labelled = faces.expressions >= 0
+    if name == "classifier" and stage.model.config.classifier_sees_neutral:
+        return those(
+            labelled & faces.has_neutral,
+            "the classifier needs faces with both a label and a true neutral face",
+            "; one that sees no neutral face (--no-model_classifier_sees_neutral) needs labels only",
+        )
     if name == "classifier":
-        keep = faces.expressions >= 0
-        if stage.model.config.classifier_sees_neutral:
-            keep &= faces.has_neutral
-            return only(
-                faces,
-                keep,
-                "no face has both a label and a true neutral face; a classifier that sees no "
-                "neutral face (--no-model_classifier_sees_neutral) needs labels only",
-            )
-        return only(faces, keep, "the classifier needs labelled faces, and this data set has none")
+        return those(labelled, "the classifier needs labelled faces")
     if name == "stargan":
-        return only(faces, faces.expressions >= 0, "StarGAN needs labelled faces, and this data set has none")
+        return those(labelled, "StarGAN needs labelled faces")
     if name == "ganimation":
         limit = settings.train.max_action_unit_yaw
-        return only(
-            faces,
+        return those(
             faces.has_action_units & readable(faces.yaws, limit),
-            f"GANimation needs faces with action units that are turned by at most {limit:g} degrees, and this data "
-            "set has none: docs/action-units.md says where they come from, --max_action_unit_yaw sets the limit",
+            f"GANimation needs faces with action units that are turned by at most {limit:g} degrees",
+            ": docs/action-units.md says where they come from, --max_action_unit_yaw sets the limit",
         )
     if name == "neutralizer":
         if settings.weights.stargan_adversarial:
             return balanced(faces, faces.has_neutral)
-        return only(
-            faces,
+        return those(
             faces.has_neutral,
-            "this data set has no true neutral faces: train the neutraliser with "
-            "StarGAN's terms (--weight_stargan_adversarial 1 --weight_stargan_classification 1 "
+            "the neutraliser needs true neutral faces",
+            ": train it with StarGAN's terms (--weight_stargan_adversarial 1 --weight_stargan_classification 1 "
             "--weight_stargan_cycle 10)",
         )
     if settings.train.neutrals == "true":
-        return only(
-            faces,
-            faces.has_neutral,
-            "this data set has no true neutral faces: train the editor with --neutrals learned",
-        )
+        return those(faces.has_neutral, "the editor needs true neutral faces", ": train it with --neutrals learned")
     return LearnedNeutrals(faces, *(neutralizers or [stage.model.neutralizer]))
 
 
@@ -650,7 +654,7 @@ def run_stage(name: str, accelerator: Accelerator, settings: Settings, data: tup
         stage = build_stage(name, settings, accelerator.device)
         run = Run(accelerator, stage, name, settings, fixed)
         faces = stage_faces(data[0], name, stage, settings, fold_neutralizers(config, accelerator.device))
-        held_out = stage_faces(data[1], name, stage, settings)
+        held_out = stage_faces(data[1], name, stage, settings, held_out=True)
         if len(faces) < config.train_batch_size * accelerator.num_processes:
             raise ValueError(
                 f"{len(faces)} faces do not fill a batch of {config.train_batch_size} for each of "

@@ -699,6 +699,17 @@ def test_what_a_run_lacks(
     assert "no-such-folder does not exist" in refusal([*classifier_run, "--dataset_name", "no-such-folder"])
 
 
+def test_whose_faces_lack_what_a_stage_needs(faces: FaceDataset, psi: ExpressionClassifier) -> None:
+    bare = copy.copy(faces)
+    bare.has_neutral = torch.zeros_like(faces.has_neutral)
+    for name, stage in stages(psi, LossWeights()).items():
+        settings = train_accelerate.parse_args(["--stage", name, "--preset", "tiny"])
+        for held_out, words in ((False, "this data set has none.*--"), (True, "held-out people .*--validation_fra")):
+            assert len(train_accelerate.stage_faces(faces, name, stage, settings, held_out=held_out)) == len(faces)
+            with pytest.raises(ValueError, match=f"needs .*true neutral face.* {words}"):
+                train_accelerate.stage_faces(bare, name, stage, settings, held_out=held_out)
+
+
 def test_settings_are_written_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     arguments = ["--dry_run", "--output_dir", str(tmp_path), "--model_classifier_layers", "2,2,1,1"]
     train_accelerate.main([*arguments, "--no-model_flow", "--weight_exp", "0.5", "--preset", "paper"])
