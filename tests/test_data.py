@@ -375,6 +375,15 @@ def test_split_by_person(seed):
         split_by_person(table.select([0]))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_metadata_as_excel_writes_it(tmp_path, encoding):
+    save(tmp_path / "jörg.png")
+    (tmp_path / "metadata.csv").write_text("file_name,expression,person\njörg.png,happy,Jörg\n", encoding)
+    table = load_faces(tmp_path)
+    assert table["expression"] == [1] and table["person"] == ["Jörg"]
+    assert table["image"][0].size == (32, 32)
+
+
 def test_a_folder_may_be_told_from_home_or_from_within(openfaces, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     save(tmp_path / "mine" / "happy" / "a.png")
