@@ -380,6 +380,10 @@ def make_optimizer(
     return torch.optim.Adam(groups, rate, betas, fused=device.type == "cuda")
 
 
+class IdleError(ValueError):
+    """The weights of the loss leave parameters that are to be trained without a gradient."""
+
+
 class Run:
     """Where one stage of a run stands: step, objectives, optimiser, average; saved and resumed as a whole.
 
@@ -455,13 +459,16 @@ class Run:
         return terms
 
     def clip(self, terms: dict[str, torch.Tensor]) -> None:
-        """Limits each objective's gradient. Raises if one is not finite or, once all learn, if one is missing."""
+        """Limits each objective's gradient. Raises if one is not finite or, once all learn, `IdleError`."""
         self.accelerator.unscale_gradients()
         for key, objective in self.objectives.items():
             if self.step + 1 == self.stage.critic_steps:
                 idle = [n for n, p in objective.named_parameters() if p.requires_grad and p.grad is None]
                 if idle:
-                    raise ValueError(f"no term of the loss trains {idle[0]} and {len(idle) - 1} other parameters")
+                    raise IdleError(
+                        f"no term of the loss trains {len(idle)} parameters of '{key}', such as {idle[0]}: give one "
+                        "that does a weight (--weight_...)"
+                    )
             norm = torch.nn.utils.clip_grad_norm_(self.trained(key), self.max_grad_norm)
             # With fp16 an infinite gradient is a matter of the loss scale, which then is lowered.
             checked = [norm] if self.accelerator.scaler is None else list(terms.values())
@@ -671,7 +678,7 @@ def run_stage(name: str, accelerator: Accelerator, settings: Settings, data: tup
         write_settings(settings)
     if config.report_to != "none":
         accelerator.init_trackers(f"leed-{name}", config={k: str(v) for k, v in fixed.items()})
-    with refusing(FloatingPointError):
+    with refusing(FloatingPointError, IdleError):
         figures = train(run, faces, held_out)
     if accelerator.is_main_process:
         publish(run, figures, data, folder)

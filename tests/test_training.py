@@ -673,6 +673,13 @@ def test_what_this_machine_lacks(classifier_run: list[str], monkeypatch: pytest.
     assert "pip install trackio" in refusal([*classifier_run, "--report_to", "trackio"])
 
 
+def test_weights_that_leave_a_network_untrained(editor_run: list[str], tmp_path: Path) -> None:
+    off = [f"--weight_{name}=0" for name in ("image", "perceptual", "structure", "recon", "siamese", "adversarial")]
+    message = refusal([*editor_run, *off, "--output_dir", str(tmp_path)])
+    assert "no term of the loss trains" in message and "of 'editor', such as decoder." in message
+    assert "--weight_" in message
+
+
 def test_the_gpu_of_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
     mac = SimpleNamespace(device=torch.device("mps"))
     monkeypatch.setattr(train_accelerate, "Accelerator", lambda **named: mac)
