@@ -25,6 +25,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration, set_seed
 from datasets import concatenate_datasets
+from huggingface_hub import whoami
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from timm.optim import Muon
@@ -35,7 +36,7 @@ from leed import LEED, ExpressionClassifier, GANimation, Neutralizer
 from leed.action_units import readable
 from leed.augmentation import Augmentation
 from leed.baselines import BaselineStage, GANimationStage, StarGANStage
-from leed.card import training_card
+from leed.card import addressed, training_card
 from leed.config import BASELINES, STAGES, LossWeights, ModelConfig, TrainConfig, stage_sizes, stage_weights
 from leed.data import FaceDataset, check_images, collate, load_faces, split_by_person, without_fold
 from leed.features import PerceptualFeatures
@@ -710,7 +711,7 @@ def publish(run: Run, figures: dict[str, float], data: tuple[FaceDataset, FaceDa
     (folder / "training.json").unlink(missing_ok=True)  # says that all of the folder is of one run
     card = training_card(
         run.name,
-        repo_id(run.name, run.config),
+        model_name(run.name, run.config),
         dataset=", ".join(Path(name).resolve().name for name in run.config.dataset_name.split(",")),
         num_train=len(data[0]),
         num_held_out=len(data[1]),
@@ -722,8 +723,8 @@ def publish(run: Run, figures: dict[str, float], data: tuple[FaceDataset, FaceDa
     run.published.save_pretrained(folder)
 
 
-def repo_id(name: str, config: TrainConfig) -> str:
-    """Where on the Hub a stage's model goes."""
+def model_name(name: str, config: TrainConfig) -> str:
+    """What a stage's model is called, on the Hub too: with its owner if `hub_model_id` names one."""
     return (config.hub_model_id or Path(config.output_dir).resolve().name) + ("" if name == "leed" else f"-{name}")
 
 
@@ -732,9 +733,12 @@ def push(names: tuple[str, ...], config: TrainConfig) -> None:
     for name in names:
         folder = Path(config.output_dir) / name
         model = MODELS[name].from_pretrained(folder)
-        address = model.save_pretrained(
-            folder, push_to_hub=True, repo_id=repo_id(name, config), token=config.hub_token
-        )
+        repo_id = model_name(name, config)
+        if "/" not in repo_id:
+            repo_id = f"{whoami(config.hub_token)['name']}/{repo_id}"
+        card = addressed((folder / "README.md").read_text(encoding="utf-8"), repo_id)
+        replace_files(folder, {"README.md": card.encode()})
+        address = model.save_pretrained(folder, push_to_hub=True, repo_id=repo_id, token=config.hub_token)
         print(f"published {name}: {address}")
 
 

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -349,6 +350,7 @@ def test_what_a_run_leaves(classifier_run: list[str], tmp_path: Path, capsys: py
     assert [(folder, repo) for folder, repo, _ in uploads] == [(run / "classifier", "someone/faces-classifier")]
     assert uploads[0][2]["token"] == "hf_secret"
     card = (run / "classifier" / "README.md").read_text()
+    assert 'from_pretrained("someone/faces-classifier")\n' in card
     assert f"{figures['accuracy']:.4f}" in card and "someone/faces-classifier" in card and "| seed | 0 |" in card
     assert str(tmp_path) not in card
     texts = [file.read_text() for file in run.rglob("*") if file.suffix in (".json", ".md")]
@@ -357,6 +359,25 @@ def test_what_a_run_leaves(classifier_run: list[str], tmp_path: Path, capsys: py
     capsys.readouterr()
     train_accelerate.main([*classifier_run, "--resume_from_checkpoint", "latest"])
     assert "stage classifier is finished" in capsys.readouterr().out
+
+
+def test_what_the_card_loads(classifier_run: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the folder as it is; from the Hub, by the full name, once it is there."""
+    train_accelerate.main([*classifier_run, "--max_train_steps", "1"])
+    folder = tmp_path / "run" / "classifier"
+
+    def loaded() -> str:
+        return re.search(r"from_pretrained\(\"(.*)\"\)", (folder / "README.md").read_text())[1]
+
+    monkeypatch.chdir(folder)
+    assert ExpressionClassifier.from_pretrained(loaded()).config == TINY
+    uploads = []
+    monkeypatch.setattr(leed.hub, "_upload", lambda folder, repo, **options: uploads.append(repo))
+    monkeypatch.setattr(train_accelerate, "whoami", lambda token: {"name": "jo"})
+    again = [*classifier_run, "--max_train_steps", "1", "--resume_from_checkpoint", "latest", "--push_to_hub"]
+    for arguments, repo in (([], "jo/run-classifier"), (["--hub_model_id", "someone/x"], "someone/x-classifier")):
+        train_accelerate.main([*again, *arguments])
+        assert loaded() == uploads[-1] == repo
 
 
 # ------------------------------------------------------------------------------------------------- steps and gradients
