@@ -57,6 +57,12 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classifier_layers", tuple(self.classifier_layers))  # JSON turns tuples into lists
+        for field in fields(self):
+            least = 0 if field.name == "delta_size" or field.name.endswith("_depth") else 1
+            if field.type is int and getattr(self, field.name) < least:
+                raise ValueError(f"{field.name} must be at least {least}, got {getattr(self, field.name)}")
+        if self.patch_size < 4 or self.patch_size & (self.patch_size - 1):
+            raise ValueError(f"patch_size must be a power of two and at least 4, got {self.patch_size}")
         if self.image_size % (4 * self.patch_size):
             raise ValueError(
                 f"image_size must be a multiple of 4 * patch_size = {4 * self.patch_size}, got {self.image_size}"
@@ -65,6 +71,11 @@ class ModelConfig:
             raise ValueError(
                 f"code_channels must be at most 3 * patch_size**2 = {3 * self.patch_size**2} with patch_skip, "
                 f"got {self.code_channels}"
+            )
+        if 2**self.neutralizer_critic_depth > self.image_size:
+            raise ValueError(
+                f"neutralizer_critic_depth must be at most {self.image_size.bit_length() - 1} with an image_size of "
+                f"{self.image_size}, which each layer halves, got {self.neutralizer_critic_depth}"
             )
         if self.flow and (not self.patch_skip or self.delta_size == 0):
             raise ValueError("flow needs patch_skip and a vector delta_exp (delta_size > 0)")

@@ -681,6 +681,12 @@ def test_average_forgets_the_first_weights_soon() -> None:
         (["--no-use_ema", "--ema_decay", "0.9"], "no effect with --no-use_ema"),
         (["--resume_from_checkpoint", "runs/x"], "a checkpoint folder is of one stage"),
         (["--model_image_size", "100"], "image_size must be a multiple"),
+        (["--model_image_size", "0"], "image_size must be at least 1"),
+        (["--model_image_size", "96", "--model_patch_size", "6"], "patch_size must be a power of two and at least 4"),
+        (["--model_patch_size", "2"], "patch_size must be a power of two and at least 4"),
+        (["--model_neutralizer_critic_depth", "8"], "at most 7 with an image_size of 128"),
+        (["--model_encoder_width", "0"], "encoder_width must be at least 1"),
+        (["--model_interpolator_depth", "-1"], "interpolator_depth must be at least 0"),
         (["--model_classifier_layers", "1,1"], "classifier_layers"),
     ],
 )
