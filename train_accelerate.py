@@ -76,8 +76,17 @@ MAY_CHANGE = {
 }
 """Fields of `TrainConfig` that a resumed run may change. With any other changed, it would be another run."""
 
-OF_BASELINES = ("critic_steps", "max_action_unit_yaw", "weight_ganimation_")
-"""Beginnings of settings that mean nothing to the stages of LEED."""
+OF_BASELINES = ("critic_steps", "max_action_unit_yaw")
+"""Settings that mean nothing to the stages of LEED."""
+
+PENALTY = "weight_gradient_penalty"
+WEIGHTS_OF = {
+    "classifier": (),
+    "neutralizer": ("weight_paired", "weight_stargan_", PENALTY),
+    "stargan": ("weight_stargan_", PENALTY),
+    "ganimation": ("weight_ganimation_", PENALTY),
+}
+"""Beginnings of the weights that these stages use. The editor uses all others, and the penalty's."""
 
 
 # -------------------------------------------------------------------------------------------------------- command line
@@ -526,7 +535,7 @@ class Run:
         state = read_record(Path(which) / "run.json")
         if state["stage"] != self.name:
             raise ValueError(f"{which} is a checkpoint of stage {state['stage']}, and this is stage {self.name}")
-        if changed := changes(state["settings"], self.fixed):
+        if changed := changes(used_by(self.name, state["settings"]), self.fixed):
             raise ValueError(
                 f"{which} is of a run with other settings ({changed}): give it the same, or start a new --output_dir"
             )
@@ -552,6 +561,18 @@ def read_record(file: Path) -> dict:
         ) from error
 
 
+def used_by(name: str, fixed: dict[str, object]) -> dict[str, object]:
+    """Without the settings that mean nothing to a stage."""
+    others = tuple({start for starts in WEIGHTS_OF.values() for start in starts} - {PENALTY})
+
+    def used(key: str) -> bool:
+        if not key.startswith("weight_"):
+            return name in BASELINES or key not in OF_BASELINES
+        return key.startswith(WEIGHTS_OF[name]) if name in WEIGHTS_OF else not key.startswith(others)
+
+    return {key: value for key, value in fixed.items() if used(key)}
+
+
 def changes(before: dict, now: dict) -> str:
     """What differs between two sets of settings, as a list in words."""
     names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
@@ -567,9 +588,11 @@ def fixed_settings(
     fixed |= {key: settings.train.of_stage(key, name) for key in ("optimizer", "adam_beta1", "adam_beta2")}
     fixed |= {f"weight_{field}": value for field, value in plain["weights"].items()}
     fixed |= {f"model_{field}": value for field, value in plain["model"].items()}
-    if name not in BASELINES:
-        fixed = {key: value for key, value in fixed.items() if not key.startswith(OF_BASELINES)}
-    return fixed | {"processes": accelerator.num_processes, "faces": len(data[0]), "held_out": len(data[1])}
+    return used_by(name, fixed) | {
+        "processes": accelerator.num_processes,
+        "faces": len(data[0]),
+        "held_out": len(data[1]),
+    }
 
 
 # ----------------------------------------------------------------------------------------------------------- the loop
@@ -655,7 +678,7 @@ def run_stage(name: str, accelerator: Accelerator, settings: Settings, data: tup
     length = {"num_train_epochs": config.num_train_epochs, "max_train_steps": config.max_train_steps}
     folder = Path(config.output_dir) / name
     with refusing(ValueError, ModuleNotFoundError, OSError):
-        if config.resume_from_checkpoint and finished(folder, fixed | length):
+        if config.resume_from_checkpoint and finished(folder, name, fixed | length):
             accelerator.print(f"stage {name} is finished: {folder}")
             return
         set_seed(config.seed)
@@ -700,10 +723,10 @@ def write_settings(settings: Settings, over: bool = True) -> None:
         replace(file, lambda path: path.write_bytes(as_json(settings.to_dict())))
 
 
-def finished(folder: Path, settings: dict) -> bool:
-    """Whether this folder holds the published model of a run with these settings."""
+def finished(folder: Path, name: str, settings: dict) -> bool:
+    """Whether this folder holds a stage's published model, of a run with these settings."""
     file = folder / "training.json"
-    return file.is_file() and read_record(file)["settings"] == json.loads(json.dumps(settings))
+    return file.is_file() and used_by(name, read_record(file)["settings"]) == json.loads(json.dumps(settings))
 
 
 def publish(run: Run, figures: dict[str, float], data: tuple[FaceDataset, FaceDataset], folder: Path) -> None:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -244,6 +244,30 @@ def test_a_resumed_run_must_be_the_same(classifier_run: list[str], tmp_path: Pat
     assert "is a checkpoint of stage classifier" in refusal(other)
     train_accelerate.main([*again, "--learning_rate", "1e-5"])  # may change
     assert json.loads((tmp_path / "run" / "classifier" / "training.json").read_text())["step"] == 5
+
+
+def test_weights_of_other_stages_do_not_matter(classifier_run: list[str], tmp_path: Path) -> None:
+    """Nor do those in records from before they were left out."""
+    train_accelerate.main([*classifier_run, "--max_train_steps", "1"])
+    folder = tmp_path / "run" / "checkpoints" / "classifier"
+    file = folder / "step-0000001" / "run.json"
+    record = json.loads(file.read_text())
+    record["settings"]["weight_image"] = 3.0
+    file.write_text(json.dumps(record))
+    again = [*classifier_run, "--max_train_steps", "2", "--resume_from_checkpoint", "latest"]
+    train_accelerate.main([*again, "--weight_image", "5"])
+    assert (folder / "step-0000002").is_dir()
+
+
+def test_each_weight_belongs_to_the_stages_that_compute_its_term() -> None:
+    given = {f"weight_{field.name}": 1.0 for field in fields(LossWeights)}
+    used = {name: set(train_accelerate.used_by(name, given)) for name in train_accelerate.MODELS}
+    penalty, stargan = {"weight_gradient_penalty"}, {name for name in given if "stargan" in name}
+    assert used["classifier"] == set() and used["stargan"] == stargan | penalty
+    assert used["neutralizer"] == stargan | penalty | {name for name in given if "paired" in name}
+    assert used["ganimation"] == penalty | {name for name in given if "ganimation" in name}
+    assert used["leed"] == penalty | set(given) - used["neutralizer"] - used["ganimation"]
+    assert {"weight_image", "weight_siamese", "weight_adversarial"} < used["leed"]
 
 
 def test_all_stages_resume_where_they_stopped(
