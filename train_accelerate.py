@@ -13,7 +13,6 @@ import dataclasses
 import importlib.util
 import json
 import math
-import os
 import shutil
 import types
 import typing
@@ -26,6 +25,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration, set_seed
 from datasets import concatenate_datasets
+from huggingface_hub import whoami
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from timm.optim import Muon
@@ -36,10 +36,11 @@ from leed import LEED, ExpressionClassifier, GANimation, Neutralizer
 from leed.action_units import readable
 from leed.augmentation import Augmentation
 from leed.baselines import BaselineStage, GANimationStage, StarGANStage
-from leed.card import training_card
+from leed.card import addressed, training_card
 from leed.config import BASELINES, STAGES, LossWeights, ModelConfig, TrainConfig, stage_sizes, stage_weights
 from leed.data import FaceDataset, check_images, collate, load_faces, split_by_person, without_fold
 from leed.features import PerceptualFeatures
+from leed.files import remove_folder, replace, replace_files, sync
 from leed.images import contact_sheet
 from leed.training import (
     AUGMENTATIONS,
@@ -70,13 +71,22 @@ REFERENCE_BATCH = 16
 MAY_CHANGE = {
     *("stage", "output_dir", "resume_from_checkpoint", "num_train_epochs", "max_train_steps", "learning_rate"),
     *("scale_lr", "lr_scheduler", "lr_warmup_steps", "max_grad_norm", "gradient_checkpointing", "allow_tf32"),
-    *("dataloader_num_workers", "data_on_device", "checkpointing_steps", "checkpoints_total_limit"),
+    *("dataloader_num_workers", "data_in_memory", "data_on_device", "checkpointing_steps", "checkpoints_total_limit"),
     *("validation_steps", "report_to", "logging_dir", "push_to_hub", "hub_model_id", "hub_token", "dry_run"),
 }
 """Fields of `TrainConfig` that a resumed run may change. With any other changed, it would be another run."""
 
-OF_BASELINES = ("critic_steps", "max_action_unit_yaw", "weight_ganimation_")
-"""Beginnings of settings that mean nothing to the stages of LEED."""
+OF_BASELINES = ("critic_steps", "max_action_unit_yaw")
+"""Settings that mean nothing to the stages of LEED."""
+
+PENALTY = "weight_gradient_penalty"
+WEIGHTS_OF = {
+    "classifier": (),
+    "neutralizer": ("weight_paired", "weight_stargan_", PENALTY),
+    "stargan": ("weight_stargan_", PENALTY),
+    "ganimation": ("weight_ganimation_", PENALTY),
+}
+"""Beginnings of the weights that these stages use. The editor uses all others, and the penalty's."""
 
 
 # -------------------------------------------------------------------------------------------------------- command line
@@ -152,7 +162,7 @@ def refusing(*kinds: type[Exception]) -> Iterator[None]:
 
 
 def make_accelerator(config: TrainConfig) -> Accelerator:
-    """The accelerator of the whole run. Raises `ValueError` for a tracker or precision that is not to be had here."""
+    """The accelerator of the whole run. Raises `ValueError` for a tracker, precision or GPU that will not do here."""
     if config.report_to != "none" and importlib.util.find_spec(config.report_to) is None:
         raise ValueError(f"--report_to {config.report_to} needs that package: pip install {config.report_to}")
     accelerator = Accelerator(
@@ -164,6 +174,11 @@ def make_accelerator(config: TrainConfig) -> Accelerator:
     )
     if config.mixed_precision == "fp16" and accelerator.device.type == "cpu":
         raise ValueError("--mixed_precision fp16 needs a GPU, on a CPU it would be ignored: use bf16 or no")
+    if accelerator.device.type == "mps" and torch.__version__ < "2.13":  # a TorchVersion, compared as such
+        raise ValueError(
+            f"torch {torch.__version__} cannot warp pictures on Apple's GPU (grid_sample with border padding): "
+            "install torch 2.13 or newer, or train on the CPU with ACCELERATE_USE_CPU=true"
+        )
     if accelerator.device.type == "cuda":
         torch.set_float32_matmul_precision("high" if config.allow_tf32 else "highest")
         torch.backends.cudnn.allow_tf32 = config.allow_tf32
@@ -184,7 +199,9 @@ def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> tuple
     parts = [split_by_person(table, config.validation_fraction) for table in tables]
     if config.fold:
         parts = [(without_fold(training, *config.fold), held_out) for training, held_out in parts]
-    data = tuple(FaceDataset(concatenate_datasets(part), size) for part in zip(*parts, strict=True))
+    data = tuple(
+        FaceDataset(concatenate_datasets(part), size, config.data_in_memory) for part in zip(*parts, strict=True)
+    )
     if data_on_device(data, config, accelerator.device):
         for faces in data:
             keep_on_device(faces, accelerator.device)
@@ -274,10 +291,10 @@ def fold_neutralizers(config: TrainConfig, device: torch.device) -> list[Neutral
     """
     folders = config.fold_neutralizers.split(",") if config.fold_neutralizers else []
     for fold, folder in enumerate(folders):
-        record = Path(folder) / "training.json"
+        record = Path(folder).expanduser() / "training.json"
         if not record.is_file():
             continue
-        left_out = json.loads(record.read_text())["settings"].get("held_out_fold")
+        left_out = read_record(record)["settings"].get("held_out_fold")
         if left_out != f"{fold}/{len(folders)}":
             raise ValueError(
                 f"--fold_neutralizers: {folder} was trained with --held_out_fold {left_out}, and as the "
@@ -287,49 +304,53 @@ def fold_neutralizers(config: TrainConfig, device: torch.device) -> list[Neutral
 
 
 def stage_faces(
-    faces: FaceDataset, name: str, stage: Stage, settings: Settings, neutralizers: Sequence[Neutralizer] = ()
+    faces: FaceDataset,
+    name: str,
+    stage: Stage,
+    settings: Settings,
+    neutralizers: Sequence[Neutralizer] = (),
+    held_out: bool = False,
 ) -> Dataset:
-    """The faces that a stage learns from: those that have what its losses need.
+    """The faces that a stage learns from, or is measured on: those that have what its losses need.
 
-    `neutralizers` of all folds give the editor its learned neutral faces, if there are any.
+    `neutralizers` of all folds give the editor its learned neutral faces, if there are any. `held_out` says whose
+    faces these are, for the `ValueError` where none of them will do.
     """
+
+    def those(rows: torch.Tensor, need: str, cure: str = "") -> Dataset:
+        if held_out:
+            return only(faces, rows, f"{need}, and the held-out people have none: raise --validation_fraction")
+        return only(faces, rows, f"{need}, and this data set has none{cure}")
+
+    labelled = faces.expressions >= 0
+    if name == "classifier" and stage.model.config.classifier_sees_neutral:
+        return those(
+            labelled & faces.has_neutral,
+            "the classifier needs faces with both a label and a true neutral face",
+            "; one that sees no neutral face (--no-model_classifier_sees_neutral) needs labels only",
+        )
     if name == "classifier":
-        keep = faces.expressions >= 0
-        if stage.model.config.classifier_sees_neutral:
-            keep &= faces.has_neutral
-            return only(
-                faces,
-                keep,
-                "no face has both a label and a true neutral face; a classifier that sees no "
-                "neutral face (--no-model_classifier_sees_neutral) needs labels only",
-            )
-        return only(faces, keep, "the classifier needs labelled faces, and this data set has none")
+        return those(labelled, "the classifier needs labelled faces")
     if name == "stargan":
-        return only(faces, faces.expressions >= 0, "StarGAN needs labelled faces, and this data set has none")
+        return those(labelled, "StarGAN needs labelled faces")
     if name == "ganimation":
         limit = settings.train.max_action_unit_yaw
-        return only(
-            faces,
+        return those(
             faces.has_action_units & readable(faces.yaws, limit),
-            f"GANimation needs faces with action units that are turned by at most {limit:g} degrees, and this data "
-            "set has none: docs/action-units.md says where they come from, --max_action_unit_yaw sets the limit",
+            f"GANimation needs faces with action units that are turned by at most {limit:g} degrees",
+            ": docs/action-units.md says where they come from, --max_action_unit_yaw sets the limit",
         )
     if name == "neutralizer":
         if settings.weights.stargan_adversarial:
             return balanced(faces, faces.has_neutral)
-        return only(
-            faces,
+        return those(
             faces.has_neutral,
-            "this data set has no true neutral faces: train the neutraliser with "
-            "StarGAN's terms (--weight_stargan_adversarial 1 --weight_stargan_classification 1 "
+            "the neutraliser needs true neutral faces",
+            ": train it with StarGAN's terms (--weight_stargan_adversarial 1 --weight_stargan_classification 1 "
             "--weight_stargan_cycle 10)",
         )
     if settings.train.neutrals == "true":
-        return only(
-            faces,
-            faces.has_neutral,
-            "this data set has no true neutral faces: train the editor with --neutrals learned",
-        )
+        return those(faces.has_neutral, "the editor needs true neutral faces", ": train it with --neutrals learned")
     return LearnedNeutrals(faces, *(neutralizers or [stage.model.neutralizer]))
 
 
@@ -367,6 +388,10 @@ def make_optimizer(
     if config.of_stage("optimizer", stage) == "muon":
         return Muon(groups, rate, betas=betas, nesterov=True, adjust_lr_fn="match_rms_adamw")
     return torch.optim.Adam(groups, rate, betas, fused=device.type == "cuda")
+
+
+class IdleError(ValueError):
+    """The weights of the loss leave parameters that are to be trained without a gradient."""
 
 
 class Run:
@@ -444,13 +469,16 @@ class Run:
         return terms
 
     def clip(self, terms: dict[str, torch.Tensor]) -> None:
-        """Limits each objective's gradient. Raises if one is not finite or, once all learn, if one is missing."""
+        """Limits each objective's gradient. Raises if one is not finite or, once all learn, `IdleError`."""
         self.accelerator.unscale_gradients()
         for key, objective in self.objectives.items():
             if self.step + 1 == self.stage.critic_steps:
                 idle = [n for n, p in objective.named_parameters() if p.requires_grad and p.grad is None]
                 if idle:
-                    raise ValueError(f"no term of the loss trains {idle[0]} and {len(idle) - 1} other parameters")
+                    raise IdleError(
+                        f"no term of the loss trains {len(idle)} parameters of '{key}', such as {idle[0]}: give one "
+                        "that does a weight (--weight_...)"
+                    )
             norm = torch.nn.utils.clip_grad_norm_(self.trained(key), self.max_grad_norm)
             # With fp16 an infinite gradient is a matter of the loss scale, which then is lowered.
             checked = [norm] if self.accelerator.scaler is None else list(terms.values())
@@ -480,12 +508,12 @@ class Run:
             state = {"stage": self.name, "step": self.step, "settings": self.fixed}
             (temporary / "run.json").write_text(json.dumps(state, indent=2))
             sync(*temporary.iterdir(), temporary)
-            remove(final)
+            remove_folder(final)
             temporary.rename(final)
             sync(self.folder)
             if self.config.checkpoints_total_limit is not None:
                 for old in self.checkpoints()[: -self.config.checkpoints_total_limit]:
-                    remove(old)
+                    remove_folder(old)
         self.accelerator.wait_for_everyone()
 
     def checkpoints(self) -> list[Path]:
@@ -504,10 +532,10 @@ class Run:
             which = str(self.checkpoints()[-1])
         if not (Path(which) / "run.json").is_file():
             raise ValueError(f"{which} is no checkpoint: it has no run.json")
-        state = json.loads((Path(which) / "run.json").read_text())
+        state = read_record(Path(which) / "run.json")
         if state["stage"] != self.name:
             raise ValueError(f"{which} is a checkpoint of stage {state['stage']}, and this is stage {self.name}")
-        if changed := changes(state["settings"], self.fixed):
+        if changed := changes(used_by(self.name, state["settings"]), self.fixed):
             raise ValueError(
                 f"{which} is of a run with other settings ({changed}): give it the same, or start a new --output_dir"
             )
@@ -516,6 +544,33 @@ class Run:
             self.average.load_state_dict(load_file(Path(which) / "average.safetensors"))
         self.step = state["step"]
         self.accelerator.print(f"resumed stage {self.name} at step {self.step}")
+
+
+def as_json(values: dict) -> bytes:
+    """The text of a JSON file."""
+    return json.dumps(values, indent=2).encode()
+
+
+def read_record(file: Path) -> dict:
+    """What a run wrote of itself into a JSON file. Raises `ValueError` naming a file that is damaged."""
+    try:
+        return json.loads(file.read_bytes())
+    except ValueError as error:
+        raise ValueError(
+            f"{file} is damaged ({error}): remove this file, and what it was written for counts as never finished"
+        ) from error
+
+
+def used_by(name: str, fixed: dict[str, object]) -> dict[str, object]:
+    """Without the settings that mean nothing to a stage."""
+    others = tuple({start for starts in WEIGHTS_OF.values() for start in starts} - {PENALTY})
+
+    def used(key: str) -> bool:
+        if not key.startswith("weight_"):
+            return name in BASELINES or key not in OF_BASELINES
+        return key.startswith(WEIGHTS_OF[name]) if name in WEIGHTS_OF else not key.startswith(others)
+
+    return {key: value for key, value in fixed.items() if used(key)}
 
 
 def changes(before: dict, now: dict) -> str:
@@ -533,27 +588,11 @@ def fixed_settings(
     fixed |= {key: settings.train.of_stage(key, name) for key in ("optimizer", "adam_beta1", "adam_beta2")}
     fixed |= {f"weight_{field}": value for field, value in plain["weights"].items()}
     fixed |= {f"model_{field}": value for field, value in plain["model"].items()}
-    if name not in BASELINES:
-        fixed = {key: value for key, value in fixed.items() if not key.startswith(OF_BASELINES)}
-    return fixed | {"processes": accelerator.num_processes, "faces": len(data[0]), "held_out": len(data[1])}
-
-
-def sync(*paths: Path) -> None:
-    """Makes files and folders last through a loss of power."""
-    for path in paths:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def remove(folder: Path) -> None:
-    """Removes a checkpoint, so that it is never seen in part."""
-    if folder.exists():
-        hidden = folder.with_name(f".{folder.name}.old")
-        folder.rename(hidden)
-        shutil.rmtree(hidden)
+    return used_by(name, fixed) | {
+        "processes": accelerator.num_processes,
+        "faces": len(data[0]),
+        "held_out": len(data[1]),
+    }
 
 
 # ----------------------------------------------------------------------------------------------------------- the loop
@@ -639,14 +678,14 @@ def run_stage(name: str, accelerator: Accelerator, settings: Settings, data: tup
     length = {"num_train_epochs": config.num_train_epochs, "max_train_steps": config.max_train_steps}
     folder = Path(config.output_dir) / name
     with refusing(ValueError, ModuleNotFoundError, OSError):
-        if config.resume_from_checkpoint and finished(folder, fixed | length):
+        if config.resume_from_checkpoint and finished(folder, name, fixed | length):
             accelerator.print(f"stage {name} is finished: {folder}")
             return
         set_seed(config.seed)
         stage = build_stage(name, settings, accelerator.device)
         run = Run(accelerator, stage, name, settings, fixed)
         faces = stage_faces(data[0], name, stage, settings, fold_neutralizers(config, accelerator.device))
-        held_out = stage_faces(data[1], name, stage, settings)
+        held_out = stage_faces(data[1], name, stage, settings, held_out=True)
         if len(faces) < config.train_batch_size * accelerator.num_processes:
             raise ValueError(
                 f"{len(faces)} faces do not fill a batch of {config.train_batch_size} for each of "
@@ -659,14 +698,16 @@ def run_stage(name: str, accelerator: Accelerator, settings: Settings, data: tup
                 f"{run.folder} holds checkpoints of another run: continue it with --resume_from_checkpoint latest, "
                 "or give a new --output_dir"
             )
+    if accelerator.is_main_process:
+        write_settings(settings)
     if config.report_to != "none":
         accelerator.init_trackers(f"leed-{name}", config={k: str(v) for k, v in fixed.items()})
-    with refusing(FloatingPointError):
+    with refusing(FloatingPointError, IdleError):
         figures = train(run, faces, held_out)
     if accelerator.is_main_process:
         publish(run, figures, data, folder)
         state = {"stage": name, "step": run.step, "settings": fixed | length}
-        (folder / "training.json").write_text(json.dumps(state, indent=2))
+        replace_files(folder, {"training.json": as_json(state)})
     for tracker in accelerator.trackers:
         tracker.finish()
     accelerator.trackers = []
@@ -674,33 +715,39 @@ def run_stage(name: str, accelerator: Accelerator, settings: Settings, data: tup
     accelerator.wait_for_everyone()
 
 
-def finished(folder: Path, settings: dict) -> bool:
-    """Whether this folder holds the published model of a run with these settings."""
+def write_settings(settings: Settings, over: bool = True) -> None:
+    """The record of a run, all its settings, in its `output_dir`; `over` one that is there, or not."""
+    file = Path(settings.train.output_dir) / f"settings-{settings.train.stage}.json"
+    if over or not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace(file, lambda path: path.write_bytes(as_json(settings.to_dict())))
+
+
+def finished(folder: Path, name: str, settings: dict) -> bool:
+    """Whether this folder holds a stage's published model, of a run with these settings."""
     file = folder / "training.json"
-    return file.is_file() and json.loads(file.read_text())["settings"] == json.loads(json.dumps(settings))
+    return file.is_file() and used_by(name, read_record(file)["settings"]) == json.loads(json.dumps(settings))
 
 
 def publish(run: Run, figures: dict[str, float], data: tuple[FaceDataset, FaceDataset], folder: Path) -> None:
     """Writes a stage's model with its card and figures."""
     (folder / "training.json").unlink(missing_ok=True)  # says that all of the folder is of one run
-    folder.mkdir(parents=True, exist_ok=True)
     card = training_card(
         run.name,
-        repo_id(run.name, run.config),
-        dataset=", ".join(Path(name).name for name in run.config.dataset_name.split(",")),
+        model_name(run.name, run.config),
+        dataset=", ".join(Path(name).resolve().name for name in run.config.dataset_name.split(",")),
         num_train=len(data[0]),
         num_held_out=len(data[1]),
         steps=run.step,
         figures=figures,
         settings={k: v for k, v in run.fixed.items() if not str(v).startswith("/")} | {"learning_rate": run.base_rate},
     )
-    card.save(folder / "README.md")
+    replace_files(folder, {"README.md": str(card).encode(), "figures.json": as_json(figures)})
     run.published.save_pretrained(folder)
-    (folder / "figures.json").write_text(json.dumps(figures, indent=2))
 
 
-def repo_id(name: str, config: TrainConfig) -> str:
-    """Where on the Hub a stage's model goes."""
+def model_name(name: str, config: TrainConfig) -> str:
+    """What a stage's model is called, on the Hub too: with its owner if `hub_model_id` names one."""
     return (config.hub_model_id or Path(config.output_dir).resolve().name) + ("" if name == "leed" else f"-{name}")
 
 
@@ -709,9 +756,12 @@ def push(names: tuple[str, ...], config: TrainConfig) -> None:
     for name in names:
         folder = Path(config.output_dir) / name
         model = MODELS[name].from_pretrained(folder)
-        address = model.save_pretrained(
-            folder, push_to_hub=True, repo_id=repo_id(name, config), token=config.hub_token
-        )
+        repo_id = model_name(name, config)
+        if "/" not in repo_id:
+            repo_id = f"{whoami(config.hub_token)['name']}/{repo_id}"
+        card = addressed((folder / "README.md").read_text(encoding="utf-8"), repo_id)
+        replace_files(folder, {"README.md": card.encode()})
+        address = model.save_pretrained(folder, push_to_hub=True, repo_id=repo_id, token=config.hub_token)
         print(f"published {name}: {address}")
 
 
@@ -721,14 +771,10 @@ def main(arguments: list[str] | None = None) -> None:
     config = settings.train
     with refusing(ValueError):
         accelerator = make_accelerator(config)
-    if accelerator.is_main_process:
-        output_dir = Path(config.output_dir)
-        output_dir.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(settings.to_dict(), indent=2)
-        (output_dir / f"settings-{config.stage}.json").write_text(text)
-        if config.dry_run:
-            print(text)
     if config.dry_run:
+        if accelerator.is_main_process:
+            print(as_json(settings.to_dict()).decode())
+            write_settings(settings, over=False)
         return
     with refusing(ValueError, OSError):
         data = load_data(accelerator, config, settings.model.image_size)

@@ -1,5 +1,7 @@
 """The model card of a training run: what was trained, on what, how, and the figures that came out."""
 
+import re
+
 from huggingface_hub import ModelCard, ModelCardData
 
 TITLES = {
@@ -45,7 +47,7 @@ TEMPLATE = """---
 ```python
 from leed import {{ model_type }}
 
-model = {{ model_type }}.from_pretrained("{{ name }}")
+model = {{ model_type }}.from_pretrained(".")  # the folder of this card
 ```
 
 ## Data
@@ -92,7 +94,10 @@ def training_card(
     figures: dict[str, float],
     settings: dict[str, object],
 ) -> ModelCard:
-    """Card of the model of a stage, to be published as `name`; `settings` are the run's, by name."""
+    """Card of the model of a stage, called `name`; `settings` are the run's, by name.
+
+    It says how to load the model from the folder it lies in; `addressed` says how to load it from the Hub.
+    """
     model_type, what, pipeline_tag = TITLES[stage]
     data = ModelCardData(
         library_name="leed",
@@ -113,3 +118,8 @@ def training_card(
         figures=[(figure, value, FIGURES[stage].get(figure, "")) for figure, value in figures.items()],
         settings=sorted(settings.items()),
     )
+
+
+def addressed(card: str, repo_id: str) -> str:
+    """The text of such a card with `repo_id`, "owner/name", as what to load."""
+    return re.sub(r'from_pretrained\(".*', f'from_pretrained("{repo_id}")', card)

@@ -57,6 +57,12 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classifier_layers", tuple(self.classifier_layers))  # JSON turns tuples into lists
+        for field in fields(self):
+            least = 0 if field.name == "delta_size" or field.name.endswith("_depth") else 1
+            if field.type is int and getattr(self, field.name) < least:
+                raise ValueError(f"{field.name} must be at least {least}, got {getattr(self, field.name)}")
+        if self.patch_size < 4 or self.patch_size & (self.patch_size - 1):
+            raise ValueError(f"patch_size must be a power of two and at least 4, got {self.patch_size}")
         if self.image_size % (4 * self.patch_size):
             raise ValueError(
                 f"image_size must be a multiple of 4 * patch_size = {4 * self.patch_size}, got {self.image_size}"
@@ -65,6 +71,11 @@ class ModelConfig:
             raise ValueError(
                 f"code_channels must be at most 3 * patch_size**2 = {3 * self.patch_size**2} with patch_skip, "
                 f"got {self.code_channels}"
+            )
+        if 2**self.neutralizer_critic_depth > self.image_size:
+            raise ValueError(
+                f"neutralizer_critic_depth must be at most {self.image_size.bit_length() - 1} with an image_size of "
+                f"{self.image_size}, which each layer halves, got {self.neutralizer_critic_depth}"
             )
         if self.flow and (not self.patch_skip or self.delta_size == 0):
             raise ValueError("flow needs patch_skip and a vector delta_exp (delta_size > 0)")
@@ -255,6 +266,7 @@ class TrainConfig:
     mixed_precision: str = "no"  # no, fp16 (GPU only), bf16
     allow_tf32: bool = True  # on GPUs that have it
     dataloader_num_workers: int = 0
+    data_in_memory: bool | None = None  # decode all pictures once; None: if they fit into 4 GiB
     data_on_device: bool | None = (
         None  # keep all pictures there; None: on a GPU, if they fit into half its free memory
     )
@@ -268,7 +280,7 @@ class TrainConfig:
     push_to_hub: bool = False  # leed as <hub_model_id>, the others as <hub_model_id>-classifier and -neutralizer
     hub_model_id: str | None = None  # the name of output_dir if left out
     hub_token: str | None = None  # never written to a file
-    dry_run: bool = False  # print and write the configuration, then stop
+    dry_run: bool = False  # print the configuration, write it unless a run has done so, then stop
 
     def __post_init__(self) -> None:
         choices = {
@@ -344,6 +356,8 @@ class TrainConfig:
             raise ValueError(
                 "data_on_device leaves nothing for worker processes to do: set dataloader_num_workers to 0"
             )
+        if self.data_on_device and self.data_in_memory is False:
+            raise ValueError("data_on_device needs the pictures decoded: leave out --no-data_in_memory")
         if (self.hub_model_id or self.hub_token) and not self.push_to_hub:
             raise ValueError("hub_model_id and hub_token have an effect only with --push_to_hub")
         if not self.use_ema and self.ema_decay != TrainConfig.ema_decay:

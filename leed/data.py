@@ -33,7 +33,7 @@ def load_faces(
     """The standard table of a face set.
 
     Args:
-        source: a folder, a set on the Hub ("owner/name"), or "drawn" for faces drawn on the spot.
+        source: a folder (`~` is your own), a set on the Hub ("owner/name"), or "drawn" for faces drawn on the spot.
         reader: one of `READERS`; None guesses it from what lies in the folder.
         split: "train", "test" or "validation", as far as the set has it.
         max_samples: keep that many rows at most, drawn by `seed`, in their order.
@@ -43,9 +43,11 @@ def load_faces(
     if max_samples is not None and max_samples < 1:
         raise ValueError(f"max_samples must be at least 1, got {max_samples}")
     chosen = reader or guess_reader(source)
+    folder = Path(os.path.abspath(Path(source).expanduser()))  # with a name, beside which readers look for more
+    place = source if chosen == "table" and not folder.exists() else folder
     options = {"max_samples": max_samples} if chosen == "drawn" else {}
     try:
-        dataset = READERS[chosen](source if chosen == "table" else Path(source).expanduser(), split, **options)
+        dataset = READERS[chosen](place, split, **options)
     except ValueError as error:
         if reader is not None:
             raise

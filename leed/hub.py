@@ -7,9 +7,7 @@ card `README.md`. Pickle is neither written nor read.
 
 import hashlib
 import json
-import os
 import re
-import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -22,11 +20,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from leed.config import ModelConfig
+from leed.files import replace_files
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
-
-PARTIAL = ".partial"
-"""Folder inside a saved one where files are written before they are moved to their place."""
 
 REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
@@ -321,34 +317,6 @@ def _digest(tensors: dict[str, Tensor], description: dict) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
-
-
-def replace_files(folder: Path, files: dict[str, bytes]) -> None:
-    """Writes each file wholly or not at all, also if the process or the machine dies in between."""
-    partial = folder / PARTIAL
-    shutil.rmtree(partial, ignore_errors=True)  # left behind by a killed process
-    partial.mkdir(parents=True)
-    try:
-        for name, content in files.items():
-            with open(partial / name, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        for name in files:
-            os.replace(partial / name, folder / name)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes renames in a folder last; only POSIX opens folders."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _upload(

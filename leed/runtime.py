@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from leed.config import EXPRESSIONS, ModelConfig
 from leed.drawn import draw_face
-from leed.hub import CONFIG, WEIGHTS, ModelFileError, find_folder, read_config, read_digest, replace_files
+from leed.files import replace_files
+from leed.hub import CONFIG, WEIGHTS, ModelFileError, find_folder, read_config, read_digest
 from leed.images import normalize
 from leed.model import LEED, FaceModel, Moved
 

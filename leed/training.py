@@ -42,6 +42,9 @@ ALPHAS = (0.0, 0.5, 1.0, 1.5)
 
 SHEET_ROWS = 8
 
+IN_MEMORY = "pass --data_in_memory, in Python FaceDataset(..., in_memory=True), with as much memory as they take"
+"""The cure for data sets over the size up to which they are decoded once by default."""
+
 Batch = dict[str, Tensor]
 
 
@@ -582,7 +585,7 @@ class EditorStage(Stage):
         rows: list[list[Tensor | None]] = []
 
         def add(name: str, values: Tensor) -> None:
-            sums[name] = sums.get(name, 0.0) + float(values.double().sum())
+            sums[name] = sums.get(name, 0.0) + float(values.sum())  # no float64: MPS has none
 
         def drawn(code_neutral: Tensor, delta_exp: Tensor, alpha: float = 1.0) -> Tensor:
             return model.decode(model.interpolate(code_neutral, delta_exp, alpha).code).clamp(-1, 1)
@@ -660,7 +663,7 @@ def balanced(faces: FaceDataset, rows: Tensor) -> Subset:
 def keep_on_device(faces: FaceDataset, device: torch.device) -> None:
     """Moves the pictures of a data set, so that batches need no copies between host and device."""
     if not faces.in_memory:
-        raise ValueError("the pictures are too many to be kept in memory: they cannot be kept on the device")
+        raise ValueError(f"pictures kept on the device are decoded once: {IN_MEMORY}")
     for name in ("images", "neutrals", "views", "view_neutrals"):
         pictures = getattr(faces, name)
         setattr(faces, name, None if pictures is None else pictures.to(device))
@@ -675,7 +678,7 @@ class LearnedNeutrals(Dataset):
 
     def __init__(self, faces: FaceDataset, *neutralizers: Neutralizer) -> None:
         if not faces.in_memory:
-            raise ValueError("learned neutral faces are kept in memory: pass FaceDataset(..., in_memory=True)")
+            raise ValueError(f"learned neutral faces are computed once, of pictures decoded once: {IN_MEMORY}")
         self.faces = faces
         folds = torch.tensor([fold_of(person, len(neutralizers)) for person in faces.persons])[faces.person_ids]
         self.learned = {"learned_neutral": torch.empty_like(faces.images)}

@@ -375,6 +375,27 @@ def test_split_by_person(seed):
         split_by_person(table.select([0]))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_metadata_as_excel_writes_it(tmp_path, encoding):
+    save(tmp_path / "jörg.png")
+    (tmp_path / "metadata.csv").write_text("file_name,expression,person\njörg.png,happy,Jörg\n", encoding)
+    table = load_faces(tmp_path)
+    assert table["expression"] == [1] and table["person"] == ["Jörg"]
+    assert table["image"][0].size == (32, 32)
+
+
+def test_a_folder_may_be_told_from_home_or_from_within(openfaces, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    save(tmp_path / "mine" / "happy" / "a.png")
+    drawn_faces(num_people=2, per_person=2, size=32).to_parquet(tmp_path / "table" / "train-0.parquet")
+    assert len(load_faces("~/table")) == len(load_faces("~/table", "table")) == 4
+    assert load_faces("~/mine")["expression"] == [1]
+    monkeypatch.chdir(openfaces)
+    assert [picture is not None for picture in load_faces(".")["neutral"]] == [True, True, False]
+    with pytest.raises(ValueError, match="cannot load split 'train' of ~/nothing"):
+        load_faces("~/nothing", "table")
+
+
 @pytest.fixture
 def broken(tmp_path):
     """Row 0 is whole; rows 1 to 3 are cut off, not a picture, and missing; the neutral of row 2 is missing."""

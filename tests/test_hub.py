@@ -25,7 +25,8 @@ from torch import Tensor, nn
 import leed.hub
 from leed import LEED, ExpressionClassifier, Neutralizer
 from leed.config import TINY, ModelConfig
-from leed.hub import CARD, CONFIG, PARTIAL, WEIGHTS, HubModel, ModelFileError
+from leed.files import PARTIAL
+from leed.hub import CARD, CONFIG, WEIGHTS, HubModel, ModelFileError
 
 FILES = {CARD, CONFIG, WEIGHTS}
 

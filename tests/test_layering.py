@@ -8,9 +8,8 @@ import leed
 FOLDER = Path(leed.__file__).parent
 
 LEVELS = {
-    **dict.fromkeys(
-        ("addresses", "config", "images", "layers", "losses", "card", "provenance", "signing", "worker"), 0
-    ),
+    **dict.fromkeys(("addresses", "config", "files", "images", "layers", "losses"), 0),
+    **dict.fromkeys(("card", "provenance", "signing", "worker"), 0),
     **dict.fromkeys(("hub", "augmentation", "drawn", "alignment", "networks", "similarity", "action_units"), 1),
     **dict.fromkeys(("neutralizer", "features", "readers"), 2),
     **dict.fromkeys(("data", "model", "ganimation"), 3),

@@ -1,6 +1,7 @@
 """LEED's public calls: kinds in and out, errors, preparing, saving and loading."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from PIL import Image
 from leed import LEED, Expression
 from leed.config import TINY, ModelConfig
 from leed.model import SETTLED
+from leed.networks import LatentCritic, SiameseNetwork
+from leed.neutralizer import ImageCritic
 
 SIDE = TINY.image_size
 
@@ -144,3 +147,24 @@ def test_neutrality_is_one_where_nothing_is_left_to_do() -> None:
     torch.nn.init.normal_(leed.neutralizer.generator.paint.weight, std=0.3)  # paints anew each time
     assert (leed.neutrality(tensor(3)) < SETTLED).all()
     assert leed.neutrality(picture()).shape == (1,)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"image_size": 16, "patch_size": 4, "neutralizer_critic_depth": 4},
+        {"image_size": 48, "patch_size": 4, "neutralizer_critic_depth": 5},
+        {"image_size": 64, "patch_size": 16, "neutralizer_critic_depth": 6},
+        {"encoder_depth": 0, "decoder_depth": 0, "interpolator_depth": 0, "neutralizer_critic_depth": 0},
+    ],
+)
+def test_sizes_that_are_not_refused_work(sizes: dict[str, int]) -> None:
+    config = replace(TINY, **sizes)
+    leed = LEED(config).eval()
+    faces = torch.zeros(2, 3, config.image_size, config.image_size)
+    with torch.no_grad():
+        assert leed.edit(faces, faces).shape == faces.shape
+        assert leed.encode(faces).shape[-1] == config.code_size
+        scores = (ImageCritic(config)(faces)[0], LatentCritic(config)(leed.encode(faces)))
+    assert all(score.shape == (2,) for score in scores)
+    assert SiameseNetwork(config)(faces).shape == (2, config.siamese_size)

@@ -225,6 +225,14 @@ def shared_work(folder: Path) -> None:
     assert remembered(folder / "tasks", tasks, state, "tasks") == {"a": 0, "b": 1, "c": 0}
 
 
+@pytest.mark.usefixtures("fresh_accelerator")
+def test_a_mac_measures_on_its_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.mps, "is_built", lambda: True)
+    assert cache.processes().device == torch.device("cpu")
+
+
 def test_processes_share_the_work(tmp_path: Path) -> None:
     PartialState._reset_state()  # else they inherit that of this process, which is alone
     debug_launcher(shared_work, (tmp_path,), num_processes=2)

@@ -6,14 +6,16 @@ import importlib.util
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +24,9 @@ from accelerate import Accelerator
 from conftest import ROOT, on_two_processes
 from PIL import Image
 from safetensors.torch import load_file
+from torch.torch_version import TorchVersion
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 import leed.hub
 import leed.training
@@ -241,6 +246,30 @@ def test_a_resumed_run_must_be_the_same(classifier_run: list[str], tmp_path: Pat
     assert json.loads((tmp_path / "run" / "classifier" / "training.json").read_text())["step"] == 5
 
 
+def test_weights_of_other_stages_do_not_matter(classifier_run: list[str], tmp_path: Path) -> None:
+    """Nor do those in records from before they were left out."""
+    train_accelerate.main([*classifier_run, "--max_train_steps", "1"])
+    folder = tmp_path / "run" / "checkpoints" / "classifier"
+    file = folder / "step-0000001" / "run.json"
+    record = json.loads(file.read_text())
+    record["settings"]["weight_image"] = 3.0
+    file.write_text(json.dumps(record))
+    again = [*classifier_run, "--max_train_steps", "2", "--resume_from_checkpoint", "latest"]
+    train_accelerate.main([*again, "--weight_image", "5"])
+    assert (folder / "step-0000002").is_dir()
+
+
+def test_each_weight_belongs_to_the_stages_that_compute_its_term() -> None:
+    given = {f"weight_{field.name}": 1.0 for field in fields(LossWeights)}
+    used = {name: set(train_accelerate.used_by(name, given)) for name in train_accelerate.MODELS}
+    penalty, stargan = {"weight_gradient_penalty"}, {name for name in given if "stargan" in name}
+    assert used["classifier"] == set() and used["stargan"] == stargan | penalty
+    assert used["neutralizer"] == stargan | penalty | {name for name in given if "paired" in name}
+    assert used["ganimation"] == penalty | {name for name in given if "ganimation" in name}
+    assert used["leed"] == penalty | set(given) - used["neutralizer"] - used["ganimation"]
+    assert {"weight_image", "weight_siamese", "weight_adversarial"} < used["leed"]
+
+
 def test_all_stages_resume_where_they_stopped(
     drawn_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -291,6 +320,21 @@ def test_a_save_cut_short_is_ignored(
     assert [path.name for path in sorted(folder.iterdir())] == [f"step-000000{i}" for i in (1, 2, 3, 4)]
 
 
+def test_a_damaged_record_is_named(classifier_run: list[str], tmp_path: Path) -> None:
+    train_accelerate.main([*classifier_run, "--max_train_steps", "1"])
+    again = [*classifier_run, "--max_train_steps", "1", "--resume_from_checkpoint", "latest"]
+    record = tmp_path / "run" / "classifier" / "training.json"
+    record.write_bytes(b"")
+    assert f"{record} is damaged" in refusal(again)
+    record.unlink()  # the cure that is named
+    train_accelerate.main(again)
+    assert json.loads(record.read_text())["step"] == 1
+    record.unlink()
+    checkpoint = tmp_path / "run" / "checkpoints" / "classifier" / "step-0000001" / "run.json"
+    checkpoint.write_bytes(b"{")
+    assert f"{checkpoint} is damaged" in refusal(again)
+
+
 def test_nan_stops_before_it_reaches_the_weights(
     classifier_run: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -330,6 +374,7 @@ def test_what_a_run_leaves(classifier_run: list[str], tmp_path: Path, capsys: py
     assert [(folder, repo) for folder, repo, _ in uploads] == [(run / "classifier", "someone/faces-classifier")]
     assert uploads[0][2]["token"] == "hf_secret"
     card = (run / "classifier" / "README.md").read_text()
+    assert 'from_pretrained("someone/faces-classifier")\n' in card
     assert f"{figures['accuracy']:.4f}" in card and "someone/faces-classifier" in card and "| seed | 0 |" in card
     assert str(tmp_path) not in card
     texts = [file.read_text() for file in run.rglob("*") if file.suffix in (".json", ".md")]
@@ -338,6 +383,25 @@ def test_what_a_run_leaves(classifier_run: list[str], tmp_path: Path, capsys: py
     capsys.readouterr()
     train_accelerate.main([*classifier_run, "--resume_from_checkpoint", "latest"])
     assert "stage classifier is finished" in capsys.readouterr().out
+
+
+def test_what_the_card_loads(classifier_run: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the folder as it is; from the Hub, by the full name, once it is there."""
+    train_accelerate.main([*classifier_run, "--max_train_steps", "1"])
+    folder = tmp_path / "run" / "classifier"
+
+    def loaded() -> str:
+        return re.search(r"from_pretrained\(\"(.*)\"\)", (folder / "README.md").read_text())[1]
+
+    monkeypatch.chdir(folder)
+    assert ExpressionClassifier.from_pretrained(loaded()).config == TINY
+    uploads = []
+    monkeypatch.setattr(leed.hub, "_upload", lambda folder, repo, **options: uploads.append(repo))
+    monkeypatch.setattr(train_accelerate, "whoami", lambda token: {"name": "jo"})
+    again = [*classifier_run, "--max_train_steps", "1", "--resume_from_checkpoint", "latest", "--push_to_hub"]
+    for arguments, repo in (([], "jo/run-classifier"), (["--hub_model_id", "someone/x"], "someone/x-classifier")):
+        train_accelerate.main([*again, *arguments])
+        assert loaded() == uploads[-1] == repo
 
 
 # ------------------------------------------------------------------------------------------------- steps and gradients
@@ -518,6 +582,32 @@ def test_validation_without_second_views(faces: FaceDataset, psi: ExpressionClas
     assert figures["autoencoded"] > 0.9 and abs(figures["share_own"]) < 0.2  # untrained: the neutral face itself
 
 
+class NoFloat64(TorchDispatchMode):
+    """Refuses tensors of float64, as Apple's GPU does."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # noqa: ANN001, ANN204 (torch's own)
+        results = function(*args, **(kwargs or {}))
+        if any(isinstance(value, torch.Tensor) and value.dtype == torch.float64 for value in tree_leaves(results)):
+            raise TypeError(f"{function} gives float64")
+        return results
+
+
+@pytest.mark.parametrize("name", ["classifier", "neutralizer", "leed"])
+def test_a_gpu_without_float64_will_do(name: str, faces: FaceDataset, psi: ExpressionClassifier) -> None:
+    stage, batch = stages(psi, ALL_TERMS)[name], faces.__getitems__(list(range(8)))
+    average = leed.training.average_of(stage.model, 0.9)
+    with NoFloat64():
+        values = stage.inputs(batch)
+        for objective in stage.objectives.values():
+            total, _, outputs = objective(values)
+            total.backward()
+            values = outputs or values
+        average.update_parameters(stage.model)
+        stage.validate(stage.model.eval(), faces)
+    with pytest.raises(TypeError, match="float64"), NoFloat64():
+        torch.zeros(1).double()
+
+
 def test_learned_neutrals_replace_the_true_ones(faces: FaceDataset, psi: ExpressionClassifier) -> None:
     neutralizer = Neutralizer(TINY)  # untrained, the identity but for the 2 % that its mask starts with
     learned = LearnedNeutrals(faces, neutralizer)
@@ -544,6 +634,18 @@ def test_learned_neutrals_out_of_fold(faces: FaceDataset) -> None:
             expected = leed.training.predict_neutrals(neutralizer, pictures[rows])
             assert torch.equal(learned.learned[name][rows], expected)
     assert {leed.data.fold_of(person, 2) for person in faces.persons} == {0, 1}  # the test sees both
+
+
+def test_pictures_over_the_limit_are_kept_in_memory_where_asked(
+    editor_run: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leed.data, "IN_MEMORY_BYTES", 1)
+    arguments = [*editor_run, "--output_dir", str(tmp_path / "run"), "--max_train_steps", "1"]
+    assert "learned neutral faces are computed once" in (message := refusal(arguments))
+    assert "--data_in_memory" in message
+    assert "--data_in_memory" in refusal([*arguments, "--neutrals", "true", "--data_on_device"])
+    train_accelerate.main([*arguments, "--data_in_memory"])
+    assert (tmp_path / "run" / "leed" / "training.json").is_file()
 
 
 def test_folds_in_their_order(
@@ -598,10 +700,17 @@ def test_average_forgets_the_first_weights_soon() -> None:
         (["--stage", "classifier", "--gradient_checkpointing"], "not for the classifier"),
         (["--stage", "leed", "--train_batch_size", "1"], "must be at least 2"),
         (["--data_on_device", "--dataloader_num_workers", "2"], "set dataloader_num_workers to 0"),
+        (["--data_on_device", "--no-data_in_memory"], "leave out --no-data_in_memory"),
         (["--hub_model_id", "a/b"], "only with --push_to_hub"),
         (["--no-use_ema", "--ema_decay", "0.9"], "no effect with --no-use_ema"),
         (["--resume_from_checkpoint", "runs/x"], "a checkpoint folder is of one stage"),
         (["--model_image_size", "100"], "image_size must be a multiple"),
+        (["--model_image_size", "0"], "image_size must be at least 1"),
+        (["--model_image_size", "96", "--model_patch_size", "6"], "patch_size must be a power of two and at least 4"),
+        (["--model_patch_size", "2"], "patch_size must be a power of two and at least 4"),
+        (["--model_neutralizer_critic_depth", "8"], "at most 7 with an image_size of 128"),
+        (["--model_encoder_width", "0"], "encoder_width must be at least 1"),
+        (["--model_interpolator_depth", "-1"], "interpolator_depth must be at least 0"),
         (["--model_classifier_layers", "1,1"], "classifier_layers"),
     ],
 )
@@ -613,6 +722,23 @@ def test_what_this_machine_lacks(classifier_run: list[str], monkeypatch: pytest.
     assert "fp16 needs a GPU" in refusal([*classifier_run, "--mixed_precision", "fp16"])
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert "pip install trackio" in refusal([*classifier_run, "--report_to", "trackio"])
+
+
+def test_weights_that_leave_a_network_untrained(editor_run: list[str], tmp_path: Path) -> None:
+    off = [f"--weight_{name}=0" for name in ("image", "perceptual", "structure", "recon", "siamese", "adversarial")]
+    message = refusal([*editor_run, *off, "--output_dir", str(tmp_path)])
+    assert "no term of the loss trains" in message and "of 'editor', such as decoder." in message
+    assert "--weight_" in message
+
+
+def test_the_gpu_of_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
+    mac = SimpleNamespace(device=torch.device("mps"))
+    monkeypatch.setattr(train_accelerate, "Accelerator", lambda **named: mac)
+    monkeypatch.setattr(torch, "__version__", TorchVersion("2.9.1"))
+    with pytest.raises(ValueError, match="torch 2.9.1 cannot .* ACCELERATE_USE_CPU=true"):
+        train_accelerate.make_accelerator(TrainConfig())
+    monkeypatch.setattr(torch, "__version__", TorchVersion("2.13.0"))
+    assert train_accelerate.make_accelerator(TrainConfig()) is mac
 
 
 def test_what_a_run_lacks(
@@ -631,6 +757,17 @@ def test_what_a_run_lacks(
     assert "no-such-folder does not exist" in refusal([*classifier_run, "--dataset_name", "no-such-folder"])
 
 
+def test_whose_faces_lack_what_a_stage_needs(faces: FaceDataset, psi: ExpressionClassifier) -> None:
+    bare = copy.copy(faces)
+    bare.has_neutral = torch.zeros_like(faces.has_neutral)
+    for name, stage in stages(psi, LossWeights()).items():
+        settings = train_accelerate.parse_args(["--stage", name, "--preset", "tiny"])
+        for held_out, words in ((False, "this data set has none.*--"), (True, "held-out people .*--validation_fra")):
+            assert len(train_accelerate.stage_faces(faces, name, stage, settings, held_out=held_out)) == len(faces)
+            with pytest.raises(ValueError, match=f"needs .*true neutral face.* {words}"):
+                train_accelerate.stage_faces(bare, name, stage, settings, held_out=held_out)
+
+
 def test_settings_are_written_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     arguments = ["--dry_run", "--output_dir", str(tmp_path), "--model_classifier_layers", "2,2,1,1"]
     train_accelerate.main([*arguments, "--no-model_flow", "--weight_exp", "0.5", "--preset", "paper"])
@@ -639,6 +776,20 @@ def test_settings_are_written_and_shown(tmp_path: Path, capsys: pytest.CaptureFi
     assert shown["model"]["classifier_layers"] == [2, 2, 1, 1] and shown["model"]["flow"] is False
     assert shown["weights"]["exp"] == 0.5 and shown["weights"]["siamese"] == 1.0
     assert "hub_token" not in shown["train"]
+
+
+def test_only_a_run_that_is_accepted_leaves_its_settings(classifier_run: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "run" / "settings-classifier.json"
+    assert "do not fill a batch" in refusal([*classifier_run, "--train_batch_size", "64"])
+    assert not file.exists()
+    train_accelerate.main([*classifier_run, "--max_train_steps", "1"])
+    record = file.read_bytes()
+    assert json.loads(record)["train"]["seed"] == 0
+    assert "seed 0 -> 7" in refusal([*classifier_run, "--seed", "7", "--resume_from_checkpoint", "latest"])
+    train_accelerate.main([*classifier_run, "--seed", "7", "--dry_run"])
+    assert file.read_bytes() == record
+    train_accelerate.main([*classifier_run, "--max_train_steps", "2", "--resume_from_checkpoint", "latest"])
+    assert json.loads(file.read_text())["train"]["max_train_steps"] == 2
 
 
 def test_an_evaluation_classifier_of_another_build(classifier_run: list[str], tmp_path: Path) -> None:

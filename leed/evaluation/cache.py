@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
@@ -18,6 +17,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from leed.files import replace
+
 Item = TypeVar("Item")
 
 SHARD = 64
@@ -26,8 +27,12 @@ PATIENCE = timedelta(days=1)  # that a process waits for others; the launcher en
 
 
 def processes() -> PartialState:
-    """This process among those that accelerate or torchrun started; without an accelerator, on the CPU."""
+    """This process among those that accelerate or torchrun started; on the CPU without an accelerator, and on a Mac.
+
+    Metrics are computed in float64, which Apple's GPU does not have.
+    """
     on_cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+    on_cpu = on_cpu or torch.backends.mps.is_available()
     return PartialState(cpu=on_cpu, timeout=PATIENCE)
 
 
@@ -86,13 +91,6 @@ def _share(title: str, state: PartialState) -> str:
 
 def _whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
-def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes a file under another name and renames it, so that it is never there in part."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    write(partial)
-    os.replace(partial, path)
 
 
 def remembered(

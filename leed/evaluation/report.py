@@ -8,8 +8,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader
 from PIL import Image
 
-from leed.evaluation.cache import replace
 from leed.evaluation.tables import markdown_table
+from leed.files import replace
 
 TEMPLATE = "report.html"
 
