@@ -506,7 +506,7 @@ class Run:
                 average = {name: value.contiguous() for name, value in self.average.state_dict().items()}
                 save_file(average, temporary / "average.safetensors")
             state = {"stage": self.name, "step": self.step, "settings": self.fixed}
-            (temporary / "run.json").write_text(json.dumps(state, indent=2))
+            (temporary / "run.json").write_bytes(as_json(state))
             sync(*temporary.iterdir(), temporary)
             remove_folder(final)
             temporary.rename(final)
@@ -609,7 +609,7 @@ def validate(run: Run, held_out: Dataset) -> dict[str, float]:
     folder = Path(run.config.output_dir) / "validation"
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{run.name}-{run.step:07d}"
-    file.with_suffix(".json").write_text(json.dumps({"step": run.step, "figures": figures}, indent=2))
+    file.with_suffix(".json").write_bytes(as_json({"step": run.step, "figures": figures}))
     if rows:
         sheet = contact_sheet(rows, scale=max(128 // rows[0][0].shape[-1], 1))
         sheet.save(file.with_suffix(".png"))

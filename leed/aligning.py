@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from leed.alignment import align, find_faces
 from leed.editor import NoFaceError, PhotoError, open_photo
+from leed.files import replace
 from leed.readers import IMAGE_SUFFIXES, image_files
 
 SIZE = 256  # twice the models', which resize; side of the open face set's pictures [px]
@@ -106,12 +107,8 @@ def aligned_face(path: Path, size: int) -> Image.Image:
 def write(picture: Image.Image, path: Path) -> None:
     """Writes a picture in the format of the path's ending, all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        picture.save(partial, Image.registered_extensions()[path.suffix.lower()], quality=QUALITY)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    file_format = Image.registered_extensions()[path.suffix.lower()]
+    replace(path, lambda partial: picture.save(partial, file_format, quality=QUALITY))
 
 
 def list_left_out(outcome: Outcome, path: Path) -> None:

@@ -27,9 +27,12 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
     Several processes may do so at once.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    write(partial)
-    sync(partial)
-    os.replace(partial, path)
+    try:
+        write(partial)
+        sync(partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
     sync(path.parent)
 
 

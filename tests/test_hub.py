@@ -405,7 +405,7 @@ def test_arguments_of_the_mixin_are_kept(method: str) -> None:
 
 def test_generated_card_has_the_facts(folder: Path) -> None:
     card = ModelCard.load(folder / CARD)
-    assert (card.data.library_name, card.data.license) == ("leed", None)  # that is for its training faces to say
+    assert (card.data.library_name, card.data.license) == ("leed", None)
     assert card.data.pipeline_tag == "image-to-image"
     assert {"facial-expression-editing", "stand-in", "pytorch_model_hub_mixin"} <= set(card.data.tags)
     assert "https://arxiv.org/abs/2007.08971" in card.text and "Net.from_pretrained" in card.text

@@ -11,6 +11,7 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
+from leed.action_units import readable
 from leed.data import decode, encoded, load_faces, split_by_person
 from leed.evaluation.pairs import Triples, load_triples
 from leed.readers import guess_reader, parquet_files
@@ -45,7 +46,7 @@ class Faces:
         self.yaws = np.asarray(list(table["yaw"]), dtype=np.float64)
         self.action_units = _action_units(table)
         if max_yaw is not None:
-            self.action_units[np.abs(self.yaws) > max_yaw] = torch.nan
+            self.action_units[~readable(torch.from_numpy(self.yaws), max_yaw)] = torch.nan
 
     def __len__(self) -> int:
         return len(self.expressions)

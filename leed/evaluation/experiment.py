@@ -10,13 +10,12 @@ import torch
 from accelerate import PartialState
 
 from leed.action_units import readable
+from leed.config import OPENFACE_MAX_YAW
 from leed.evaluation.corpus import Corpus, Faces, load_corpus
 from leed.evaluation.methods import Method, load_methods
 from leed.evaluation.observed import observe_references
 from leed.evaluation.plan import Edits, TrueEdits, plan_edits
 from leed.model import LEED
-
-MAX_YAW = 30.0  # degrees beyond which OpenFace's action units cannot be trusted
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def by_action_units(methods: list[Method]) -> bool:
 def prepare(options: argparse.Namespace, state: PartialState) -> Experiment:
     """Loads models and data and plans the edits: the same for every method."""
     methods = load_methods(options.leed, options.stargan, options.ganimation, state.device)
-    max_yaw = MAX_YAW if by_action_units(methods) and not options.profile_action_units else None
+    max_yaw = OPENFACE_MAX_YAW if by_action_units(methods) and not options.profile_action_units else None
     corpus = load_corpus(
         options.data_dir,
         methods[0].image_size,
@@ -81,9 +80,9 @@ def prepare(options: argparse.Namespace, state: PartialState) -> Experiment:
 
 
 FROM_THE_FRONT = (
-    f" Inputs, references and real pictures are turned by at most {MAX_YAW:g} degrees, for every method: beyond, "
-    "OpenFace's action units, which GANimation learns from and edits by, cannot be trusted (--profile_action_units "
-    "lifts this)."
+    f" Inputs, references and real pictures are turned by at most {OPENFACE_MAX_YAW:g} degrees, for every method: "
+    "beyond, OpenFace's action units, which GANimation learns from and edits by, cannot be trusted "
+    "(--profile_action_units lifts this)."
 )
 
 
@@ -99,7 +98,7 @@ def triple_units(
     if observed is None:
         return None, ""
     if not options.profile_action_units:
-        observed.action_units[np.abs(corpus.triples.reference_yaws) > MAX_YAW] = torch.nan
+        observed.action_units[~readable(torch.from_numpy(corpus.triples.reference_yaws))] = torch.nan
     return observed.action_units, (
         f" Action units of the true edits' references are read off the pictures (R^2 {observed.explained:.2f} on test "
         "people)."

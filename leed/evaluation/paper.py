@@ -20,13 +20,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from leed.config import OPENFACE_MAX_YAW
 from leed.evaluation import clusters, figures, imperfect
 from leed.evaluation.ablation import PLAIN
 from leed.evaluation.cache import key, processes, progress, remembered
 from leed.evaluation.classification import Recipe
 from leed.evaluation.clusters import Clusters
 from leed.evaluation.corpus import HELD_OUT
-from leed.evaluation.experiment import MAX_YAW, Experiment, leed_of, names, num_people, prepare, sample
+from leed.evaluation.experiment import Experiment, leed_of, names, num_people, prepare, sample
 from leed.evaluation.extractors import EXTRACTORS, load_extractor
 from leed.evaluation.fidelity import Measuring
 from leed.evaluation.paper_tables import spoilt_table, table1, table2, variants, variants_table
@@ -65,7 +66,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     data.add_argument(
         "--profile_action_units",
         action="store_true",
-        help=f"compare GANimation on faces turned by more than {MAX_YAW:g} degrees, too, and give it their units",
+        help=f"compare GANimation on faces turned by over {OPENFACE_MAX_YAW:g} degrees, too, and give it their units",
     )
     work = parser.add_argument_group("settings")
     work.add_argument("--output_dir", required=True)
@@ -150,8 +151,8 @@ def profile_figure(experiment: Experiment) -> tuple[Image.Image | None, str]:
     )
     if "GANimation" in names(experiment.methods) and not experiment.options.profile_action_units:
         caption += (
-            f" White: of references turned by more than {MAX_YAW:g} degrees GANimation gets no action units, since "
-            "OpenFace cannot be trusted there (--profile_action_units gives them)."
+            f" White: of references turned by more than {OPENFACE_MAX_YAW:g} degrees GANimation gets no action units, "
+            "since OpenFace cannot be trusted there (--profile_action_units gives them)."
         )
     return figures.turned_faces(experiment.methods, edits), caption
 
