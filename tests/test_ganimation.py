@@ -70,11 +70,10 @@ def test_attention_is_exact_under_autocast(face: torch.Tensor, units: torch.Tens
     assert edit.dtype == torch.float32 and torch.equal(edit, face)
 
 
-def test_sizes_are_those_of_the_papers() -> None:
-    """At 128 px: StarGAN's generator with 8 labels 10.1 GMAC, GANimation's with 17 and two heads 10.6."""
-    config = stage_sizes("ganimation", "base")
-    assert config == stage_sizes("stargan", "base") and stage_sizes("ganimation", "tiny").neutralizer_width == 16
-    gmac = {}
+def gmac(preset: str) -> dict[str, float]:
+    """Of both generators of a preset, for a picture of its size."""
+    config = stage_sizes("ganimation", preset)
+    found = {}
     with torch.device("meta"):
         calls = {
             "stargan": (Neutralizer(config), torch.zeros(1, dtype=torch.long)),
@@ -82,12 +81,25 @@ def test_sizes_are_those_of_the_papers() -> None:
         }
         for name, (model, label) in calls.items():
             with FlopCounterMode(display=False) as counter:
-                model(torch.zeros(1, 3, 128, 128), label)
-            gmac[name] = counter.get_total_flops() / 2e9
-    assert gmac["stargan"] == pytest.approx(10.11, abs=0.01)  # 9.96 with the 5 labels of StarGAN's code for CelebA
+                model(torch.zeros(1, 3, config.image_size, config.image_size), label)
+            found[name] = counter.get_total_flops() / 2e9
+    return found
+
+
+def test_sizes_are_those_of_the_papers() -> None:
+    """At 128 px: StarGAN's generator with 8 labels 10.1 GMAC, GANimation's with 17 and two heads 10.6."""
+    assert stage_sizes("ganimation", "base") == stage_sizes("stargan", "base")
+    assert stage_sizes("ganimation", "tiny").neutralizer_width == 16
+    found = gmac("base")
+    assert found["stargan"] == pytest.approx(10.11, abs=0.01)  # 9.96 with the 5 labels of StarGAN's code for CelebA
     # 9 more labels into 64 maps and one more head out of them, 7 x 7 each
-    assert gmac["ganimation"] - gmac["stargan"] == pytest.approx((9 * 64 + 64) * 49 * 128**2 / 1e9)
-    assert gmac["ganimation"] == pytest.approx(10.63, abs=0.01)
+    assert found["ganimation"] - found["stargan"] == pytest.approx((9 * 64 + 64) * 49 * 128**2 / 1e9)
+    assert found["ganimation"] == pytest.approx(10.63, abs=0.01)
+
+
+def test_sizes_of_the_small_preset() -> None:
+    """Half the widths at half the side: about a sixteenth."""
+    assert gmac("small") == pytest.approx({"stargan": 0.68, "ganimation": 0.74}, abs=0.005)
 
 
 def test_saved_and_loaded(face: torch.Tensor, units: torch.Tensor, tmp_path: Path) -> None:
