@@ -11,8 +11,10 @@ import argparse
 import contextlib
 import dataclasses
 import importlib.util
+import inspect
 import json
 import math
+import re
 import shutil
 import types
 import typing
@@ -37,7 +39,16 @@ from leed.action_units import readable
 from leed.augmentation import Augmentation
 from leed.baselines import BaselineStage, GANimationStage, StarGANStage
 from leed.card import addressed, training_card
-from leed.config import BASELINES, STAGES, LossWeights, ModelConfig, TrainConfig, stage_sizes, stage_weights
+from leed.config import (
+    BASELINES,
+    STAGE_DEFAULTS,
+    STAGES,
+    LossWeights,
+    ModelConfig,
+    TrainConfig,
+    stage_sizes,
+    stage_weights,
+)
 from leed.data import FaceDataset, check_images, collate, load_faces, split_by_person, without_fold
 from leed.features import PerceptualFeatures
 from leed.files import remove_folder, replace, replace_files, sync
@@ -111,16 +122,27 @@ def tuple_of_ints(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
 
 
+def comments_of(kind: type) -> dict[str, str]:
+    """What the comments beside the fields of a dataclass say, by the fields' names; nothing if its source is lost."""
+    try:
+        source = inspect.getsource(kind)
+    except OSError:
+        return {}
+    return dict(re.findall(r"^    (\w+): .*?  # (.+)$", source, re.MULTILINE))
+
+
 def add_fields(parser: argparse.ArgumentParser, kind: type, prefix: str = "") -> None:
     """One option for each field of a dataclass; those with a prefix are None unless they are given."""
     group = parser.add_argument_group(f"{kind.__name__} (--{prefix}...)" if prefix else kind.__name__)
+    comments = comments_of(kind)
     for field in dataclasses.fields(kind):
         option, default = f"--{prefix}{field.name}", None if prefix else field.default
         options = typing.get_args(field.type) if isinstance(field.type, types.UnionType) else (field.type,)
         value_type = next(option_type for option_type in options if option_type is not type(None))
         if typing.get_origin(value_type) is tuple:
             value_type = tuple_of_ints
-        text = f"default: {'the preset' if prefix else field.default}"
+        own = "the preset's" if prefix else "the stage's" if field.name in STAGE_DEFAULTS["leed"] else field.default
+        text = f"{comments.get(field.name, '')} (default: {'none' if own is None else own})".replace("%", "%%")
         if value_type is bool:
             group.add_argument(option, action=argparse.BooleanOptionalAction, default=default, help=text)
         else:

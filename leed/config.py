@@ -19,39 +19,39 @@ class ModelConfig:
     Raises `ValueError` for sizes that do not fit together.
     """
 
-    image_size: int = 128
+    image_size: int = 128  # [px] side of a face
 
     # Encoder and decoder. A code is a map of `code_channels` at 1 / `patch_size` of the image's side.
-    patch_size: int = 8
-    code_channels: int = 128
+    patch_size: int = 8  # [px] side of the patch that a place of a code stands for
+    code_channels: int = 128  # of a code
     patch_skip: bool = True  # E and D add to a cosine transform of patches and its inverse; False: as in the paper
-    encoder_width: int = 24
+    encoder_width: int = 24  # channels; depth: residual blocks, here and below
     encoder_depth: int = 1
     decoder_width: int = 96
     decoder_depth: int = 1
 
     # Extractor and interpolator.
     delta_size: int = 64  # length of delta_exp; 0: a map of the code's own shape, as in the paper
-    extractor_width: int = 128
-    interpolator_width: int = 128
+    extractor_width: int = 128  # channels
+    interpolator_width: int = 128  # channels at the side of a code
     interpolator_depth: int = 2
     flow: bool = True  # the interpolator warps the neutral face before it adds a residual; False: as in the paper
 
     # Networks that only training needs.
-    siamese_size: int = 64
+    siamese_size: int = 64  # length of a transform vector
     siamese_width: int = 32
     critic_width: int = 96
 
     # Neutraliser and its critic; GANimation's generator and critic too, which are StarGAN's but for their heads.
     neutralizer: str = "unet"  # "unet": flow, mask and paint from three scales; "stargan": StarGAN's own generator
-    neutralizer_width: int = 80
+    neutralizer_width: int = 80  # channels at the finest scale
     neutralizer_depth: int = 2
     neutralizer_critic_width: int = 32
     neutralizer_critic_depth: int = 5
 
     # Expression classifier (Psi).
     classifier_block: str = "basic"  # residual block of torchvision's ResNet: "basic" or "bottleneck"
-    classifier_layers: tuple[int, int, int, int] = (1, 1, 1, 1)
+    classifier_layers: tuple[int, int, int, int] = (1, 1, 1, 1)  # blocks at each of its four scales
     classifier_size: int = 64  # side of the square to which the inner face is resized
     classifier_sees_neutral: bool = True  # it sees (image, image - neutral face); False: the image alone
 
@@ -177,13 +177,13 @@ class LossWeights:
     similarity: float = 0.0  # Psi's features of edit and reference
     siamese: float = 0.1  # Eq. 11
     adversarial: float = 0.0  # Eqs. 12, 13
-    gradient_penalty: float = 10.0
+    gradient_penalty: float = 10.0  # of WGAN-GP, wherever a critic learns
 
     # The neutraliser.
     paired: float = 3.0  # L1 to true neutral faces, where the data set has them
-    paired_perceptual: float = 1.0
-    paired_structure: float = 0.5
-    stargan_adversarial: float = 0.0
+    paired_perceptual: float = 1.0  # Phi, to true neutral faces
+    paired_structure: float = 0.5  # 1 - SSIM of the inner face, to true neutral faces
+    stargan_adversarial: float = 0.0  # StarGAN's own terms, of faces with and without true neutral faces
     stargan_classification: float = 0.0
     stargan_cycle: float = 0.0
 
@@ -226,15 +226,15 @@ class TrainConfig:
     preset: str = "base"  # sizes of the networks: base, tiny, small (64 px), paper; single ones by --model_<field>
     dataset_name: str = "drawn"  # a folder, a Hub id, or "drawn" for the built-in procedural faces; several: a,b
     dataset_reader: str | None = None  # how to read them; guessed from name and content if left out
-    dataset_split: str = "train"
-    max_train_samples: int | None = None  # of each data set
+    dataset_split: str = "train"  # of a data set that has several
+    max_train_samples: int | None = None  # so many of each data set's faces, drawn at random
     validation_fraction: float = 0.1  # of the people; who they are depends on the data set alone, not on the seed
-    output_dir: str = "runs/leed"
-    seed: int = 0
+    output_dir: str = "runs/leed"  # a folder for each stage's model, and its checkpoints, settings and log
+    seed: int = 0  # of weights, order and augmentation
 
-    # Networks of earlier stages: folders or Hub ids. None: this output folder's own, where it has them, else an error.
-    classifier: str | None = None
-    neutralizer: str | None = None
+    # Networks of earlier stages.
+    classifier: str | None = None  # Psi: a folder or Hub id; None: output_dir's own, else an error
+    neutralizer: str | None = None  # the same for the neutraliser that the editor gets
     init_from: str | None = None  # weights of this stage's model to start from
     phi: str = "efficientnet-lite0"  # perceptual network: efficientnet-lite0, vgg19, psi
     held_out_fold: str | None = None  # "0/2": leave out the first of two parts of the training people
@@ -247,34 +247,30 @@ class TrainConfig:
     max_action_unit_yaw: float = OPENFACE_MAX_YAW  # ganimation learns from faces turned less; 90: from all
 
     train_batch_size: int = 16  # of one process, before accumulation
-    num_train_epochs: int = 20
+    num_train_epochs: int = 20  # times through all faces
     max_train_steps: int | None = None  # overrides the epochs
-    gradient_accumulation_steps: int = 1
+    gradient_accumulation_steps: int = 1  # batches for each update of the weights
     gradient_checkpointing: bool = False  # less memory, more time; not for the classifier
     optimizer: str | None = None  # adam; or muon, which turns the weights of layers along all directions alike
-    learning_rate: float | None = None
-    scale_lr: bool = (
-        False  # times (faces per update) / 16, for which the defaults are; diffusers multiplies by all of it
-    )
+    learning_rate: float | None = None  # of the optimiser
+    scale_lr: bool = False  # rate times (faces per update) / 16; diffusers multiplies by all of them
     lr_scheduler: str = "cosine"  # constant or cosine (flat for half the run, then cosine to 2 %)
-    lr_warmup_steps: int = 100
+    lr_warmup_steps: int = 100  # steps through which the rate grows to its full size
     adam_beta1: float | None = None  # with muon, of the biases and what else it leaves to Adam
-    adam_beta2: float | None = None
-    max_grad_norm: float | None = None
-    use_ema: bool = True
-    ema_decay: float = 0.999
+    adam_beta2: float | None = None  # as adam_beta1
+    max_grad_norm: float | None = None  # gradients are clipped to it
+    use_ema: bool = True  # publish the moving average of the weights
+    ema_decay: float = 0.999  # of that average, for each step
     mixed_precision: str = "no"  # no, fp16 (GPU only), bf16
     allow_tf32: bool = True  # on GPUs that have it
-    dataloader_num_workers: int = 0
+    dataloader_num_workers: int = 0  # processes that load pictures; 0: the training process itself
     data_in_memory: bool | None = None  # decode all pictures once; None: if they fit into 4 GiB
-    data_on_device: bool | None = (
-        None  # keep all pictures there; None: on a GPU, if they fit into half its free memory
-    )
+    data_on_device: bool | None = None  # keep all pictures there; None: on a GPU, if half its free memory holds them
 
-    checkpointing_steps: int = 500
-    checkpoints_total_limit: int | None = 2
+    checkpointing_steps: int = 500  # a checkpoint after so many steps
+    checkpoints_total_limit: int | None = 2  # older ones are removed
     resume_from_checkpoint: str | None = None  # a checkpoint folder, or "latest"
-    validation_steps: int = 500
+    validation_steps: int = 500  # figures and a contact sheet of held-out people after so many steps
     report_to: str = "none"  # none, tensorboard, trackio, wandb
     logging_dir: str = "logs"  # inside output_dir
     push_to_hub: bool = False  # leed as <hub_model_id>, the others as <hub_model_id>-classifier and -neutralizer

@@ -4,13 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import ROOT
 
+import train_accelerate
 from leed import LEED, ExpressionClassifier, Neutralizer
+from leed.config import TrainConfig
 from leed.drawn import drawn_triples
 from leed.images import inner_face, normalize, resize
 
@@ -64,3 +67,18 @@ def test_every_stage_has_published_its_model(trained: Path) -> None:
     assert figures["classifier"]["accuracy"] > 0.5  # 1 in 8 by chance
     assert figures["leed"]["share_own"] > 0.2
     assert (trained / "validation" / "leed-0000400.png").is_file()
+
+
+def test_help_says_what_every_setting_means(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "400")  # no line is broken within a setting's meaning
+    with pytest.raises(SystemExit) as stopped:
+        train_accelerate.parse_args(["--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert stopped.value.code == 0
+    comments = train_accelerate.comments_of(TrainConfig)
+    assert set(comments) == {field.name for field in fields(TrainConfig)}
+    for comment in comments.values():
+        assert comment in shown
+    assert "constant or cosine (flat for half the run, then cosine to 2 %) (default: cosine)" in shown
+    assert "of the optimiser (default: the stage's)" in shown
+    assert "[px] side of a face (default: the preset's)" in shown
