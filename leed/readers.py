@@ -300,7 +300,7 @@ def read_affectnet(folder: Path, split: str = "train") -> Dataset:
 
 
 def _affectnet_list(folder: Path, lists: Path) -> Dataset:
-    with open(lists, newline="") as file:
+    with open(lists, newline="", encoding="utf-8-sig") as file:  # as Excel writes it, or without the mark
         rows = list(csv.DictReader(file))
     needed = {"subDirectory_filePath", "face_x", "face_y", "face_width", "face_height", "expression"}
     if missing := sorted(needed - set(rows[0] if rows else ())):
@@ -373,7 +373,7 @@ METADATA_COLUMNS = {
 
 
 def _folder_metadata(metadata: Path) -> Dataset:
-    with open(metadata, newline="", encoding="utf-8-sig") as file:  # as Excel writes it, or without the mark
+    with open(metadata, newline="", encoding="utf-8-sig") as file:  # likewise
         rows = (
             list(csv.DictReader(file))
             if metadata.suffix == ".csv"

@@ -237,7 +237,8 @@ def test_cfeed_basic_and_compound(tmp_path):
         assert len(load_faces(tmp_path, reader="cfeed")) == 4
 
 
-def test_affectnet_list(tmp_path):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_affectnet_list(tmp_path, encoding):
     image = picture((0, 0, 255), (100, 80))
     image.paste((255, 0, 0), (14, 4, 66, 56))  # the face box with its margin
     path = tmp_path / "Manually_Annotated_Images" / "689" / "x.png"
@@ -247,7 +248,7 @@ def test_affectnet_list(tmp_path):
     rows = [f"689/x.png,20,10,40,40,1;2,{label},0.1,0.2" for label in (3, 7, 8, 10)]
     lists = tmp_path / "Manually_Annotated_file_lists"
     lists.mkdir()
-    (lists / "training.csv").write_text("\n".join([header, *rows]))
+    (lists / "training.csv").write_text("\n".join([header, *rows]), encoding=encoding)
     faces = load_faces(tmp_path)
     assert faces["expression"][:] == [EXPRESSIONS.index("surprised"), EXPRESSIONS.index("contemptuous"), -1]
     assert (FaceDataset(faces, 8).images[0] == RED).all()
