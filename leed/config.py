@@ -12,10 +12,6 @@ OPENFACE_MAX_YAW = 30.0
 """How far, in degrees, a head may be turned for its action units to be trusted: OpenFace's own range."""
 
 
-BEFORE = {"refinement_width": 0}
-"""Fields that came after models had been published, and what they mean where a `config.json` lacks them."""
-
-
 @dataclass(frozen=True)
 class ModelConfig:
     """Sizes of every network. The same object builds `LEED`, `Neutralizer` and `ExpressionClassifier`.
@@ -39,7 +35,6 @@ class ModelConfig:
     extractor_width: int = 128  # channels
     interpolator_width: int = 128  # channels at the side of a code
     interpolator_depth: int = 2
-    refinement_width: int = 48  # of the interpolator's stage at twice the code's side, a finer flow; 0: none
     flow: bool = True  # the interpolator warps the neutral face before it adds a residual; False: as in the paper
 
     # Networks that only training needs.
@@ -63,8 +58,7 @@ class ModelConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "classifier_layers", tuple(self.classifier_layers))  # JSON turns tuples into lists
         for field in fields(self):
-            may_be_none = field.name in ("delta_size", "refinement_width") or field.name.endswith("_depth")
-            least = 0 if may_be_none else 1
+            least = 0 if field.name == "delta_size" or field.name.endswith("_depth") else 1
             if field.type is int and getattr(self, field.name) < least:
                 raise ValueError(f"{field.name} must be at least {least}, got {getattr(self, field.name)}")
         if self.patch_size < 4 or self.patch_size & (self.patch_size - 1):
@@ -97,14 +91,12 @@ class ModelConfig:
         return self.image_size // self.patch_size
 
     def to_dict(self) -> dict:
-        """Plain values, as `config.json` holds them: without the fields of BEFORE where they say what it says."""
-        values = asdict(self) | {"classifier_layers": list(self.classifier_layers)}
-        return {name: value for name, value in values.items() if (name, value) not in BEFORE.items()}
+        """Plain values, as `config.json` holds them."""
+        return asdict(self) | {"classifier_layers": list(self.classifier_layers)}
 
     @classmethod
     def from_dict(cls, values: dict) -> "ModelConfig":
         """Inverse of `to_dict`. Raises `ValueError` naming missing and unknown keys."""
-        values = BEFORE | values
         known = {field.name for field in fields(cls)}
         missing, unknown = sorted(known - set(values)), sorted(set(values) - known)
         if missing or unknown:
@@ -124,7 +116,6 @@ TINY = ModelConfig(
     extractor_width=32,
     interpolator_width=32,
     interpolator_depth=1,
-    refinement_width=16,
     siamese_size=16,
     siamese_width=16,
     critic_width=16,
@@ -144,7 +135,7 @@ STARGAN_SIZES = {
 }
 """Sizes of StarGAN's networks, and of GANimation's, as published."""
 
-SMALL = replace(BASE, image_size=64, patch_size=4, code_channels=48, refinement_width=0, neutralizer_width=64)
+SMALL = replace(BASE, image_size=64, patch_size=4, code_channels=48, neutralizer_width=64)
 
 PAPER = replace(
     BASE,
@@ -154,7 +145,6 @@ PAPER = replace(
     decoder_width=128,
     decoder_depth=2,
     delta_size=0,
-    refinement_width=0,
     flow=False,
     **STARGAN_SIZES,
 )

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leed.config import ModelConfig
-from leed.layers import SLOPE, PatchTransform, Upsample, conv3x3, fit, residual_blocks, warp, zero_init
+from leed.layers import SLOPE, PatchTransform, Upsample, conv3x3, residual_blocks, warp, zero_init
 
 FLOW_SCALE = 0.1  # a flow of one unit moves by 5 % of the side
 
@@ -100,41 +100,10 @@ class Extractor(nn.Module):
 
 
 class Interpolation(NamedTuple):
-    """A moved code (B, C, c, c) and the flow (B, 2, h, h) that moved it, in units of half a side, or None.
-
-    h is 4c with a `Refinement`, 2c without.
-    """
+    """A moved code (B, C, c, c) and the flow (B, 2, 2c, 2c) that moved it, in units of half a side, or None."""
 
     code: Tensor
     flow: Tensor | None
-
-
-class Refinement(nn.Module):
-    """Refines the interpolator's flow, at twice the side of a code.
-
-    Gated by the neutral face and without biases, so that the flow stays linear along alpha. Starts at zero: a
-    refinement that has learned nothing changes nothing.
-    """
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        width, self.cell = config.refinement_width, config.patch_size // 2  # [px] of a place on the finer map
-        self.context_channels = 4 * width
-        self.content = nn.Sequential(
-            conv3x3(3 * self.cell**2, width), nn.LeakyReLU(SLOPE), conv3x3(width, width), nn.Sigmoid()
-        )
-        self.up = Upsample(config.interpolator_width, width, bias=False)
-        self.blocks = residual_blocks(width, 1, bias=False)
-        self.flow = zero_init(conv3x3(width, 8, bias=False))
-
-    def gates(self, neutral: Tensor) -> Tensor:
-        """From the neutral face (B, 3, H, W), folded to a code's side: (B, context_channels, c, c)."""
-        return F.pixel_unshuffle(self.content(F.pixel_unshuffle(neutral, self.cell)), 2)
-
-    def forward(self, h: Tensor, gates: Tensor) -> Tensor:
-        """Motion features (B, interpolator_width, c, c) and the gates to what is added to the flow, (B, 2, 4c, 4c)."""
-        fine = F.leaky_relu(self.up(h), SLOPE) * F.pixel_shuffle(gates, 2)  # (B, refinement_width, 2c, 2c)
-        return F.pixel_shuffle(self.flow(F.leaky_relu(self.blocks(fine), SLOPE)), 2)
 
 
 class Interpolator(nn.Module):
@@ -142,7 +111,7 @@ class Interpolator(nn.Module):
 
     With a vector delta_exp: features of the neutral code, the context, gate an otherwise bias-free network, so that
     residual and flow are zero at alpha = 0 and grow linearly with alpha. The flow warps the neutral face that the code
-    stands for; the residual is added to the warped face's code. A `Refinement` makes the flow finer.
+    stands for; the residual is added to the warped face's code.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -166,10 +135,6 @@ class Interpolator(nn.Module):
             self.content = conv3x3(channels, width)
             self.blocks = residual_blocks(width, config.interpolator_depth)
         self.fine = residual_blocks(width, 1, bias=not self.vector)
-        self.refinement = Refinement(config) if config.flow and config.refinement_width else None
-        self.context_widths = [width, width, wide]
-        if self.refinement is not None:
-            self.context_widths.append(self.refinement.context_channels)
         self.head = zero_init(conv3x3(width, channels, bias=not self.vector))
         if self.flow is not None:
             zero_init(self.flow)
@@ -184,10 +149,7 @@ class Interpolator(nn.Module):
             return code_neutral
         content = F.leaky_relu(self.content(code_neutral) + self.place, SLOPE)
         content = F.leaky_relu(self.content_blocks(content), SLOPE)  # (B, width, c, c)
-        parts = [content, self.gates(content)]
-        if self.refinement is not None:
-            parts.append(self.refinement.gates(self.transform.decode(code_neutral)))
-        return torch.cat(parts, 1)
+        return torch.cat([content, self.gates(content)], 1)
 
     def interpolate(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor) -> Interpolation:
         """As `forward`, with the `context` that `code_neutral` has."""
@@ -195,21 +157,17 @@ class Interpolator(nn.Module):
             linear = code_neutral + delta_exp  # Eq. 5
             h = self.fine(self.blocks(F.leaky_relu(self.content(linear), SLOPE)))
             return Interpolation(linear + self.head(F.leaky_relu(h, SLOPE)), None)
-        content, gate, gate_coarse, *gate_fine = context.split(self.context_widths, 1)
-        h = self.motion(content, gate, gate_coarse, delta_exp)  # (B, width, c, c)
+        h = self.motion(context, delta_exp)  # (B, width, c, c)
         residual = self.head(h)
         if self.flow is None:
             return Interpolation(code_neutral + residual, None)
         flow = FLOW_SCALE * F.pixel_shuffle(self.flow(h), 2)  # (B, 2, 2c, 2c)
-        neutral = self.transform.decode(code_neutral)
-        if self.refinement is None:
-            return Interpolation(self.transform.encode(warp(neutral, flow)) + residual, flow)
-        finer = FLOW_SCALE * self.refinement(h, *gate_fine)  # (B, 2, 4c, 4c)
-        flow = fit(flow, finer.shape[-2:]) + finer
-        return Interpolation(self.transform.encode(warp(neutral, flow)) + residual, flow)
+        return Interpolation(self.transform.encode(warp(self.transform.decode(code_neutral), flow)) + residual, flow)
 
-    def motion(self, content: Tensor, gate: Tensor, gate_coarse: Tensor, delta_exp: Tensor) -> Tensor:
+    def motion(self, context: Tensor, delta_exp: Tensor) -> Tensor:
         """Features (B, width, c, c) of what the expression does to this face; linear along delta_exp."""
+        width = self.content.out_channels
+        content, gate, gate_coarse = context.split([width, width, self.gates.out_channels - width], 1)
         gate_coarse = F.avg_pool2d(gate_coarse, 2).sigmoid()
         scale, shift = self.scale(delta_exp)[..., None, None], self.shift(delta_exp)[..., None, None]
         h = content * scale + shift

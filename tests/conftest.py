@@ -34,7 +34,6 @@ torch.set_num_threads(1)
 VARIANTS = {
     "tiny": TINY,
     "no flow": replace(TINY, flow=False),
-    "no refinement": replace(TINY, refinement_width=0),
     "no skip": replace(TINY, patch_skip=False, flow=False),
     "patches of 8": replace(TINY, image_size=64, patch_size=8, encoder_depth=2, decoder_depth=2),
     "as in the paper": replace(

@@ -226,17 +226,6 @@ def flip(content: bytes, index: int) -> bytes:
     return content[:index] + bytes([content[index] ^ (1 << index % 8)]) + content[index + 1 :]
 
 
-def test_a_field_that_came_later_is_not_in_the_files_of_models_without_it(tmp_path: Path) -> None:
-    """Models published before it keep their files' digest, and load as what they are."""
-    without = make(config=replace(TINY, refinement_width=0))
-    without.save_pretrained(tmp_path / "without")
-    make().save_pretrained(tmp_path / "with")
-    assert "refinement_width" not in json.loads((tmp_path / "without" / CONFIG).read_text())
-    assert json.loads((tmp_path / "with" / CONFIG).read_text())["refinement_width"] == TINY.refinement_width > 0
-    assert Net.from_pretrained(tmp_path / "without").config == without.config
-    assert Net.from_pretrained(tmp_path / "with").config == TINY
-
-
 BROKEN = {
     # name: (what breaks it, the file that the message names, what else the message says)
     "folder empty": (lambda folder: [file.unlink() for file in folder.iterdir()], CONFIG, "missing"),
