@@ -371,7 +371,7 @@ def stage_faces(
             ": train it with StarGAN's terms (--weight_stargan_adversarial 1 --weight_stargan_classification 1 "
             "--weight_stargan_cycle 10)",
         )
-    if settings.train.neutrals in ("true", "joint"):
+    if settings.train.neutrals == "true":
         return those(faces.has_neutral, "the editor needs true neutral faces", ": train it with --neutrals learned")
     return LearnedNeutrals(faces, *(neutralizers or [stage.model.neutralizer]))
 

@@ -177,7 +177,6 @@ class LossWeights:
     similarity: float = 0.0  # Psi's features of edit and reference
     siamese: float = 0.1  # Eq. 11
     adversarial: float = 0.0  # Eqs. 12, 13
-    patch_adversarial: float = 0.0  # WGAN-GP on patches of pictures, rebuilt ones and edits
     gradient_penalty: float = 10.0  # of WGAN-GP, wherever a critic learns
 
     # The neutraliser.
@@ -283,7 +282,7 @@ class TrainConfig:
         choices = {
             "stage": (*STAGES, *BASELINES, "all"),
             "preset": tuple(PRESETS),
-            "neutrals": ("true", "learned", "mixed", "joint"),
+            "neutrals": ("true", "learned", "mixed"),
             "augmentation": (None, "none", "mild", "strong"),
             "optimizer": (None, "adam", "muon"),
             "lr_scheduler": ("constant", "cosine"),

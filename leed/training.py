@@ -9,7 +9,6 @@ import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -31,8 +30,7 @@ from leed.similarity import inner_ssim
 
 AUGMENTATIONS = {"none": NONE, "mild": MILD, "strong": STRONG}
 
-JOINT_SHARE = 0.6
-LEARNED_SHARE = {"joint": (0.0, 0.0), "true": (0.0, 0.0), "mixed": (0.0, 0.6), "learned": (1.0, 1.0)}
+LEARNED_SHARE = {"true": (0.0, 0.0), "mixed": (0.0, 0.6), "learned": (1.0, 1.0)}
 """How often, where there is a true neutral face, the editor draws on and how often it subtracts the neutraliser's.
 
 Mixed, it learns to read an expression off a reference whose neutral face keeps a rest of it, as at the user's. It
@@ -243,27 +241,18 @@ class EditorObjective(nn.Module):
         psi: ExpressionClassifier,
         phi: PerceptualFeatures,
         weights: LossWeights,
-        patches: ImageCritic | None = None,
-        joint: bool = False,
     ) -> None:
         super().__init__()
         self.encoder, self.decoder = leed.encoder, leed.decoder
         self.extractor, self.interpolator = leed.extractor, leed.interpolator
         self.auxiliary = auxiliary if weights.mutual_information else None
-        self.neutralizer = leed.neutralizer if joint else None
         self.weights = weights
-        self.borrowed = Borrowed(critic=critic, siamese=siamese, psi=psi, phi=phi, patches=patches)
+        self.borrowed = Borrowed(critic=critic, siamese=siamese, psi=psi, phi=phi)
 
     def forward(self, inputs: Batch) -> Loss:
         weights, phi, psi = self.weights, self.borrowed.phi, self.borrowed.psi
         image, neutral = inputs["image"], inputs["neutral"]
         source, source_neutral = inputs["source"], inputs["source_neutral"]
-        terms = {}
-        if self.neutralizer is not None:
-            learned = self.neutralizer(source).float()
-            terms |= picture_losses(PAIRED, weights, phi, learned, source_neutral, source)
-            subtract = as_map(torch.rand(len(source), device=source.device) < JOINT_SHARE)
-            source_neutral = torch.where(subtract, learned, source_neutral)
         C_I, C_IN, C_S, C_SN = self.encoder(torch.cat([image, neutral, source, source_neutral])).float().chunk(4)
         delta_exp = self.extractor(C_S, C_SN).float()
 
@@ -274,6 +263,7 @@ class EditorObjective(nn.Module):
         decoded = self.decoder(torch.cat([C_hat, C_IB, C_I[:num_swapped]])).float()
         rebuilt, edit, autoencoded = decoded.split([len(image), num_swapped, num_swapped])
 
+        terms = {}
         if weights.idt:
             terms["idt"] = losses.identity_loss(C_hat, C_I.detach())
         names = {"image": "image", "perceptual": "perceptual", "structure": "structure"}
@@ -312,18 +302,13 @@ class EditorObjective(nn.Module):
                 with frozen(self.borrowed.critic):
                     terms["adversarial"] = losses.adversarial_loss(self.borrowed.critic(C_alpha).float())
                 outputs |= {"code": C_I[:num_swapped].detach(), "code_interpolated": C_alpha.detach()}
-        if weights.patch_adversarial:
-            fake = torch.cat([rebuilt[:num_swapped], edit])
-            with frozen(self.borrowed.patches):
-                terms["patch_adversarial"] = losses.adversarial_loss(self.borrowed.patches(fake)[0].float())
-            outputs |= {"picture": image[: 2 * num_swapped], "picture_made": fake.detach()}
         if weights.siamese:
             reference, reference_neutral = source.roll(1, 0)[:num_swapped], source_neutral.roll(1, 0)[:num_swapped]
             with frozen(self.borrowed.siamese):
                 v_R = self.borrowed.siamese.transform_vector(reference, reference_neutral).float()
                 v_I = self.borrowed.siamese.transform_vector(edit, neutral[:num_swapped]).float()
             terms["siamese"] = losses.siamese_loss(v_R, v_I)
-            outputs |= {"reference": reference, "reference_neutral": reference_neutral.detach()}
+            outputs |= {"reference": reference, "reference_neutral": reference_neutral}
             outputs |= {"edit": edit.detach(), "edit_neutral": neutral[:num_swapped]}
         return weigh(weights, terms, outputs)
 
@@ -341,21 +326,6 @@ class LatentCriticObjective(nn.Module):
         penalty = gradient_penalty(self.critic, real, fake)
         total = wasserstein + self.weights.gradient_penalty * penalty
         return Loss(total, {"critic": wasserstein.detach(), "critic_penalty": penalty.detach()}, {})
-
-
-class PatchCriticObjective(nn.Module):
-    """The critic of patches of pictures (WGAN-GP)."""
-
-    def __init__(self, critic: ImageCritic, weights: LossWeights) -> None:
-        super().__init__()
-        self.critic, self.weights = critic, weights
-
-    def forward(self, outputs: Batch) -> Loss:
-        terms, labels = critic_terms(self.critic, outputs["picture"], outputs["picture_made"])
-        terms["critic"] = terms["critic"] + 0 * labels.sum()
-        terms = {name.replace("critic", "patch_critic"): value for name, value in terms.items()}
-        total = terms["patch_critic"] + self.weights.gradient_penalty * terms["patch_critic_penalty"]
-        return Loss(total, {name: value.detach() for name, value in terms.items()}, {})
 
 
 class SiameseObjective(nn.Module):
@@ -569,20 +539,13 @@ class EditorStage(Stage):
                 "a weight"
             )
         self.model = leed
-        joint = neutrals == "joint"
-        if not joint:
-            leed.neutralizer.requires_grad_(False).eval()
+        leed.neutralizer.requires_grad_(False).eval()
         psi.requires_grad_(False).eval()
         critic, siamese = LatentCritic(leed.config), SiameseNetwork(leed.config)
         auxiliary = AuxiliaryDistribution(leed.config, psi.num_features)
         self.psi, self.augmentation, self.mirror = psi, augmentation, mirror
         self.view_probability, self.learned = view_probability, LEARNED_SHARE[neutrals]
-        patches = ImageCritic(replace(leed.config, neutralizer_critic_depth=3, neutralizer_critic_width=48), 1)
-        self.objectives = {
-            "editor": EditorObjective(leed, auxiliary, critic, siamese, psi, phi, weights, patches, joint)
-        }
-        if weights.patch_adversarial:
-            self.objectives["patches"] = PatchCriticObjective(patches, weights)
+        self.objectives = {"editor": EditorObjective(leed, auxiliary, critic, siamese, psi, phi, weights)}
         if weights.adversarial:
             self.objectives["critic"] = LatentCriticObjective(critic, weights)
         if weights.siamese:
