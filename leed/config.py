@@ -23,7 +23,7 @@ class ModelConfig:
 
     # Encoder and decoder. A code is a map of `code_channels` at 1 / `patch_size` of the image's side.
     patch_size: int = 8  # [px] side of the patch that a place of a code stands for
-    code_channels: int = 128  # of a code
+    code_channels: int = 128  # of a code map
     patch_skip: bool = True  # E and D add to a cosine transform of patches and its inverse; False: as in the paper
     encoder_width: int = 24  # channels; depth: residual blocks, here and below
     encoder_depth: int = 1
@@ -234,7 +234,7 @@ class TrainConfig:
 
     # Networks of earlier stages.
     classifier: str | None = None  # Psi: a folder or Hub id; None: output_dir's own, else an error
-    neutralizer: str | None = None  # the same for the neutraliser that the editor gets
+    neutralizer: str | None = None  # that the editor gets: folder or Hub id; None: as for the classifier
     init_from: str | None = None  # weights of this stage's model to start from
     phi: str = "efficientnet-lite0"  # perceptual network: efficientnet-lite0, vgg19, psi
     held_out_fold: str | None = None  # "0/2": leave out the first of two parts of the training people
@@ -260,7 +260,7 @@ class TrainConfig:
     adam_beta2: float | None = None  # as adam_beta1
     max_grad_norm: float | None = None  # gradients are clipped to it
     use_ema: bool = True  # publish the moving average of the weights
-    ema_decay: float = 0.999  # of that average, for each step
+    ema_decay: float = 0.999  # of the moving average, for each step
     mixed_precision: str = "no"  # no, fp16 (GPU only), bf16
     allow_tf32: bool = True  # on GPUs that have it
     dataloader_num_workers: int = 0  # processes that load pictures; 0: the training process itself
@@ -268,7 +268,7 @@ class TrainConfig:
     data_on_device: bool | None = None  # keep all pictures there; None: on a GPU, if half its free memory holds them
 
     checkpointing_steps: int = 500  # a checkpoint after so many steps
-    checkpoints_total_limit: int | None = 2  # older ones are removed
+    checkpoints_total_limit: int | None = 2  # that are kept; older ones are removed
     resume_from_checkpoint: str | None = None  # a checkpoint folder, or "latest"
     validation_steps: int = 500  # figures and a contact sheet of held-out people after so many steps
     report_to: str = "none"  # none, tensorboard, trackio, wandb

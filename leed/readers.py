@@ -373,7 +373,7 @@ METADATA_COLUMNS = {
 
 
 def _folder_metadata(metadata: Path) -> Dataset:
-    with open(metadata, newline="", encoding="utf-8-sig") as file:  # likewise
+    with open(metadata, newline="", encoding="utf-8-sig") as file:  # as Excel writes it, or without the mark
         rows = (
             list(csv.DictReader(file))
             if metadata.suffix == ".csv"
