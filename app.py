@@ -26,13 +26,14 @@ import gradio as gr
 from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
 
-from leed import EXPRESSIONS, demo
-from leed.addresses import refuse_addresses
-from leed.alignment import Face
-from leed.editor import NoFaceError, PhotoError
+from leed import EXPRESSIONS
+from leed.demo import actions as demo
+from leed.demo.signing import CertificateError
+from leed.demo.worker import Worker, WorkerError, give_back_memory
 from leed.model import MAX_SHOWN_ALPHA
-from leed.signing import CertificateError
-from leed.worker import Worker, WorkerError, give_back_memory
+from leed.photo.alignment import Face
+from leed.photo.editor import NoFaceError, PhotoError
+from leed.web.no_downloads import refuse_addresses
 
 ZERO_GPU = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")  # as `spaces` reads it
 if ZERO_GPU:

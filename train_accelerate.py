@@ -35,10 +35,6 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from leed import LEED, ExpressionClassifier, GANimation, Neutralizer
-from leed.action_units import readable
-from leed.augmentation import Augmentation
-from leed.baselines import BaselineStage, GANimationStage, StarGANStage
-from leed.card import addressed, training_card
 from leed.config import (
     BASELINES,
     STAGE_DEFAULTS,
@@ -49,11 +45,15 @@ from leed.config import (
     stage_sizes,
     stage_weights,
 )
-from leed.data import FaceDataset, check_images, collate, load_faces, split_by_person, without_fold
-from leed.features import PerceptualFeatures
+from leed.data.action_units import readable
+from leed.data.faces import FaceDataset, check_images, collate, load_faces, split_by_person, without_fold
 from leed.files import remove_folder, replace, replace_files, sync
 from leed.images import contact_sheet
-from leed.training import (
+from leed.networks.classifier import PerceptualFeatures
+from leed.training.augmentation import Augmentation
+from leed.training.baseline import BaselineStage, GANimationStage, StarGANStage
+from leed.training.card import addressed, training_card
+from leed.training.stage import (
     AUGMENTATIONS,
     ClassifierStage,
     EditorStage,

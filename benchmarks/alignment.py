@@ -1,4 +1,4 @@
-"""How exactly photos are aligned, and the fit of what `leed.alignment` learned from data.
+"""How exactly photos are aligned, and the fit of what `leed.photo.alignment` learned from data.
 
     python benchmarks/alignment.py measure --data_dir ../shared/data/openfaces
     python benchmarks/alignment.py fit --data_dir ../shared/data/openfaces
@@ -19,7 +19,7 @@ import safetensors.numpy
 from datasets import Dataset, load_dataset
 from PIL import Image, ImageEnhance
 
-from leed.alignment import (
+from leed.photo.alignment import (
     EYE_ROW,
     REFINEMENT,
     WINDOW,

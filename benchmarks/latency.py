@@ -27,10 +27,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from leed import LEED, PRESETS, Expression, ModelConfig
 from leed.config import NEUTRAL
-from leed.editor import FaceEditor, open_photo
-from leed.live import edit_frame
 from leed.model import FaceModel
-from leed.neutralizer import StarGANGenerator
+from leed.networks.neutralizer import StarGANGenerator
+from leed.photo.editor import FaceEditor, open_photo
+from leed.photo.live import edit_frame
 from leed.runtime import OnnxLEED, load
 
 PORTRAIT = Path(__file__).parents[1] / "assets/gallery/portraits/comp02.jpg"
@@ -134,7 +134,7 @@ def camera(editor: FaceEditor, photo: Image.Image, expression: Expression) -> Ca
 
 
 def demo_calls(model: FaceModel, threads: int) -> dict[str, Callable[[], object]]:
-    """What the demo does for a visitor, with as many of PyTorch's threads as it takes (`leed.demo.editor`)."""
+    """What the demo does for a visitor, with as many of PyTorch's threads as it takes (`leed.demo.actions.editor`)."""
     editor, photo = FaceEditor(model), open_photo(PORTRAIT)
     frame = frame_of(photo)
     expression = editor.expression(photo)

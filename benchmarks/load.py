@@ -32,7 +32,7 @@ import httpx
 import psutil
 from PIL import Image
 
-from leed.provenance import is_marked
+from leed.photo.saving import is_marked
 
 ROOT = Path(__file__).parents[1]
 PORTRAITS = sorted((ROOT / "assets/gallery/portraits").glob("*.jpg"))

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from leed import LEED, ExpressionClassifier, GANimation, Neutralizer
-from leed.hub import CARD, HubModel
+from leed.pretrained import CARD, HubModel
 from leed.runtime import export_graphs
 
 HUB = Path(__file__).parent

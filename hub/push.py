@@ -7,7 +7,7 @@ from pathlib import Path
 from huggingface_hub import HfApi
 
 import leed
-from leed.hub import CARD, CONFIG, WEIGHTS
+from leed.pretrained import CARD, CONFIG, WEIGHTS
 from leed.runtime import FOLDER
 
 

@@ -9,11 +9,11 @@ from PIL import Image
 from torch import Tensor
 
 from leed.config import ModelConfig
-from leed.hub import HubModel
 from leed.images import to_pil, to_tensor
-from leed.layers import fit, warp
-from leed.networks import Decoder, Encoder, Extractor, Interpolation, Interpolator
-from leed.neutralizer import Neutralizer
+from leed.networks.editor import Decoder, Encoder, Extractor, Interpolation, Interpolator
+from leed.networks.layers import fit, warp
+from leed.networks.neutralizer import Neutralizer
+from leed.pretrained import HubModel
 from leed.similarity import inner_ssim
 
 MAX_ALPHA = 2.0  # that an edit takes

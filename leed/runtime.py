@@ -18,11 +18,11 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, I
 from torch import Tensor, nn
 
 from leed.config import EXPRESSIONS, ModelConfig
-from leed.drawn import draw_face
+from leed.data.drawn import draw_face
 from leed.files import replace_files
-from leed.hub import CONFIG, WEIGHTS, ModelFileError, find_folder, read_config, read_digest
 from leed.images import normalize
 from leed.model import LEED, FaceModel, Moved
+from leed.pretrained import CONFIG, WEIGHTS, ModelFileError, find_folder, read_config, read_digest
 
 FOLDER, MANIFEST = "onnx", "graphs.json"
 OPSET = 20

@@ -97,7 +97,7 @@ def perturb() -> Callable[[nn.Module], nn.Module]:
 @pytest.fixture(scope="session")
 def drawn_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a parquet file of 6 drawn people, 8 faces each, 32 pixels, with twins and views."""
-    from leed.readers import drawn_faces
+    from leed.data.table import drawn_faces
 
     folder = tmp_path_factory.mktemp("faces")
     drawn_faces(num_people=6, per_person=8, size=32).to_parquet(folder / "train-00000.parquet")
@@ -135,8 +135,8 @@ def free_port() -> int:
 
 @pytest.fixture
 def tiny_demo(lively_leed: LEED, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The module `leed.demo` with a tiny model; what it keeps is forgotten afterwards."""
-    from leed import demo
+    """The module `leed.demo.actions` with a tiny model; what it keeps is forgotten afterwards."""
+    from leed.demo import actions as demo
 
     def forget() -> None:
         for name in ("editor", "signer", "gallery_expression", "own_expression", "prepare", "preview", "rest_left"):

@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 from leed import LEED, ExpressionClassifier, GANimation, Neutralizer
 from leed.config import TINY, replace
-from leed.hub import WEIGHTS
+from leed.pretrained import WEIGHTS
 
 STARGAN = replace(TINY, neutralizer="stargan")
 

@@ -1,58 +1,81 @@
-"""A file of `leed` imports only from files below it."""
+"""Packages import only from packages below them, and there is no circle between files."""
 
 import ast
+import graphlib
 from pathlib import Path
+
+import pytest
 
 import leed
 
 FOLDER = Path(leed.__file__).parent
 
-LEVELS = {
-    **dict.fromkeys(("addresses", "config", "files", "images", "layers", "losses"), 0),
-    **dict.fromkeys(("card", "provenance", "signing", "worker"), 0),
-    **dict.fromkeys(("hub", "augmentation", "drawn", "alignment", "networks", "similarity", "action_units"), 1),
-    **dict.fromkeys(("neutralizer", "features", "readers"), 2),
-    **dict.fromkeys(("data", "model", "ganimation"), 3),
-    **dict.fromkeys(("training", "selftraining", "runtime", "pasting"), 4),
-    "baselines": 5,
-    **dict.fromkeys(("editor", "evaluation"), 6),
-    **dict.fromkeys(("aligning", "grid", "live", "sequence", "study"), 7),
-    "demo": 8,
+FOUNDATION = {"config", "files", "images", "similarity", "pretrained"}
+MAY_IMPORT = {
+    "networks": FOUNDATION,
+    "model": FOUNDATION | {"networks"},
+    "runtime": FOUNDATION | {"model", "data"},
+    "data": FOUNDATION,
+    "photo": FOUNDATION | {"networks", "model", "data"},
+    "training": FOUNDATION | {"networks", "model", "data"},
+    "web": set(),
+    "demo": FOUNDATION | {"model", "runtime", "photo", "web"},
+    "evaluation": FOUNDATION | {"networks", "model", "data", "photo", "training"},
+    "study": FOUNDATION | {"evaluation", "photo", "web"},
 }
+"""What each package, or module beside them, may import; the foundation's files import each other alone."""
 
 
-def imported(file: Path) -> set[str]:
-    """The files of `leed` that a file imports, by name."""
+def modules() -> dict[str, Path]:
+    """All modules of the package by dotted name, without `leed.`."""
+    found = {}
+    for path in FOLDER.rglob("*.py"):
+        parts = path.relative_to(FOLDER).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    del found[""]
+    return found
+
+
+def imported(path: Path, known: set[str]) -> set[str]:
+    """The modules of the package that a file imports, wherever in the file."""
     names = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file}: imports are written out in full"
+            assert node.level == 0, f"{path}: imports are written out in full"
             module = node.module or ""
-            names |= {f"{module}.{alias.name}" for alias in node.names} if module == "leed" else {module}
+            names |= {
+                f"{module}.{a.name}" if f"{module}.{a.name}".removeprefix("leed.") in known else module
+                for a in node.names
+            }
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-    return {name.split(".")[1] for name in names if name.startswith("leed.")}
+    return {name.removeprefix("leed.") for name in names if name == "leed" or name.startswith("leed.")}
 
 
-def test_imports_obey_the_levels() -> None:
-    for file in FOLDER.rglob("*.py"):
-        name = file.relative_to(FOLDER).parts[0].removesuffix(".py")
-        if name == "__init__":
-            continue
-        assert name in LEVELS, f"give {name} a level"
-        for other in imported(file) - {name}:
-            if other in LEVELS:  # else a public name of the package, from `leed/__init__.py`
-                assert LEVELS[other] < LEVELS[name], f"{file.name} (level {LEVELS[name]}) imports {other}"
+MODULES = modules()
+IMPORTS = {name: imported(path, set(MODULES)) for name, path in MODULES.items()}
 
 
-def test_the_package_itself_is_not_imported_inside() -> None:
-    for file in FOLDER.glob("*.py"):
-        if file.name != "__init__.py":
-            assert imported(file) <= set(LEVELS), f"{file.name} imports from the package: {imported(file)}"
+def package(name: str) -> str:
+    return name.partition(".")[0]
+
+
+@pytest.mark.parametrize("name", sorted({package(name) for name in MODULES}))
+def test_packages_import_from_below(name: str) -> None:
+    allowed = MAY_IMPORT.get(name, FOUNDATION if name in FOUNDATION else None)
+    assert allowed is not None, f"say in MAY_IMPORT what {name} may import"
+    for module, others in IMPORTS.items():
+        if package(module) == name:
+            wrong = {other for other in others if package(other) != name and package(other) not in allowed}
+            assert not wrong, f"leed.{module} imports {sorted(wrong)}; {name} may import {sorted(allowed)}"
+
+
+def test_files_import_each_other_without_circles() -> None:
+    graphlib.TopologicalSorter({name: others - {name} for name, others in IMPORTS.items()}).prepare()
 
 
 def test_entrances_are_not_imported() -> None:
-    entrances = {file.stem for file in FOLDER.parent.glob("*.py")}
-    for file in FOLDER.rglob("*.py"):
-        names = {n.module for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.ImportFrom)}
-        assert not names & entrances, f"{file} imports {names & entrances}"
+    entrances = {path.stem for path in FOLDER.parent.glob("*.py")}
+    for name, path in MODULES.items():
+        found = {n.module for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.ImportFrom)}
+        assert not found & entrances, f"leed.{name} imports {found & entrances}"

@@ -12,8 +12,8 @@ from PIL import Image
 from leed import LEED, Expression
 from leed.config import TINY, ModelConfig
 from leed.model import SETTLED
-from leed.networks import LatentCritic, SiameseNetwork
-from leed.neutralizer import ImageCritic
+from leed.networks.editor import LatentCritic, SiameseNetwork
+from leed.networks.neutralizer import ImageCritic
 
 SIDE = TINY.image_size
 

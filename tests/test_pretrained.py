@@ -22,11 +22,11 @@ from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from huggingface_hub.utils import filter_repo_objects
 from torch import Tensor, nn
 
-import leed.hub
+import leed.pretrained
 from leed import LEED, ExpressionClassifier, Neutralizer
 from leed.config import TINY, ModelConfig
 from leed.files import PARTIAL
-from leed.hub import CARD, CONFIG, WEIGHTS, HubModel, ModelFileError
+from leed.pretrained import CARD, CONFIG, WEIGHTS, HubModel, ModelFileError
 
 FILES = {CARD, CONFIG, WEIGHTS}
 
@@ -75,7 +75,7 @@ def same(a: nn.Module, b: nn.Module) -> bool:
 
 def write_weights(path: Path, tensors: dict[str, Tensor]) -> None:
     """A file with a correct digest, whatever is in it."""
-    metadata = {"sha256": leed.hub._digest(tensors, json.loads((path / CONFIG).read_text()))}
+    metadata = {"sha256": leed.pretrained._digest(tensors, json.loads((path / CONFIG).read_text()))}
     safetensors.torch.save_file(tensors, path / WEIGHTS, metadata=metadata)
 
 
@@ -364,7 +364,7 @@ def uploads(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
             sent.options = options
             return f"https://huggingface.co/{options['repo_id']}/commit/0"
 
-    monkeypatch.setattr(leed.hub, "HfApi", Api)
+    monkeypatch.setattr(leed.pretrained, "HfApi", Api)
     return sent
 
 
@@ -394,7 +394,7 @@ def test_save_and_push_sends_the_folder_that_was_written(tmp_path: Path, uploads
 @pytest.mark.parametrize("method", ["save_pretrained", "push_to_hub", "from_pretrained"])
 def test_arguments_of_the_mixin_are_kept(method: str) -> None:
     ours = inspect.signature(getattr(HubModel, method)).parameters
-    upload = inspect.signature(leed.hub._upload).parameters  # behind **options of the two that push
+    upload = inspect.signature(leed.pretrained._upload).parameters  # behind **options of the two that push
     theirs = inspect.signature(getattr(PyTorchModelHubMixin, method)).parameters
     named = {name for name, parameter in theirs.items() if parameter.kind != parameter.VAR_KEYWORD}
     assert named <= ours.keys() | (upload.keys() if method == "push_to_hub" else set())

@@ -13,9 +13,9 @@ from PIL import Image
 
 from leed import LEED
 from leed.config import TINY
-from leed.drawn import draw_face
-from leed.hub import WEIGHTS, ModelFileError
+from leed.data.drawn import draw_face
 from leed.images import normalize
+from leed.pretrained import WEIGHTS, ModelFileError
 from leed.runtime import FOLDER, INPUTS, MANIFEST, GraphError, OnnxLEED, compare_graphs, export_graphs, load
 
 pytest.importorskip("onnxscript", reason='exporting needs onnxscript: pip install -e ".[test]"')

@@ -59,7 +59,7 @@ DRAWN_ACTIONS = {
     "AU25": ("jaw",),
     "AU26": ("jaw",),
 }
-"""The same for the movements of drawn faces (`leed.drawn.ACTIONS`), which know no dimple, chin or blink."""
+"""The same for the movements of drawn faces (`leed.data.drawn.ACTIONS`), which know no dimple, chin or blink."""
 
 SIDES = ("", "_L", "_R", "_left", "_right")
 

@@ -1,4 +1,4 @@
-"""Face sets as tensors: load, split by person, check, decode. See `leed.readers` for the table they all share."""
+"""Face sets as tensors: load, split by person, check, decode. See `leed.data.table` for the table they all share."""
 
 import io
 import os
@@ -15,9 +15,9 @@ from PIL import Image as PILImage
 from PIL import ImageOps
 from torch import Tensor
 
-from leed.action_units import ACTION_UNITS
+from leed.data.action_units import ACTION_UNITS
+from leed.data.table import FEATURES, PICTURES, READERS, guess_reader
 from leed.images import to_uint8
-from leed.readers import FEATURES, PICTURES, READERS, guess_reader
 
 IN_MEMORY_BYTES = 4 * 2**30
 CHUNK = 256  # rows decoded at a time
@@ -249,7 +249,7 @@ class FaceDataset(torch.utils.data.Dataset):
             except (OSError, ValueError, SyntaxError) as error:
                 path = picture["path"] or "embedded"
                 raise ValueError(
-                    f"row {rows[i]}, {name}, {path}: {error}; leed.data.check_images lists all such pictures"
+                    f"row {rows[i]}, {name}, {path}: {error}; leed.data.faces.check_images lists all such pictures"
                 ) from error
 
         for _ in each(fill, range(len(rows))):

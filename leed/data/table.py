@@ -8,11 +8,11 @@ The standard table is a `datasets.Dataset` with the columns of `FEATURES`:
 - `expression`: index into `EXPRESSIONS`, -1 if unknown;
 - `person`: a name; where nothing is known about identity, each row has a name of its own;
 - `yaw`: degrees, negative towards the picture's left, NaN if unknown;
-- `action_units`: intensities of the 17 of `leed.action_units`, in [0, 1], or None;
+- `action_units`: intensities of the 17 of `leed.data.action_units`, in [0, 1], or None;
 - `image_crop`, `view_crop`: the part to keep, (left, top, right, bottom), as fractions of the picture's sides, or in
   pixels if any of them is above 1; None keeps all. What remains is cut to its central square.
 
-Pictures stay encoded in the table. `leed.data` decodes, crops and resizes them.
+Pictures stay encoded in the table. `leed.data.faces` decodes, crops and resizes them.
 """
 
 import csv
@@ -36,9 +36,9 @@ from datasets.fingerprint import generate_random_fingerprint
 from PIL import Image as PILImage
 from torch import Tensor
 
-from leed.action_units import from_blendshapes, from_drawn_actions, read_openface_csv
 from leed.config import EXPRESSIONS
-from leed.drawn import ACTIONS, draw_many, drawn_moments
+from leed.data.action_units import from_blendshapes, from_drawn_actions, read_openface_csv
+from leed.data.drawn import ACTIONS, draw_many, drawn_moments
 from leed.images import INNER_CROP
 
 PICTURES = ("image", "neutral", "view", "view_neutral")
@@ -186,8 +186,8 @@ def read_rafd(folder: Path, split: str = "train", cameras: Sequence[str] = RAFD_
     Only pictures of `cameras` are read. The view of a row is the same moment from another of them, chosen by the
     file's name; there is no true neutral, as a neutral face was posed at another moment. `yaw` is the camera's number
     minus 90: check its sign against your other sets before mixing them. The crop is a fixed square of 600 pixels about
-    the head, as is usual for this set; faces aligned by `python -m leed.aligning` are better, and square pictures are
-    taken whole. The set has no test split: use `split_by_person`. Action units: see `openface_units`.
+    the head, as is usual for this set; faces aligned by `python -m leed.photo.align_folder` are better, and square
+    pictures are taken whole. The set has no test split: use `split_by_person`. Action units: see `openface_units`.
     """
     found = _named_files(_only_train(folder, split), RAFD_FILE)
     shots = [(match.groupdict(), path) for match, path in found if match["camera"] in cameras]
@@ -251,8 +251,8 @@ def read_cfeed(folder: Path, split: str = "train") -> Dataset:
     """Compound Facial Expressions of Emotion as distributed: `CFEE_Database_230/01-04/Images1/01_126_3963.jpg`.
 
     A file is named by category (01 to 26), person and shot. Categories from 9 on are compound: expression -1. The
-    photographs are not aligned: the central square is taken; faces aligned by `python -m leed.aligning`, which are
-    square, are better and taken whole. The set has no test split: use `split_by_person`. Action units: see
+    photographs are not aligned: the central square is taken; faces aligned by `python -m leed.photo.align_folder`,
+    which are square, are better and taken whole. The set has no test split: use `split_by_person`. Action units: see
     `openface_units`.
     """
     found = _named_files(_only_train(folder, split), CFEED_FILE)
@@ -424,7 +424,7 @@ def read_table(source: str | Path, split: str = "train") -> Dataset:
 def drawn_faces(num_people: int = 48, per_person: int = 16, size: int = 128, seed: int = 0, first: int = 0) -> Dataset:
     """Drawn faces of people `first` and up, with neutral twins and second views, for trying things without any data.
 
-    See `leed.drawn`, whose `drawn_triples` are the matching pairs with true edits.
+    See `leed.data.drawn`, whose `drawn_triples` are the matching pairs with true edits.
     """
     moments = drawn_moments(num_people, per_person, seed, first)
     people, actions = moments["identity"], torch.stack(moments["actions"])

@@ -20,19 +20,19 @@ from uuid import uuid4
 import torch
 from PIL import Image
 
-from leed.alignment import Face, find_faces
 from leed.config import EXPRESSIONS
-from leed.editor import FaceEditor, PhotoError, PreparedPhoto, open_photo
-from leed.grid import grid
+from leed.demo.signing import Signer
 from leed.images import INNER_CROP
-from leed.live import Track, edit_frame
 from leed.model import SETTLED, Expression
-from leed.provenance import jpeg, save_marked, save_marked_sequence, save_plain
+from leed.photo.alignment import Face, find_faces
+from leed.photo.editor import FaceEditor, PhotoError, PreparedPhoto, open_photo
+from leed.photo.grid import grid
+from leed.photo.live import Track, edit_frame
+from leed.photo.saving import jpeg, save_marked, save_marked_sequence, save_plain
+from leed.photo.sequence import FPS, sequence
 from leed.runtime import OnnxLEED, load
-from leed.sequence import FPS, sequence
-from leed.signing import Signer
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 GALLERY = ROOT / "assets/gallery"
 MODEL = os.environ.get("LEED_MODEL") or str(ROOT / "hub/leed-open")
 

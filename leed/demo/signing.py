@@ -1,6 +1,6 @@
 """C2PA: a signed statement in each file that a model altered the picture, where a certificate is configured.
 
-It stands beside the mark of `leed.provenance`, which anyone can forge. PNG, JPEG, WebP, GIF and MP4 carry it.
+It stands beside the mark of `leed.photo.saving`, which anyone can forge. PNG, JPEG, WebP, GIF and MP4 carry it.
 """
 
 import os

@@ -15,15 +15,15 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from leed.config import EXPRESSIONS
+from leed.evaluation.edits import ALPHAS, COMPARED, NEUTRALS, SIMILARITIES, Measurements, evaluate, groups, measure
+from leed.evaluation.edits import prepare as prepare_edit
 from leed.evaluation.identity import identity_embedding
 from leed.evaluation.metrics import Estimate
 from leed.evaluation.pairs import Triples, load_triples
-from leed.evaluation.ruler import ALPHAS, COMPARED, NEUTRALS, SIMILARITIES, Measurements, evaluate, groups, measure
-from leed.evaluation.ruler import prepare as prepare_edit
 from leed.evaluation.tables import as_json, markdown_table, save_results, show, show_estimate
-from leed.features import ExpressionClassifier
 from leed.images import contact_sheet, normalize
 from leed.model import LEED
+from leed.networks.classifier import ExpressionClassifier
 
 SHEET_ROWS = 16
 

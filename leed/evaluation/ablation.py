@@ -21,19 +21,21 @@ import numpy as np
 import torch
 from accelerate import PartialState
 
-from leed.evaluation import figures, metrics, ruler
-from leed.evaluation.cache import key, processes, remembered
-from leed.evaluation.corpus import fingerprint
+from leed.evaluation import edits as ruler
+from leed.evaluation import metrics
 from leed.evaluation.identity import FaceEmbedding, identity_embedding
-from leed.evaluation.methods import Method, leed_method, load_leed
 from leed.evaluation.metrics import Estimate
 from leed.evaluation.pairs import Triples, load_triples
-from leed.evaluation.plan import TrueEdits
-from leed.evaluation.report import Table
+from leed.evaluation.paper import figures
+from leed.evaluation.paper.cache import key, processes, remembered
+from leed.evaluation.paper.corpus import fingerprint
+from leed.evaluation.paper.methods import Method, leed_method, load_leed
+from leed.evaluation.paper.plan import TrueEdits
+from leed.evaluation.paper.report import Table
 from leed.evaluation.tables import as_json, save_results, show_estimate
-from leed.features import ExpressionClassifier
-from leed.hub import CONFIG, WEIGHTS, find_folder, read_config, read_digest
 from leed.model import LEED
+from leed.networks.classifier import ExpressionClassifier
+from leed.pretrained import CONFIG, WEIGHTS, find_folder, read_config, read_digest
 
 COLUMNS = {
     "edit_ssim_face": "SSIM ↑",

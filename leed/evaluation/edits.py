@@ -13,9 +13,9 @@ from leed.evaluation import metrics
 from leed.evaluation.identity import SAME_PERSON, FaceEmbedding, distance
 from leed.evaluation.metrics import Estimate, mean, median, ratio, share
 from leed.evaluation.pairs import Triples
-from leed.features import ExpressionClassifier
 from leed.images import denormalize, normalize
 from leed.model import LEED, Expression, PreparedEdit
+from leed.networks.classifier import ExpressionClassifier
 from leed.similarity import inner_ssim, ssim
 
 NEUTRALS = {

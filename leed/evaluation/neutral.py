@@ -25,17 +25,17 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from leed.config import EXPRESSIONS
-from leed.data import decode, encoded
+from leed.data.faces import decode, encoded
+from leed.data.table import read_wild
 from leed.evaluation import metrics
 from leed.evaluation.identity import FaceEmbedding, distance, missing_package
 from leed.evaluation.metrics import Estimate, mean, median, ratio, spread
 from leed.evaluation.pairs import Triples, load_triples
 from leed.evaluation.tables import as_json, markdown_table, save_results, show_estimate
-from leed.features import ExpressionClassifier
 from leed.images import contact_sheet, normalize
 from leed.model import LEED
-from leed.neutralizer import Neutralizer
-from leed.readers import read_wild
+from leed.networks.classifier import ExpressionClassifier
+from leed.networks.neutralizer import Neutralizer
 from leed.similarity import inner_ssim, ssim
 
 OPEN_SHARE = 0.3

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leed.data import decode
+from leed.data.faces import decode
+from leed.data.table import parquet_files, read_parquet
 from leed.images import INNER_CROP
-from leed.readers import parquet_files, read_parquet
 
 PICTURES = ("input", "reference", "target")
 LABELS = (

@@ -25,16 +25,16 @@ import torch
 from torch import Tensor
 
 from leed.config import EXPRESSIONS, NEUTRAL
-from leed.data import decode
+from leed.data.faces import decode
+from leed.data.table import read_parquet
 from leed.evaluation import metrics
 from leed.evaluation.identity import FaceEmbedding, distance, identity_embedding
 from leed.evaluation.metrics import Estimate
 from leed.evaluation.neutral import load_wild
 from leed.evaluation.tables import as_json, markdown_table, save_results, show_estimate
-from leed.features import ExpressionClassifier, load_judge
 from leed.images import INNER_CROP, contact_sheet, normalize
 from leed.model import LEED
-from leed.readers import read_parquet
+from leed.networks.classifier import ExpressionClassifier, load_judge
 from leed.similarity import inner_ssim
 
 HAPPY = EXPRESSIONS.index("happy")

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leed.config import EXPRESSIONS, NEUTRAL, ModelConfig
-from leed.hub import HubModel
 from leed.images import inner_face, resize
+from leed.pretrained import HubModel
 
 PHI_CHOICES = ("efficientnet-lite0", "vgg19", "psi")
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leed.config import ModelConfig
-from leed.layers import SLOPE, PatchTransform, Upsample, conv3x3, residual_blocks, warp, zero_init
+from leed.networks.layers import SLOPE, PatchTransform, Upsample, conv3x3, residual_blocks, warp, zero_init
 
 FLOW_SCALE = 0.1  # a flow of one unit moves by 5 % of the side
 

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from leed.action_units import ACTION_UNITS
 from leed.config import ModelConfig
-from leed.hub import HubModel
-from leed.neutralizer import stargan_layers, with_labels
+from leed.data.action_units import ACTION_UNITS
+from leed.networks.neutralizer import stargan_layers, with_labels
+from leed.pretrained import HubModel
 
 
 class Painting(NamedTuple):

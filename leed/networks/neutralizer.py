@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leed.config import EXPRESSIONS, NEUTRAL, ModelConfig
-from leed.hub import HubModel
-from leed.layers import SLOPE, Upsample, conv3x3, fit, residual_blocks, warp, zero_init
+from leed.networks.layers import SLOPE, Upsample, conv3x3, fit, residual_blocks, warp, zero_init
+from leed.pretrained import HubModel
 
 FLOW_SCALE = 0.1  # a flow of one unit moves by 5 % of the side
 MAX_FLOW = 0.4  # in units of half a side: a wide-open jaw closes by about a sixth of the picture

@@ -1,6 +1,6 @@
 """The faces of a folder of pictures, each aligned to the crop that the models know, under the names that they had.
 
-    python -m leed.aligning path/to/rafd path/to/rafd-aligned
+    python -m leed.photo.align_folder path/to/rafd path/to/rafd-aligned
 
 Of several faces in a picture the largest is taken. Pictures that are there already are left as they are: run it again
 to go on where it was stopped. Those left out are listed, with the reason, in left-out.txt.
@@ -13,10 +13,10 @@ from pathlib import Path
 from PIL import Image
 from tqdm.auto import tqdm
 
-from leed.alignment import align, find_faces
-from leed.editor import NoFaceError, PhotoError, open_photo
+from leed.data.table import IMAGE_SUFFIXES, image_files
 from leed.files import replace
-from leed.readers import IMAGE_SUFFIXES, image_files
+from leed.photo.alignment import align, find_faces
+from leed.photo.editor import NoFaceError, PhotoError, open_photo
 
 SIZE = 256  # twice the models', which resize; side of the open face set's pictures [px]
 QUALITY = 95  # where the file format loses some
@@ -122,7 +122,7 @@ def list_left_out(outcome: Outcome, path: Path) -> None:
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m leed.aligning",
+        prog="python -m leed.photo.align_folder",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

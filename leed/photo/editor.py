@@ -6,10 +6,10 @@ from pathlib import Path
 
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from leed.alignment import Alignment, Face, align, centre_alignment, find_faces, follow
 from leed.images import to_pil, to_rgb
 from leed.model import Expression, FaceModel, PreparedEdit
-from leed.pasting import Motion, paste
+from leed.photo.alignment import Alignment, Face, align, centre_alignment, find_faces, follow
+from leed.photo.pasting import Motion, paste
 
 MAX_MEGAPIXELS = 16
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")

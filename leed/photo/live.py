@@ -5,9 +5,9 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from leed.alignment import Alignment
-from leed.editor import FaceEditor, NoFaceError
 from leed.model import Expression
+from leed.photo.alignment import Alignment
+from leed.photo.editor import FaceEditor, NoFaceError
 
 MAX_SIDE = 640  # of a frame [px]
 SEARCH_EVERY = 15  # frames; the largest face may have become another

@@ -4,8 +4,8 @@ from math import cos, pi
 
 from PIL import Image
 
-from leed.editor import PreparedPhoto
 from leed.model import MAX_SHOWN_ALPHA
+from leed.photo.editor import PreparedPhoto
 
 STEPS = 16  # pictures from neutral to the strongest
 FPS = 15
@@ -19,7 +19,7 @@ def swing(max_alpha: float = MAX_SHOWN_ALPHA, steps: int = STEPS) -> list[float]
 
 
 def sequence(prepared: PreparedPhoto, max_alpha: float = MAX_SHOWN_ALPHA, steps: int = STEPS) -> list[Image.Image]:
-    """The frames of a seamless loop; `leed.provenance.save_marked_sequence` writes them.
+    """The frames of a seamless loop; `leed.photo.saving.save_marked_sequence` writes them.
 
     >>> frames = sequence(FaceEditor(leed).prepare(photo, reference))
     >>> save_marked_sequence(frames, "smile.mp4", FPS)

@@ -9,10 +9,10 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
-from leed.addresses import refuse_addresses
 from leed.study.pictures import FAKE, REAL, png
 from leed.study.questions import MORE_REAL, OTHER, REAL_OR_FAKE, THIS, Question
 from leed.study.rating import Study, truth
+from leed.web.no_downloads import refuse_addresses
 
 CONSENT = Path(__file__).parent / "consent.md"
 DEBRIEF = Path(__file__).parent / "debrief.md"

@@ -9,16 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from leed import losses
-from leed.action_units import ACTION_UNITS
-from leed.augmentation import Augmentation, augment, flip
 from leed.config import EXPRESSIONS, LossWeights, ModelConfig
-from leed.features import ExpressionClassifier
-from leed.ganimation import GANimation
+from leed.data.action_units import ACTION_UNITS
 from leed.images import normalize
-from leed.neutralizer import ImageCritic, Neutralizer
+from leed.networks.classifier import ExpressionClassifier
+from leed.networks.ganimation import GANimation
+from leed.networks.neutralizer import ImageCritic, Neutralizer
 from leed.similarity import inner_ssim
-from leed.training import (
+from leed.training import losses
+from leed.training.augmentation import Augmentation, augment, flip
+from leed.training.stage import (
     Batch,
     Borrowed,
     ImageCriticObjective,

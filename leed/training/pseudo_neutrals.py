@@ -1,6 +1,6 @@
 """Neutral faces for photographs that have none: the best of several tries of a neutraliser, as pairs to train on.
 
-    python -m leed.selftraining --neutralizer hub/leed-open-neutralizer --classifier runs/fer \\
+    python -m leed.training.pseudo_neutrals --neutralizer hub/leed-open-neutralizer --classifier runs/fer \\
         --dataset_name path/to/wild --output_dir runs/wild-pairs
     accelerate launch train_accelerate.py --stage neutralizer --dataset_name path/to/openfaces,runs/wild-pairs ...
 
@@ -23,11 +23,11 @@ from PIL import Image
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from leed.data import FaceDataset, load_faces
-from leed.features import ExpressionClassifier, load_judge
+from leed.data.faces import FaceDataset, load_faces
+from leed.data.table import READERS, png, standard_table
 from leed.images import contact_sheet, denormalize, normalize
-from leed.neutralizer import Neutralizer
-from leed.readers import READERS, png, standard_table
+from leed.networks.classifier import ExpressionClassifier, load_judge
+from leed.networks.neutralizer import Neutralizer
 
 ENOUGH = 0.8  # a classifier that is as sure as that is not asked again
 LEAST = 0.4  # of eight expressions: what about half of the photographs that people call neutral reach
@@ -142,7 +142,7 @@ def pair_sheet(pairs: Dataset, size: int) -> Image.Image:
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m leed.selftraining",
+        prog="python -m leed.training.pseudo_neutrals",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -17,16 +17,16 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.checkpoint import checkpoint
 from torch.utils.data import Dataset, Subset
 
-from leed import losses
-from leed.augmentation import MILD, NONE, STRONG, Augmentation, augment, flip
 from leed.config import NEUTRAL, LossWeights, ModelConfig
-from leed.data import FaceDataset, fold_of
-from leed.features import ExpressionClassifier, PerceptualFeatures
+from leed.data.faces import FaceDataset, fold_of
 from leed.images import denormalize, inner_face, normalize
 from leed.model import LEED
-from leed.networks import AuxiliaryDistribution, LatentCritic, SiameseNetwork
-from leed.neutralizer import ImageCritic, Neutralizer
+from leed.networks.classifier import ExpressionClassifier, PerceptualFeatures
+from leed.networks.editor import AuxiliaryDistribution, LatentCritic, SiameseNetwork
+from leed.networks.neutralizer import ImageCritic, Neutralizer
 from leed.similarity import inner_ssim
+from leed.training import losses
+from leed.training.augmentation import MILD, NONE, STRONG, Augmentation, augment, flip
 
 AUGMENTATIONS = {"none": NONE, "mild": MILD, "strong": STRONG}
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from leed.action_units import (
+from leed.config import EXPRESSIONS
+from leed.data.action_units import (
     ACTION_UNITS,
     BLENDSHAPES,
     from_blendshapes,
@@ -13,8 +14,7 @@ from leed.action_units import (
     read_openface_csv,
     readable,
 )
-from leed.config import EXPRESSIONS
-from leed.drawn import ACTIONS, expression_actions
+from leed.data.drawn import ACTIONS, expression_actions
 
 NAMES = [
     *(f"{shape}_{side}" for shape in ("browDown", "browInnerUp", "browOuterUp", "cheekSquint") for side in "LR"),

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from leed.config import EXPRESSIONS
-from leed.drawn import ACTIONS, POSES, draw_face, draw_faces, drawn_moments, drawn_triples, expression_actions
+from leed.data.drawn import ACTIONS, POSES, draw_face, draw_faces, drawn_moments, drawn_triples, expression_actions
 
 
 def test_every_expression_has_a_pose():

@@ -20,6 +20,7 @@ import numpy as np
 import psutil
 import pytest
 import safehttpx
+from conftest import ROOT
 from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
@@ -27,11 +28,10 @@ from gradio_client.exceptions import AppError
 from gradio_client.utils import is_file_obj, traverse
 from PIL import Image
 
-from leed.grid import CAPTION, GAP, TILE
-from leed.provenance import is_marked
-from leed.worker import WorkerError
+from leed.demo.worker import WorkerError
+from leed.photo.grid import CAPTION, GAP, TILE
+from leed.photo.saving import is_marked
 
-ROOT = Path(__file__).parent.parent
 PORTRAIT = ROOT / "assets/gallery/portraits/comp02.jpg"
 ANGRY = ROOT / "assets/gallery/faces/090_comp07_female_angry_v0.webp"
 
@@ -251,7 +251,7 @@ def test_a_camera_hands_over_pictures_not_paths():
 
 
 def test_a_doubtful_photo_or_reference_is_said(app_here, monkeypatch: pytest.MonkeyPatch):
-    from leed import demo
+    from leed.demo import actions as demo
 
     app = app_here
     portrait, other = (str(app.portraits()[number][0]) for number in (0, 1))

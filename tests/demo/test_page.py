@@ -10,16 +10,17 @@ from types import SimpleNamespace
 import httpx
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image
 
-from leed.provenance import is_marked
+from leed.photo.saving import is_marked
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 if CHROMIUM is None:
     pytest.skip("no Chromium is installed: apt-get install chromium", allow_module_level=True)
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 
-PORTRAIT = Path(__file__).parent.parent / "assets/gallery/portraits/comp02.jpg"
+PORTRAIT = ROOT / "assets/gallery/portraits/comp02.jpg"
 OPTIONS = (
     "--no-sandbox",
     "--disable-gpu",

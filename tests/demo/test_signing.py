@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image
 
-from leed.provenance import DIGITAL_SOURCE_TYPE, is_marked, save_marked, save_marked_sequence
-from leed.signing import CERTIFICATE, KEY, TYPES, CertificateError, Signer
+from leed.demo.signing import CERTIFICATE, KEY, TYPES, CertificateError, Signer
+from leed.photo.saving import DIGITAL_SOURCE_TYPE, is_marked, save_marked, save_marked_sequence
 
 c2pa = pytest.importorskip("c2pa", reason="c2pa-python is not installed: pip install c2pa-python")
 
@@ -24,7 +25,6 @@ from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa  # noqa: E402
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID  # noqa: E402
 
-ROOT = Path(__file__).parent.parent
 PORTRAIT = ROOT / "assets/gallery/portraits/comp02.jpg"
 KEYS = {
     "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),

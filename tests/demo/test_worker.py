@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-import leed.worker
-from leed.worker import Worker, WorkerError
+import leed.demo.worker
+from leed.demo.worker import Worker, WorkerError
 
 DIE = partial(signal.raise_signal, signal.SIGKILL)
 SECONDS = 20
@@ -107,7 +107,7 @@ def test_it_ends_with_its_parent_and_does_not_hear_its_ctrl_c() -> None:
     code = f"""
 import os, runpy, signal, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which is off where a shell started this in the background
-worker = runpy.run_path({leed.worker.__file__!r})["Worker"](os.getpid)
+worker = runpy.run_path({leed.demo.worker.__file__!r})["Worker"](os.getpid)
 try:
     print(worker.call(os.getpid), flush=True)
     time.sleep({SECONDS})
@@ -131,14 +131,14 @@ except KeyboardInterrupt:
 def test_memory_of_finished_work_is_given_back(monkeypatch: pytest.MonkeyPatch):
     """Many small pieces are freed, between some that stay, so that the allocator keeps them."""
     process, mib = psutil.Process(), 2**20
-    monkeypatch.setattr(leed.worker, "TRIM_SECONDS", 0.2)
+    monkeypatch.setattr(leed.demo.worker, "TRIM_SECONDS", 0.2)
     ctypes.CDLL(None).malloc_trim(0)  # of what other tests left
     start = process.memory_info().rss
     pieces = [b"x" * 2**16 for _ in range(4096)]
     stay = pieces[::64]
     del pieces
     assert process.memory_info().rss - start > 200 * mib
-    threading.Thread(target=leed.worker.give_back_memory, daemon=True).start()
+    threading.Thread(target=leed.demo.worker.give_back_memory, daemon=True).start()
     deadline = time.monotonic() + 30
     while process.memory_info().rss - start > 50 * mib and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -15,7 +15,8 @@ from PIL import Image
 
 from leed import EXPRESSIONS, LEED, PRESETS, ExpressionClassifier
 from leed.evaluation import __main__ as command
-from leed.evaluation import metrics, neutral, ruler
+from leed.evaluation import edits as ruler
+from leed.evaluation import metrics, neutral
 from leed.evaluation.pairs import camera_yaws, lip_opening, load_triples
 from leed.images import normalize
 from leed.similarity import inner_ssim, ssim

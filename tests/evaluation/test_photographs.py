@@ -14,7 +14,7 @@ from torch import Tensor
 
 from leed import EXPRESSIONS, LEED, ExpressionClassifier
 from leed.config import TINY
-from leed.drawn import draw_face
+from leed.data.drawn import draw_face
 from leed.evaluation import photographs
 from leed.images import normalize, to_pil
 

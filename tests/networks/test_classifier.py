@@ -7,7 +7,7 @@ import torch
 import torchvision
 
 from leed.config import TINY
-from leed.features import PHI_CHOICES, ExpressionClassifier, PerceptualFeatures
+from leed.networks.classifier import PHI_CHOICES, ExpressionClassifier, PerceptualFeatures
 
 
 @pytest.fixture

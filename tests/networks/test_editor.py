@@ -8,12 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from leed.action_units import ACTION_UNITS
 from leed.config import PRESETS, TINY, ModelConfig
-from leed.features import ExpressionClassifier
-from leed.ganimation import GANimation
-from leed.layers import PatchTransform, warp
-from leed.networks import (
+from leed.data.action_units import ACTION_UNITS
+from leed.networks.classifier import ExpressionClassifier
+from leed.networks.editor import (
     AuxiliaryDistribution,
     Decoder,
     Encoder,
@@ -22,7 +20,9 @@ from leed.networks import (
     LatentCritic,
     SiameseNetwork,
 )
-from leed.neutralizer import ImageCritic, Neutralizer
+from leed.networks.ganimation import GANimation
+from leed.networks.layers import PatchTransform, warp
+from leed.networks.neutralizer import ImageCritic, Neutralizer
 
 BATCH = 4
 

@@ -7,9 +7,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from leed import GANimation, Neutralizer
-from leed.action_units import ACTION_UNITS
 from leed.config import TINY, stage_sizes
-from leed.ganimation import Painting
+from leed.data.action_units import ACTION_UNITS
+from leed.networks.ganimation import Painting
 
 
 @pytest.fixture

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image
 
-from leed import aligning
-from leed.alignment import EYE_ROW, find_faces
-from leed.data import FaceDataset, encoded, load_faces
+from leed.data.faces import FaceDataset, encoded, load_faces
 from leed.images import INNER_CROP
+from leed.photo import align_folder as aligning
+from leed.photo.alignment import EYE_ROW, find_faces
 
-GALLERY = Path(__file__).parent.parent / "assets/gallery/faces"
+GALLERY = ROOT / "assets/gallery/faces"
 SIZE = 128
 RAFD = {  # the gallery's own cameras turn heads by 22 degrees
     "session 1/Rafd090_01_Caucasian_female_happy_frontal.jpg": "090_comp01_female_happy_v0",

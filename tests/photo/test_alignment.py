@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image
 
-from leed.alignment import Alignment, align, centre_alignment, decode, distinct, find_faces, padded_crop
 from leed.images import INNER_CROP
+from leed.photo.alignment import Alignment, align, centre_alignment, decode, distinct, find_faces, padded_crop
 
-GALLERY = Path(__file__).parent.parent / "assets/gallery"
+GALLERY = ROOT / "assets/gallery"
 PORTRAITS = sorted((GALLERY / "portraits").glob("*.jpg"))
 EYES = np.array([[94.5, 100.0], [160.8, 100.0]]) / 256  # where they lie in the gallery's frontal faces, on average
 OWN_CROP = Alignment((INNER_CROP[0], INNER_CROP[1]), (INNER_CROP[2] - INNER_CROP[0], 0.0)).scaled(256)

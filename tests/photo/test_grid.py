@@ -1,16 +1,15 @@
 """All expressions of one face on a sheet."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image
 
 from leed import LEED
-from leed.editor import FaceEditor, PreparedPhoto
-from leed.grid import CAPTION, GAP, TILE, close_up, grid
+from leed.photo.editor import FaceEditor, PreparedPhoto
+from leed.photo.grid import CAPTION, GAP, TILE, close_up, grid
 
-PORTRAITS = Path(__file__).parent.parent / "assets/gallery/portraits"
+PORTRAITS = ROOT / "assets/gallery/portraits"
 
 
 @pytest.fixture

@@ -1,30 +1,29 @@
 """Frames of a camera."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image
 
-import leed.alignment
+import leed.photo.alignment
 from leed import LEED
-from leed.editor import FaceEditor, open_photo
-from leed.live import MAX_SIDE, SEARCH_EVERY, Track, captioned, edit_frame
+from leed.photo.editor import FaceEditor, open_photo
+from leed.photo.live import MAX_SIDE, SEARCH_EVERY, Track, captioned, edit_frame
 
-PORTRAITS = Path(__file__).parent.parent / "assets/gallery/portraits"
+PORTRAITS = ROOT / "assets/gallery/portraits"
 PORTRAIT = PORTRAITS / "comp02.jpg"
 
 
 @pytest.fixture
 def searches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """The sizes of the pictures that were searched for faces from now on."""
-    sizes, find = [], leed.alignment.FaceDetector.find
+    sizes, find = [], leed.photo.alignment.FaceDetector.find
 
     def counting(self, photo: Image.Image, border: float = 0.0) -> list:
         sizes.append(photo.size)
         return find(self, photo, border)
 
-    monkeypatch.setattr(leed.alignment.FaceDetector, "find", counting)
+    monkeypatch.setattr(leed.photo.alignment.FaceDetector, "find", counting)
     return sizes
 
 

@@ -14,16 +14,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from leed import LEED
-from leed.drawn import draw_face
-from leed.editor import MAX_MEGAPIXELS, FaceEditor, NoFaceError, PhotoError, open_photo
-from leed.provenance import save_marked
+from leed.data.drawn import draw_face
+from leed.photo.editor import MAX_MEGAPIXELS, FaceEditor, NoFaceError, PhotoError, open_photo
+from leed.photo.saving import save_marked
 
-ROOT = Path(__file__).parents[1]
 PORTRAITS = sorted((ROOT / "assets/gallery/portraits").glob("*.jpg"))
 ORIENTATION, DESCRIPTION, GPS = 0x0112, 0x010E, 0x8825
 SECRET = b"52 deg 31 min north"
@@ -364,7 +364,7 @@ def test_megapixels_are_refused_before_decoding(name: str, tmp_path: Path, monke
 
 MEASURE = """
 import json, resource, sys, time, warnings
-from leed.editor import PhotoError, open_photo
+from leed.photo.editor import PhotoError, open_photo
 warnings.simplefilter("ignore")
 for path in sys.argv[1:]:
     start = time.perf_counter()

@@ -1,21 +1,20 @@
 """Edited crops in their photos: what moved, what was painted, and what stays as it is."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from PIL import Image
 from torch import Tensor
 
-import leed.pasting
+import leed.photo.pasting
 from leed import LEED
-from leed.alignment import Alignment
-from leed.editor import FaceEditor, open_photo
 from leed.model import Trace
-from leed.pasting import Motion, feather, maps_of, moved_by, paste, picture_of, without_small
+from leed.photo.alignment import Alignment
+from leed.photo.editor import FaceEditor, open_photo
+from leed.photo.pasting import Motion, feather, maps_of, moved_by, paste, picture_of, without_small
 
-PORTRAITS = Path(__file__).parent.parent / "assets/gallery/portraits"
+PORTRAITS = ROOT / "assets/gallery/portraits"
 TILTED = Alignment((170.0, 250.0), (380.0, 12.0))
 SIDE = 64
 
@@ -135,7 +134,7 @@ def test_what_neither_moved_nor_changed_stays_bit_for_bit(portrait: Image.Image)
 
 def test_motion_and_change_below_notice_change_nothing(portrait: Image.Image):
     crop = TILTED.crop(portrait, SIDE)
-    flow = hill(0.9 * leed.pasting.STILL_PIXELS)
+    flow = hill(0.9 * leed.photo.pasting.STILL_PIXELS)
     pasted = paste(portrait, crop, crop, TILTED, Motion(maps_of(crop) + 0.5, flow))
     np.testing.assert_array_equal(pasted, portrait)
 
@@ -155,7 +154,7 @@ def test_strips_give_what_the_whole_gives(portrait: Image.Image, monkeypatch: py
     edited, motion = motion_by(crop, hill(0.08))
     edited.paste((250, 20, 20), (28, 28, 36, 36))
     whole = paste(portrait, crop, edited, TILTED, motion)
-    monkeypatch.setattr(leed.pasting, "STRIP", 5000)
+    monkeypatch.setattr(leed.photo.pasting, "STRIP", 5000)
     strips = paste(portrait, crop, edited, TILTED, motion)
     assert np.abs(np.asarray(whole, int) - np.asarray(strips, int)).max() <= 1
 

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image, ImageOps
 
 from leed import LEED, Expression
-from leed.editor import FaceEditor, NoFaceError, PhotoError, open_photo, upright
+from leed.photo.editor import FaceEditor, NoFaceError, PhotoError, open_photo, upright
 
-PORTRAITS = Path(__file__).parent.parent / "assets/gallery/portraits"
+PORTRAITS = ROOT / "assets/gallery/portraits"
 PORTRAIT = PORTRAITS / "comp02.jpg"
-HAPPY = Path(__file__).parent.parent / "assets/gallery/faces/090_comp07_female_happy_v0.webp"
+HAPPY = ROOT / "assets/gallery/faces/090_comp07_female_happy_v0.webp"
 
 
 @pytest.fixture(scope="module")

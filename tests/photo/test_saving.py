@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leed.provenance import DIGITAL_SOURCE_TYPE, is_marked, jpeg, save_marked, save_marked_sequence, save_plain
+from leed.photo.saving import DIGITAL_SOURCE_TYPE, is_marked, jpeg, save_marked, save_marked_sequence, save_plain
 
 
 @pytest.fixture

@@ -1,16 +1,15 @@
 """A loop from neutral over the full expression and back."""
 
-from pathlib import Path
-
 import numpy as np
+from conftest import ROOT
 from PIL import Image
 
 from leed import LEED
-from leed.editor import FaceEditor
-from leed.sequence import MAX_SIDE, sequence, swing
+from leed.photo.editor import FaceEditor
+from leed.photo.sequence import MAX_SIDE, sequence, swing
 
-PORTRAIT = Path(__file__).parent.parent / "assets/gallery/portraits/comp02.jpg"
-HAPPY = Path(__file__).parent.parent / "assets/gallery/portraits/comp05.jpg"
+PORTRAIT = ROOT / "assets/gallery/portraits/comp02.jpg"
+HAPPY = ROOT / "assets/gallery/portraits/comp05.jpg"
 
 
 def test_swing_goes_up_and_comes_back_without_a_repeated_frame():

@@ -22,7 +22,7 @@ from PIL import Image
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from leed.provenance import save_marked
+from leed.photo.saving import save_marked
 from leed.study.__main__ import main
 from leed.study.answers import Answers, AnswersError
 from leed.study.page import CARDS, CONSENT

@@ -2,7 +2,7 @@
 
 import torch
 
-from leed.augmentation import MILD, NONE, STRONG, augment, flip, jpeg, occlude, replace_background
+from leed.training.augmentation import MILD, NONE, STRONG, augment, flip, jpeg, occlude, replace_background
 
 
 def faces() -> torch.Tensor:

@@ -14,14 +14,14 @@ from torch.utils.data import Subset
 
 import train_accelerate
 from leed import LEED, ExpressionClassifier, GANimation, Neutralizer
-from leed.action_units import ACTION_UNITS
-from leed.augmentation import NONE
-from leed.baselines import BaselineStage, GANimationStage, StarGANStage
 from leed.config import EXPRESSIONS, PAPER_WEIGHTS, PRESETS, TINY, stage_sizes
-from leed.data import FaceDataset, load_faces
-from leed.drawn import draw_face
-from leed.neutralizer import StarGANGenerator
-from leed.training import SHEET_ROWS
+from leed.data.action_units import ACTION_UNITS
+from leed.data.drawn import draw_face
+from leed.data.faces import FaceDataset, load_faces
+from leed.networks.neutralizer import StarGANGenerator
+from leed.training.augmentation import NONE
+from leed.training.baseline import BaselineStage, GANimationStage, StarGANStage
+from leed.training.stage import SHEET_ROWS
 
 STAGES = {"stargan": StarGANStage, "ganimation": GANimationStage}
 MODELS = {"stargan": Neutralizer, "ganimation": GANimation}

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from leed import losses
+from leed.training import losses
 
 
 def column(*values: float) -> Tensor:

@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from leed import ExpressionClassifier, Neutralizer, selftraining
+from leed import ExpressionClassifier, Neutralizer
 from leed.config import TINY
-from leed.data import FaceDataset, load_faces
+from leed.data.faces import FaceDataset, load_faces
 from leed.images import inner_face, to_pil
-from leed.selftraining import TRIES, Try, attempt, best_try, make_pairs, neutral_certainty
+from leed.training import pseudo_neutrals as selftraining
+from leed.training.pseudo_neutrals import TRIES, Try, attempt, best_try, make_pairs, neutral_certainty
 
 
 def smooth(count: int = 4, size: int = 64) -> Tensor:

@@ -14,7 +14,7 @@ from conftest import ROOT
 import train_accelerate
 from leed import LEED, ExpressionClassifier, Neutralizer
 from leed.config import TrainConfig
-from leed.drawn import drawn_triples
+from leed.data.drawn import drawn_triples
 from leed.images import inner_face, normalize, resize
 
 ARGUMENTS = [

@@ -28,15 +28,15 @@ from torch.torch_version import TorchVersion
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-import leed.hub
-import leed.training
+import leed.pretrained
+import leed.training.stage
 import train_accelerate
 from leed import LEED, ExpressionClassifier, Neutralizer
-from leed.augmentation import NONE
 from leed.config import TINY, LossWeights, TrainConfig
-from leed.data import FaceDataset, load_faces, split_by_person
-from leed.features import PerceptualFeatures
-from leed.training import ClassifierStage, EditorStage, LearnedNeutrals, NeutralizerStage, Stage
+from leed.data.faces import FaceDataset, load_faces, split_by_person
+from leed.networks.classifier import PerceptualFeatures
+from leed.training.augmentation import NONE
+from leed.training.stage import ClassifierStage, EditorStage, LearnedNeutrals, NeutralizerStage, Stage
 
 pytestmark = pytest.mark.usefixtures("fresh_accelerator")
 
@@ -363,7 +363,9 @@ def test_what_a_run_leaves(classifier_run: list[str], tmp_path: Path, capsys: py
     arguments += ["--push_to_hub", "--hub_token", "hf_secret", "--hub_model_id", "someone/faces"]
     uploads = []
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(leed.hub, "_upload", lambda folder, repo, **options: uploads.append((folder, repo, options)))
+        patched.setattr(
+            leed.pretrained, "_upload", lambda folder, repo, **options: uploads.append((folder, repo, options))
+        )
         train_accelerate.main(arguments)
     run = tmp_path / "run"
     assert ExpressionClassifier.from_pretrained(run / "classifier").config == TINY
@@ -396,7 +398,7 @@ def test_what_the_card_loads(classifier_run: list[str], tmp_path: Path, monkeypa
     monkeypatch.chdir(folder)
     assert ExpressionClassifier.from_pretrained(loaded()).config == TINY
     uploads = []
-    monkeypatch.setattr(leed.hub, "_upload", lambda folder, repo, **options: uploads.append(repo))
+    monkeypatch.setattr(leed.pretrained, "_upload", lambda folder, repo, **options: uploads.append(repo))
     monkeypatch.setattr(train_accelerate, "whoami", lambda token: {"name": "jo"})
     again = [*classifier_run, "--max_train_steps", "1", "--resume_from_checkpoint", "latest", "--push_to_hub"]
     for arguments, repo in (([], "jo/run-classifier"), (["--hub_model_id", "someone/x"], "someone/x-classifier")):
@@ -630,16 +632,16 @@ def test_learned_neutrals_out_of_fold(faces: FaceDataset) -> None:
     for name, pictures in (("learned_neutral", faces.images), ("learned_view_neutral", faces.views)):
         for person, known in enumerate(faces.persons):
             rows = (faces.person_ids == person).nonzero().flatten()
-            neutralizer = neutralizers[leed.data.fold_of(known, 2)]
+            neutralizer = neutralizers[leed.data.faces.fold_of(known, 2)]
             expected = leed.training.predict_neutrals(neutralizer, pictures[rows])
             assert torch.equal(learned.learned[name][rows], expected)
-    assert {leed.data.fold_of(person, 2) for person in faces.persons} == {0, 1}  # the test sees both
+    assert {leed.data.faces.fold_of(person, 2) for person in faces.persons} == {0, 1}  # the test sees both
 
 
 def test_pictures_over_the_limit_are_kept_in_memory_where_asked(
     editor_run: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leed.data, "IN_MEMORY_BYTES", 1)
+    monkeypatch.setattr(leed.data.faces, "IN_MEMORY_BYTES", 1)
     arguments = [*editor_run, "--output_dir", str(tmp_path / "run"), "--max_train_steps", "1"]
     assert "learned neutral faces are computed once" in (message := refusal(arguments))
     assert "--data_in_memory" in message

@@ -21,22 +21,22 @@ import numpy as np
 from PIL import Image
 
 from leed.config import OPENFACE_MAX_YAW
-from leed.evaluation import clusters, figures, imperfect
 from leed.evaluation.ablation import PLAIN
-from leed.evaluation.cache import key, processes, progress, remembered
-from leed.evaluation.classification import Recipe
-from leed.evaluation.clusters import Clusters
-from leed.evaluation.corpus import HELD_OUT
-from leed.evaluation.experiment import Experiment, leed_of, names, num_people, prepare, sample
-from leed.evaluation.extractors import EXTRACTORS, load_extractor
-from leed.evaluation.fidelity import Measuring
-from leed.evaluation.paper_tables import spoilt_table, table1, table2, variants, variants_table
-from leed.evaluation.plan import plan_edits
-from leed.evaluation.report import Plate, Table, all_tables, save_picture, write_report
-from leed.evaluation.study_pictures import check_folder, study_edits, write_pictures
-from leed.features import ExpressionClassifier
-from leed.hub import CONFIG, find_folder, read_config
+from leed.evaluation.paper import clusters, figures, imperfect
+from leed.evaluation.paper.cache import key, processes, progress, remembered
+from leed.evaluation.paper.classification import Recipe
+from leed.evaluation.paper.clusters import Clusters
+from leed.evaluation.paper.corpus import HELD_OUT
+from leed.evaluation.paper.experiment import Experiment, leed_of, names, num_people, prepare, sample
+from leed.evaluation.paper.extractors import EXTRACTORS, load_extractor
+from leed.evaluation.paper.fidelity import Measuring
+from leed.evaluation.paper.paper_tables import spoilt_table, table1, table2, variants, variants_table
+from leed.evaluation.paper.plan import plan_edits
+from leed.evaluation.paper.report import Plate, Table, all_tables, save_picture, write_report
+from leed.evaluation.paper.study_pictures import check_folder, study_edits, write_pictures
 from leed.model import LEED
+from leed.networks.classifier import ExpressionClassifier
+from leed.pretrained import CONFIG, find_folder, read_config
 
 PARTS = ("table1", "table2", "table3", "figure2", "figure3", "figure4", "figure5", "figure6", "figure7", "figure8")
 NUM_PROFILES = 3000  # edits among which those of turned faces are looked for

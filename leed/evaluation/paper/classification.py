@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from accelerate import PartialState
 from torch import Tensor
 
-from leed.augmentation import MILD, augment, flip
 from leed.config import ModelConfig
-from leed.evaluation.cache import Shards, key, remembered
-from leed.features import ExpressionClassifier
+from leed.evaluation.paper.cache import Shards, key, remembered
 from leed.images import normalize
+from leed.networks.classifier import ExpressionClassifier
+from leed.training.augmentation import MILD, augment, flip
 
 CLASSIFIER = ModelConfig(classifier_sees_neutral=False)  # real pictures of a face set have no true neutral twin
 LABEL_SMOOTHING = 0.05

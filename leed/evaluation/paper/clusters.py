@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from leed.config import EXPRESSIONS
-from leed.evaluation.corpus import Faces
+from leed.evaluation.paper.corpus import Faces
 from leed.images import normalize
 from leed.model import LEED
 

@@ -11,10 +11,10 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
-from leed.action_units import readable
-from leed.data import decode, encoded, load_faces, split_by_person
+from leed.data.action_units import readable
+from leed.data.faces import decode, encoded, load_faces, split_by_person
+from leed.data.table import guess_reader, parquet_files
 from leed.evaluation.pairs import Triples, load_triples
-from leed.readers import guess_reader, parquet_files
 
 NUM_ACTION_UNITS = 17
 HELD_OUT = 0.1  # share of the people, of sets without a test split; that of train_accelerate.py
@@ -109,7 +109,7 @@ def load_corpus(
     held_out: float = HELD_OUT,
     max_yaw: float | None = None,
 ) -> Corpus:
-    """The face set at `data_dir`; `reader` as in `leed.data.load_faces`.
+    """The face set at `data_dir`; `reader` as in `leed.data.faces.load_faces`.
 
     Without a test split, about `held_out` of the people are the test people: the same that train_accelerate.py holds
     out by default. Triples are those of `pairs_dir`, by default of the folder `<data_dir>-pairs` if there is one.

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from accelerate import PartialState
 
-from leed.action_units import readable
 from leed.config import OPENFACE_MAX_YAW
-from leed.evaluation.corpus import Corpus, Faces, load_corpus
-from leed.evaluation.methods import Method, load_methods
-from leed.evaluation.observed import observe_references
-from leed.evaluation.plan import Edits, TrueEdits, plan_edits
+from leed.data.action_units import readable
+from leed.evaluation.paper.corpus import Corpus, Faces, load_corpus
+from leed.evaluation.paper.methods import Method, load_methods
+from leed.evaluation.paper.observed import observe_references
+from leed.evaluation.paper.plan import Edits, TrueEdits, plan_edits
 from leed.model import LEED
 
 

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from leed.features import load_lite0
 from leed.images import denormalize
+from leed.networks.classifier import load_lite0
 
 OTHER = "efficientnet-lite0"
 EXTRACTORS = ("inception", OTHER)

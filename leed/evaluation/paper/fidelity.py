@@ -14,12 +14,12 @@ from accelerate import PartialState
 from torch import Tensor, nn
 
 from leed.evaluation import metrics
-from leed.evaluation.cache import Shards, key, remembered
-from leed.evaluation.corpus import Faces, RealPictures
-from leed.evaluation.distances import KernelDistance, frechet_distance, kernel_distance
-from leed.evaluation.methods import Method
 from leed.evaluation.metrics import Estimate
-from leed.evaluation.plan import Edits, TrueEdits
+from leed.evaluation.paper.cache import Shards, key, remembered
+from leed.evaluation.paper.corpus import Faces, RealPictures
+from leed.evaluation.paper.distances import KernelDistance, frechet_distance, kernel_distance
+from leed.evaluation.paper.methods import Method
+from leed.evaluation.paper.plan import Edits, TrueEdits
 from leed.images import denormalize, normalize, resize
 from leed.similarity import ssim
 

@@ -13,16 +13,17 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from leed.alignment import align, find_faces
 from leed.config import EXPRESSIONS, NEUTRAL
-from leed.data import decode, encoded, load_faces, open_picture
-from leed.evaluation import imperfect, ruler
-from leed.evaluation.methods import Method, Request
+from leed.data.faces import decode, encoded, load_faces, open_picture
+from leed.data.table import guess_reader, image_files
+from leed.evaluation import edits as ruler
 from leed.evaluation.metrics import spread
-from leed.evaluation.plan import Edits, TrueEdits
+from leed.evaluation.paper import imperfect
+from leed.evaluation.paper.methods import Method, Request
+from leed.evaluation.paper.plan import Edits, TrueEdits
 from leed.images import INNER_CROP, normalize, resize, to_pil, to_rgb, to_tensor
 from leed.model import LEED
-from leed.readers import guess_reader, image_files
+from leed.photo.alignment import align, find_faces
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 PROFILE = 30.0  # degrees from which a face counts as turned to the side
@@ -30,7 +31,7 @@ FRONTAL = 12.0
 FONT_SIZE, TITLE_HEIGHT, PAD = 18, 26, 10  # of titles [px]; PAD lies between a title and its faces
 GAP, GROUP_GAP = 3, 14  # between faces, and more between groups of them [px]
 EXPRESSIVE = range(1, len(EXPRESSIONS))  # all but neutral
-GALLERY = Path(__file__).parents[2] / "assets" / "gallery"
+GALLERY = Path(__file__).parents[3] / "assets" / "gallery"
 
 Face = Tensor | None
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from accelerate import PartialState
 
-from leed.evaluation import metrics, ruler
-from leed.evaluation.cache import key, remembered
+from leed.evaluation import edits as ruler
+from leed.evaluation import metrics
 from leed.evaluation.pairs import Triples
-from leed.features import ExpressionClassifier
-from leed.hub import WEIGHTS, find_folder, read_digest
+from leed.evaluation.paper.cache import key, remembered
 from leed.model import LEED
+from leed.networks.classifier import ExpressionClassifier
+from leed.pretrained import WEIGHTS, find_folder, read_digest
 
 SHARES = (0.25, 0.5, 0.75)
 NUM_ALPHA = 100  # triples whose strength is measured

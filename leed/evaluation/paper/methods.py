@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from leed.hub import WEIGHTS, find_folder, read_digest
 from leed.images import denormalize, normalize, resize
 from leed.model import LEED, Moved, no_flow, times
-from leed.neutralizer import Neutralizer
+from leed.networks.neutralizer import Neutralizer
+from leed.pretrained import WEIGHTS, find_folder, read_digest
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def stargan_method(path: str, device: torch.device) -> Method:
 
 def ganimation_method(path: str, device: torch.device) -> Method:
     """GANimation from a folder or the Hub."""
-    model = importlib.import_module("leed.ganimation").GANimation.from_pretrained(path).to(device).eval()
+    model = importlib.import_module("leed.networks.ganimation").GANimation.from_pretrained(path).to(device).eval()
     return _method("GANimation", "action units", path, model, lambda r: model(r.image, r.action_units))
 
 

@@ -12,12 +12,12 @@ import torch
 from accelerate import PartialState
 from torch import Tensor
 
-from leed.evaluation.cache import Shards, key
-from leed.evaluation.corpus import Corpus, Faces
 from leed.evaluation.metrics import spread
-from leed.features import ExpressionClassifier
-from leed.hub import WEIGHTS, find_folder, read_digest
+from leed.evaluation.paper.cache import Shards, key
+from leed.evaluation.paper.corpus import Corpus, Faces
 from leed.images import normalize
+from leed.networks.classifier import ExpressionClassifier
+from leed.pretrained import WEIGHTS, find_folder, read_digest
 
 NUM_TRAIN, NUM_TEST = 2000, 400
 PENALTIES = np.logspace(-1, 4, 11)

@@ -5,19 +5,19 @@ import argparse
 import numpy as np
 import torch
 
-from leed.evaluation import imperfect
 from leed.evaluation.ablation import PLAIN, Variant, ablation_table, measure_variants
-from leed.evaluation.classification import Accuracies, KeptLabelled, Labelled, Recipe, Spread, classify
-from leed.evaluation.corpus import Faces, RealPictures, pairs_folder
-from leed.evaluation.distances import SUBSETS
-from leed.evaluation.experiment import Experiment, editable, names, num_people, sample
-from leed.evaluation.fidelity import Distances, Measuring, contents, likeness, remembered_distances
 from leed.evaluation.identity import identity_embedding
-from leed.evaluation.methods import Method, copying_method
 from leed.evaluation.metrics import Estimate
 from leed.evaluation.pairs import Triples, load_triples
-from leed.evaluation.plan import TrueEdits, plan_edits
-from leed.evaluation.report import Table, best_of
+from leed.evaluation.paper import imperfect
+from leed.evaluation.paper.classification import Accuracies, KeptLabelled, Labelled, Recipe, Spread, classify
+from leed.evaluation.paper.corpus import Faces, RealPictures, pairs_folder
+from leed.evaluation.paper.distances import SUBSETS
+from leed.evaluation.paper.experiment import Experiment, editable, names, num_people, sample
+from leed.evaluation.paper.fidelity import Distances, Measuring, contents, likeness, remembered_distances
+from leed.evaluation.paper.methods import Method, copying_method
+from leed.evaluation.paper.plan import TrueEdits, plan_edits
+from leed.evaluation.paper.report import Table, best_of
 from leed.evaluation.tables import show, show_estimate
 
 OURS = "LEED"

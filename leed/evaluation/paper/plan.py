@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from leed.config import EXPRESSIONS
-from leed.evaluation.corpus import NUM_ACTION_UNITS, Faces
-from leed.evaluation.methods import Request
 from leed.evaluation.pairs import Triples
+from leed.evaluation.paper.corpus import NUM_ACTION_UNITS, Faces
+from leed.evaluation.paper.methods import Request
 from leed.images import normalize
 
 

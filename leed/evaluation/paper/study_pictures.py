@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from leed.config import EXPRESSIONS
-from leed.evaluation.cache import progress
-from leed.evaluation.figures import choose
-from leed.evaluation.methods import Method
-from leed.evaluation.plan import Edits
-from leed.evaluation.report import save_picture
+from leed.evaluation.paper.cache import progress
+from leed.evaluation.paper.figures import choose
+from leed.evaluation.paper.methods import Method
+from leed.evaluation.paper.plan import Edits
+from leed.evaluation.paper.report import save_picture
 from leed.images import to_pil
 
 REAL = "real"

@@ -17,13 +17,16 @@ from torch import nn
 
 from leed import EXPRESSIONS, LEED, ExpressionClassifier
 from leed.config import TINY, replace
-from leed.drawn import draw_face
-from leed.evaluation import ablation, cache, corpus, fidelity, figures, paper, ruler
-from leed.evaluation.methods import PlainArithmetic
-from leed.evaluation.study_pictures import picture_names, study_edits
+from leed.data.drawn import draw_face
+from leed.data.table import drawn_faces
+from leed.evaluation import ablation
+from leed.evaluation import edits as ruler
+from leed.evaluation.paper import __main__ as paper
+from leed.evaluation.paper import cache, corpus, fidelity, figures
+from leed.evaluation.paper.methods import PlainArithmetic
+from leed.evaluation.paper.study_pictures import picture_names, study_edits
 from leed.images import to_pil
-from leed.neutralizer import Neutralizer
-from leed.readers import drawn_faces
+from leed.networks.neutralizer import Neutralizer
 from leed.study.pictures import REAL, read_pictures
 
 CFEED_CATEGORIES = {"neutral": 1, "happy": 2, "sad": 3, "angry": 5, "surprised": 6, "disgusted": 7, "fearful": 8}
@@ -114,7 +117,7 @@ def ganimation(models: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
             return (image + self.weight * action_units[:, :1, None, None]).clamp(-1, 1)
 
     module = SimpleNamespace(GANimation=SimpleNamespace(from_pretrained=lambda path: Brightens()))
-    monkeypatch.setitem(sys.modules, "leed.ganimation", module)
+    monkeypatch.setitem(sys.modules, "leed.networks.ganimation", module)
     monkeypatch.setattr(corpus, "_action_units", lambda table: torch.linspace(0, 1, len(table))[:, None].repeat(1, 17))
     return models["stargan"]  # whose weights' digest stands for its own
 
@@ -186,7 +189,7 @@ def test_rafd(
         raise AssertionError("a picture was measured again")
 
     monkeypatch.setattr(fidelity, "small", not_again)
-    monkeypatch.setattr("leed.evaluation.classification.train_classifier", not_again)
+    monkeypatch.setattr("leed.evaluation.paper.classification.train_classifier", not_again)
     paper.main([*given, "--parts", "table1", "table2"])
     assert tables(tmp_path) == found
     assert "figure2: not in --parts" in capsys.readouterr().out

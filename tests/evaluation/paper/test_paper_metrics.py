@@ -11,16 +11,17 @@ import torch
 from accelerate import PartialState, debug_launcher
 
 from leed.config import TINY, replace
-from leed.evaluation import cache, clusters, fidelity, observed, paper
-from leed.evaluation.cache import Shards, remembered
-from leed.evaluation.classification import Labelled, Recipe, Spread, accuracy, classify, train_classifier
-from leed.evaluation.corpus import RealPictures
-from leed.evaluation.distances import frechet_distance, kernel_distance
-from leed.evaluation.extractors import Lite0Pooled, load_extractor
-from leed.evaluation.fidelity import Measuring
-from leed.evaluation.methods import Method, Request
-from leed.evaluation.plan import Edits, plan_edits
-from leed.evaluation.report import best_of
+from leed.evaluation.paper import __main__ as paper
+from leed.evaluation.paper import cache, clusters, fidelity, observed
+from leed.evaluation.paper.cache import Shards, remembered
+from leed.evaluation.paper.classification import Labelled, Recipe, Spread, accuracy, classify, train_classifier
+from leed.evaluation.paper.corpus import RealPictures
+from leed.evaluation.paper.distances import frechet_distance, kernel_distance
+from leed.evaluation.paper.extractors import Lite0Pooled, load_extractor
+from leed.evaluation.paper.fidelity import Measuring
+from leed.evaluation.paper.methods import Method, Request
+from leed.evaluation.paper.plan import Edits, plan_edits
+from leed.evaluation.paper.report import best_of
 
 ALONE = SimpleNamespace(
     process_index=0, num_processes=1, is_main_process=True, device=torch.device("cpu"), wait_for_everyone=lambda: None
@@ -109,7 +110,7 @@ def test_an_extractor_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch, capsys
     def unreachable() -> None:
         raise OSError("no route to host")
 
-    monkeypatch.setattr("leed.evaluation.extractors.InceptionPooled", unreachable)
+    monkeypatch.setattr("leed.evaluation.paper.extractors.InceptionPooled", unreachable)
     with pytest.raises(OSError, match="no route to host; .* give --extractor efficientnet-lite0"):
         load_extractor("inception")
     assert load_extractor("auto").name.startswith("EfficientNet-Lite0")
@@ -328,7 +329,7 @@ def test_classification_of_edits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         trained.append((len(data), seed))
         return train_classifier(data, recipe, seed, device)
 
-    monkeypatch.setattr("leed.evaluation.classification.train_classifier", remembering)
+    monkeypatch.setattr("leed.evaluation.paper.classification.train_classifier", remembering)
     recipe = Recipe(steps=1, batch_size=8, config=SMALL)
     digests = {"real": ["data"], "ours": ["a"], "theirs": ["b"]}
 
