@@ -31,8 +31,9 @@ from leed.demo import actions as demo
 from leed.demo.signing import CertificateError
 from leed.demo.worker import Worker, WorkerError, give_back_memory
 from leed.model import MAX_SHOWN_ALPHA
-from leed.photo.alignment import Face
-from leed.photo.editor import NoFaceError, PhotoError
+from leed.photo.detection import Face
+from leed.photo.editor import NoFaceError
+from leed.photo.opening import PhotoError
 from leed.web.no_downloads import refuse_addresses
 
 ZERO_GPU = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")  # as `spaces` reads it
@@ -42,7 +43,6 @@ if ZERO_GPU:
 # The page's own, as it removes what is old there; the work puts its results there, too.
 os.environ["GRADIO_TEMP_DIR"] = str(Path(get_upload_folder(), "leed"))
 worker = Worker(demo.warm_up, {"CUDA_VISIBLE_DEVICES": ""} if ZERO_GPU else None)
-
 FIRST_PERSON, FIRST_EXPRESSION = 4, "happy"  # of the examples, shown to who comes to the page
 LIVE_SECONDS = 120  # of work for one visitor's camera; then it stops, for the next one's sake
 LIVE_INTERVAL = 0.1  # between two pictures that the page sends; what comes while one is worked on is dropped [s]
@@ -113,7 +113,6 @@ footer .divider:last-child { display: none !important; }
     #gallery .grid-container { grid-template-rows: repeat(2, 68px); }
 }
 """
-
 
 DIVIDER_KEYS = """
 () => {

@@ -19,17 +19,9 @@ import safetensors.numpy
 from datasets import Dataset, load_dataset
 from PIL import Image, ImageEnhance
 
-from leed.photo.alignment import (
-    EYE_ROW,
-    REFINEMENT,
-    WINDOW,
-    Alignment,
-    align,
-    detector,
-    find_faces,
-    padded_crop,
-    window_around,
-)
+from leed.photo.alignment import REFINEMENT, WINDOW, align, window_around
+from leed.photo.detection import detector, find_faces
+from leed.photo.geometry import EYE_ROW, Alignment, padded_crop
 
 CROP_SIDE = 200  # of the crop in the set's pictures of 256 pixels: the square (28, 40, 228, 240)
 MIDDLE = 128  # column of the head's middle, in the same pixels

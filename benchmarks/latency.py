@@ -28,15 +28,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from leed import LEED, PRESETS, Expression, ModelConfig
 from leed.config import NEUTRAL
 from leed.model import FaceModel
-from leed.networks.neutralizer import StarGANGenerator
-from leed.photo.editor import FaceEditor, open_photo
+from leed.networks.stargan import StarGANGenerator
+from leed.photo.editor import FaceEditor
 from leed.photo.live import edit_frame
+from leed.photo.opening import open_photo
 from leed.runtime import OnnxLEED, load
 
 PORTRAIT = Path(__file__).parents[1] / "assets/gallery/portraits/comp02.jpg"
 FRAME = (640, 480)  # of a webcam
 STEP = 6  # by which the person in it moves from frame to frame [px]
-
 STARGAN = "StarGAN's generator"
 BUDGETS = {
     "edit, PyTorch": 0.5,

@@ -15,11 +15,10 @@ from pathlib import Path
 import torch
 
 from leed import LEED, ExpressionClassifier, GANimation, Neutralizer
+from leed.export import export_graphs
 from leed.pretrained import CARD, HubModel
-from leed.runtime import export_graphs
 
 HUB = Path(__file__).parent
-
 
 KINDS: dict[str, type[HubModel]] = {
     "leed": LEED,

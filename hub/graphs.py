@@ -8,7 +8,7 @@
 import argparse
 from pathlib import Path
 
-from leed.runtime import compare_graphs, export_graphs
+from leed.export import compare_graphs, export_graphs
 
 
 def main() -> None:

@@ -3,6 +3,9 @@
 A face tensor is float, (B, 3, H, W), RGB, in [-1, 1]. Stored pictures are uint8, (B, 3, H, W).
 """
 
+import io
+from pathlib import Path
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -91,3 +94,20 @@ def contact_sheet(rows: list[list[Tensor]], scale: int = 1) -> Image.Image:
                 sheet[:, i * side : (i + 1) * side, j * side : (j + 1) * side] = face.detach().cpu().float()
     picture = to_pil(sheet)
     return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.LANCZOS)
+
+
+def png(face: Tensor) -> dict:
+    """A face, uint8 (3, H, W), as a picture of the standard table."""
+    buffer = io.BytesIO()
+    Image.fromarray(face.permute(1, 2, 0).numpy()).save(buffer, "png", compress_level=1)
+    return {"bytes": buffer.getvalue(), "path": None}
+
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+
+
+def image_files(folder: Path) -> list[Path]:
+    """All pictures below a folder, sorted. Raises `ValueError` if it is not a folder."""
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder")
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())

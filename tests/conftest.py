@@ -52,8 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def on_two_processes(script: Path, *arguments: str) -> None:
     """Runs a script, which can import this project and its tests, in two processes, as torchrun starts them."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [*launch, str(script), *arguments], env=environment, capture_output=True, text=True, timeout=900
     )
@@ -97,7 +96,7 @@ def perturb() -> Callable[[nn.Module], nn.Module]:
 @pytest.fixture(scope="session")
 def drawn_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a parquet file of 6 drawn people, 8 faces each, 32 pixels, with twins and views."""
-    from leed.data.table import drawn_faces
+    from leed.data.readers.drawn import drawn_faces
 
     folder = tmp_path_factory.mktemp("faces")
     drawn_faces(num_people=6, per_person=8, size=32).to_parquet(folder / "train-00000.parquet")

@@ -9,12 +9,12 @@ import pytest
 import leed
 
 FOLDER = Path(leed.__file__).parent
-
 FOUNDATION = {"config", "files", "images", "similarity", "pretrained"}
 MAY_IMPORT = {
     "networks": FOUNDATION,
     "model": FOUNDATION | {"networks"},
-    "runtime": FOUNDATION | {"model", "data"},
+    "runtime": FOUNDATION | {"model"},
+    "export": FOUNDATION | {"model", "runtime", "data"},
     "data": FOUNDATION,
     "photo": FOUNDATION | {"networks", "model", "data"},
     "training": FOUNDATION | {"networks", "model", "data"},

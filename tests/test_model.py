@@ -12,8 +12,7 @@ from PIL import Image
 from leed import LEED, Expression
 from leed.config import TINY, ModelConfig
 from leed.model import SETTLED
-from leed.networks.editor import LatentCritic, SiameseNetwork
-from leed.networks.neutralizer import ImageCritic
+from leed.networks.critics import ImageCritic, LatentCritic, SiameseNetwork
 
 SIDE = TINY.image_size
 

@@ -14,9 +14,10 @@ from PIL import Image
 from leed import LEED
 from leed.config import TINY
 from leed.data.drawn import draw_face
+from leed.export import compare_graphs, export_graphs
 from leed.images import normalize
 from leed.pretrained import WEIGHTS, ModelFileError
-from leed.runtime import FOLDER, INPUTS, MANIFEST, GraphError, OnnxLEED, compare_graphs, export_graphs, load
+from leed.runtime import FOLDER, INPUTS, MANIFEST, GraphError, OnnxLEED, load
 
 pytest.importorskip("onnxscript", reason='exporting needs onnxscript: pip install -e ".[test]"')
 SIDE = TINY.image_size

@@ -12,15 +12,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from leed.config import OPENFACE_MAX_YAW
-
-ACTION_UNITS = (
-    *("AU01", "AU02", "AU04", "AU05", "AU06", "AU07", "AU09", "AU10", "AU12"),
-    *("AU14", "AU15", "AU17", "AU20", "AU23", "AU25", "AU26", "AU45"),
-)
+from leed.config import ACTION_UNITS, OPENFACE_MAX_YAW
 
 FULL_WEIGHT = 1.6
 """The blendshape weight that counts as intensity 5: the greatest in the open set, so that nothing of it is cut off."""
+
 
 BLENDSHAPES = {
     "AU01": ("browInnerUp",),  # inner brow raiser
@@ -43,6 +39,7 @@ BLENDSHAPES = {
 }
 """For each action unit the blendshapes that perform it; the strongest counts, of two sides their mean."""
 
+
 DRAWN_ACTIONS = {
     "AU01": ("brow_inner",),
     "AU02": ("brow_outer",),
@@ -61,8 +58,8 @@ DRAWN_ACTIONS = {
 }
 """The same for the movements of drawn faces (`leed.data.drawn.ACTIONS`), which know no dimple, chin or blink."""
 
-SIDES = ("", "_L", "_R", "_left", "_right")
 
+SIDES = ("", "_L", "_R", "_left", "_right")
 MIN_CONFIDENCE = 0.7
 """OpenFace's author takes a lower confidence for a failure of its landmarks (issue 270 of its repository)."""
 

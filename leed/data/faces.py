@@ -15,8 +15,9 @@ from PIL import Image as PILImage
 from PIL import ImageOps
 from torch import Tensor
 
-from leed.data.action_units import ACTION_UNITS
-from leed.data.table import FEATURES, PICTURES, READERS, guess_reader
+from leed.config import ACTION_UNITS
+from leed.data.readers.registry import READERS, guess_reader
+from leed.data.table import FEATURES, PICTURES
 from leed.images import to_uint8
 
 IN_MEMORY_BYTES = 4 * 2**30
@@ -148,7 +149,6 @@ def check_images(dataset: Dataset, num_threads: int | None = None) -> None:
 
 
 # --------------------------------------------------------------------------------------------------------------------
-# Tensors
 
 
 class FaceDataset(torch.utils.data.Dataset):

@@ -24,10 +24,11 @@ from leed.config import EXPRESSIONS
 from leed.demo.signing import Signer
 from leed.images import INNER_CROP
 from leed.model import SETTLED, Expression
-from leed.photo.alignment import Face, find_faces
-from leed.photo.editor import FaceEditor, PhotoError, PreparedPhoto, open_photo
+from leed.photo.detection import Face, find_faces
+from leed.photo.editor import FaceEditor, PreparedPhoto
 from leed.photo.grid import grid
 from leed.photo.live import Track, edit_frame
+from leed.photo.opening import PhotoError, open_photo
 from leed.photo.saving import jpeg, save_marked, save_marked_sequence, save_plain
 from leed.photo.sequence import FPS, sequence
 from leed.runtime import OnnxLEED, load
@@ -35,7 +36,6 @@ from leed.runtime import OnnxLEED, load
 ROOT = Path(__file__).parents[2]
 GALLERY = ROOT / "assets/gallery"
 MODEL = os.environ.get("LEED_MODEL") or str(ROOT / "hub/leed-open")
-
 OWN = "your reference"  # what the sheet of expressions calls it
 PREVIEW_SIDE = 900  # longest side of the photos on the page; the download has all pixels [px]
 LIVE_PERSON = "comp05"  # of the gallery, whose expressions the live camera takes

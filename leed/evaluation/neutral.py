@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 
 from leed.config import EXPRESSIONS
 from leed.data.faces import decode, encoded
-from leed.data.table import read_wild
+from leed.data.readers.wild import read_wild
 from leed.evaluation import metrics
 from leed.evaluation.identity import FaceEmbedding, distance, missing_package
 from leed.evaluation.metrics import Estimate, mean, median, ratio, spread

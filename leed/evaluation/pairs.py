@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from leed.data.faces import decode
-from leed.data.table import parquet_files, read_parquet
+from leed.data.readers.parquet import parquet_files, read_parquet
 from leed.images import INNER_CROP
 
 PICTURES = ("input", "reference", "target")

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from leed.config import EXPRESSIONS, NEUTRAL
 from leed.data.faces import decode
-from leed.data.table import read_parquet
+from leed.data.readers.parquet import read_parquet
 from leed.evaluation import metrics
 from leed.evaluation.identity import FaceEmbedding, distance, identity_embedding
 from leed.evaluation.metrics import Estimate

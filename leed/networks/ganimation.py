@@ -5,9 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from leed.config import ModelConfig
-from leed.data.action_units import ACTION_UNITS
-from leed.networks.neutralizer import stargan_layers, with_labels
+from leed.config import ACTION_UNITS, ModelConfig
+from leed.networks.stargan import stargan_layers, with_labels
 from leed.pretrained import HubModel
 
 

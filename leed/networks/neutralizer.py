@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from leed.config import EXPRESSIONS, NEUTRAL, ModelConfig
 from leed.networks.layers import SLOPE, Upsample, conv3x3, fit, residual_blocks, warp, zero_init
+from leed.networks.stargan import StarGANGenerator
 from leed.pretrained import HubModel
 
 FLOW_SCALE = 0.1  # a flow of one unit moves by 5 % of the side
@@ -73,49 +74,6 @@ class UNetGenerator(nn.Module):
         return self.change(image, expression).apply(image)
 
 
-def stargan_layers(config: ModelConfig, num_labels: int) -> list[nn.Module]:
-    """StarGAN's generator but for its head: two halvings, residual blocks, two doublings.
-
-    (B, 3 + num_labels, H, W), as `with_labels` gives it, to (B, neutralizer_width, H, W).
-    """
-    width = config.neutralizer_width
-
-    def norm_relu(channels: int) -> list[nn.Module]:
-        return [nn.InstanceNorm2d(channels, affine=True), nn.ReLU()]
-
-    return [
-        nn.Conv2d(3 + num_labels, width, 7, padding=3, bias=False),
-        *norm_relu(width),
-        nn.Conv2d(width, 2 * width, 4, stride=2, padding=1, bias=False),
-        *norm_relu(2 * width),
-        nn.Conv2d(2 * width, 4 * width, 4, stride=2, padding=1, bias=False),
-        *norm_relu(4 * width),
-        residual_blocks(4 * width, config.neutralizer_depth, bias=False, norm=True),
-        nn.ConvTranspose2d(4 * width, 2 * width, 4, stride=2, padding=1, bias=False),
-        *norm_relu(2 * width),
-        nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1, bias=False),
-        *norm_relu(width),
-    ]
-
-
-def with_labels(image: Tensor, labels: Tensor) -> Tensor:
-    """Pictures (B, 3, H, W) and labels (B, L) as constant maps behind them: (B, 3 + L, H, W)."""
-    maps = labels.to(image.dtype)[..., None, None].expand(-1, -1, *image.shape[-2:])
-    return torch.cat([image, maps], dim=1)
-
-
-class StarGANGenerator(nn.Module):
-    """StarGAN's generator, which paints the whole picture; the expression enters as constant maps."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        head = nn.Conv2d(config.neutralizer_width, 3, 7, padding=3, bias=False)
-        self.layers = nn.Sequential(*stargan_layers(config, len(EXPRESSIONS)), head, nn.Tanh())
-
-    def forward(self, image: Tensor, expression: Tensor) -> Tensor:
-        return self.layers(with_labels(image, F.one_hot(expression, len(EXPRESSIONS))))
-
-
 class Neutralizer(HubModel):
     """Renders a face with another expression; by default without any: the neutral face I_N of the paper."""
 
@@ -141,27 +99,3 @@ class Neutralizer(HubModel):
         if expression is not None:
             return expression
         return torch.full((image.shape[0],), NEUTRAL, dtype=torch.long, device=image.device)
-
-
-class ImageCritic(nn.Module):
-    """StarGAN's critic: strided convolutions, one head that scores patches, one that tells the labels.
-
-    The labels are StarGAN's logits of the expression; for GANimation, which has the same critic, the action units.
-    """
-
-    def __init__(self, config: ModelConfig, num_labels: int = len(EXPRESSIONS)) -> None:
-        super().__init__()
-        width, depth = config.neutralizer_critic_width, config.neutralizer_critic_depth
-        layers: list[nn.Module] = []
-        channels = 3
-        for i in range(depth):
-            layers += [nn.Conv2d(channels, width * 2**i, 4, stride=2, padding=1), nn.LeakyReLU(0.01)]
-            channels = width * 2**i
-        self.layers = nn.Sequential(*layers)
-        self.score = nn.Conv2d(channels, 1, 3, padding=1, bias=False)
-        self.labels = nn.Conv2d(channels, num_labels, config.image_size // 2**depth, bias=False)
-
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) -> mean patch score (B,) and labels (B, num_labels)."""
-        h = self.layers(image)
-        return self.score(h).mean(dim=(1, 2, 3)), self.labels(h).flatten(1)

@@ -13,10 +13,12 @@ from pathlib import Path
 from PIL import Image
 from tqdm.auto import tqdm
 
-from leed.data.table import IMAGE_SUFFIXES, image_files
 from leed.files import replace
-from leed.photo.alignment import align, find_faces
-from leed.photo.editor import NoFaceError, PhotoError, open_photo
+from leed.images import IMAGE_SUFFIXES, image_files
+from leed.photo.alignment import align
+from leed.photo.detection import find_faces
+from leed.photo.editor import NoFaceError
+from leed.photo.opening import PhotoError, open_photo
 
 SIZE = 256  # twice the models', which resize; side of the open face set's pictures [px]
 QUALITY = 95  # where the file format loses some

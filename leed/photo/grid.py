@@ -6,8 +6,8 @@ from dataclasses import replace
 from PIL import Image, ImageDraw, ImageFont
 
 from leed.model import Expression
-from leed.photo.alignment import Alignment
 from leed.photo.editor import PreparedPhoto
+from leed.photo.geometry import Alignment
 
 ALPHAS = (0.5, 1.0, 1.5)
 TILE = 208  # side of a picture [px]

@@ -6,8 +6,8 @@ from functools import lru_cache
 from PIL import Image, ImageDraw, ImageFont
 
 from leed.model import Expression
-from leed.photo.alignment import Alignment
 from leed.photo.editor import FaceEditor, NoFaceError
+from leed.photo.geometry import Alignment
 
 MAX_SIDE = 640  # of a frame [px]
 SEARCH_EVERY = 15  # frames; the largest face may have become another

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from leed.images import grey_levels, resize
 from leed.model import Trace
-from leed.photo.alignment import Alignment, padded_crop
+from leed.photo.geometry import Alignment, padded_crop
 
 FEATHER = 0.12  # width of the soft edge of a pasted face, as a fraction of the crop's side
 DETAIL_TOLERANCE = 12.0  # painted change [grey levels] at which a pasted face has lost most of the photo's own detail

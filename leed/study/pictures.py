@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from leed.photo.editor import PhotoError, open_photo
+from leed.photo.opening import PhotoError, open_photo
 
 REAL, FAKE = "real", "fake"  # the first is a folder's name, too
 CARD_WIDTH = 256  # [px]

@@ -41,7 +41,6 @@ MILD = Augmentation(
     occlusion=0.0,
 )
 NONE = Augmentation(*[0.0] * 11)
-
 PLAIN = 0.08  # largest deviation within the upper corners of a plain background, of the range [0, 1]
 MAX_JPEG_STEP = 0.05  # coarsest quantisation of the lowest frequency, of [0, 1]: about JPEG's quality 25
 
@@ -179,3 +178,6 @@ def flip(*images: Tensor) -> list[Tensor]:
     """Mirrors the same random half of the rows in all given (B, C, H, W)."""
     mirrored = torch.rand(len(images[0]), 1, 1, 1, device=images[0].device) < 0.5
     return [torch.where(mirrored, x.flip(-1), x) for x in images]
+
+
+AUGMENTATIONS = {"none": NONE, "mild": MILD, "strong": STRONG}

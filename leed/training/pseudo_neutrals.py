@@ -24,8 +24,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from leed.data.faces import FaceDataset, load_faces
-from leed.data.table import READERS, png, standard_table
-from leed.images import contact_sheet, denormalize, normalize
+from leed.data.readers.registry import READERS
+from leed.data.table import standard_table
+from leed.images import contact_sheet, denormalize, normalize, png
 from leed.networks.classifier import ExpressionClassifier, load_judge
 from leed.networks.neutralizer import Neutralizer
 

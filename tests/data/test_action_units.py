@@ -5,15 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from leed.config import EXPRESSIONS
-from leed.data.action_units import (
-    ACTION_UNITS,
-    BLENDSHAPES,
-    from_blendshapes,
-    from_drawn_actions,
-    read_openface_csv,
-    readable,
-)
+from leed.config import ACTION_UNITS, EXPRESSIONS
+from leed.data.action_units import BLENDSHAPES, from_blendshapes, from_drawn_actions, read_openface_csv, readable
 from leed.data.drawn import ACTIONS, expression_actions
 
 NAMES = [

@@ -10,10 +10,11 @@ from datasets import ClassLabel, Dataset, Features, Image, List, Value
 from PIL import Image as PILImage
 from torch.utils.data import DataLoader
 
-from leed.config import EXPRESSIONS
-from leed.data.action_units import ACTION_UNITS, BLENDSHAPES
+from leed.config import ACTION_UNITS, EXPRESSIONS
+from leed.data.action_units import BLENDSHAPES
 from leed.data.faces import FaceDataset, check_images, collate, encoded, load_faces, split_by_person
-from leed.data.table import PICTURES, drawn_faces, expression_index, standard_table
+from leed.data.readers.drawn import drawn_faces
+from leed.data.table import PICTURES, expression_index, standard_table
 
 RED = torch.tensor([255, 0, 0], dtype=torch.uint8)[:, None, None]
 

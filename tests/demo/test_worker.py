@@ -59,7 +59,7 @@ def test_what_is_raised_there_is_raised_here(worker: Worker) -> None:
     with pytest.raises(ValueError, match="invalid literal") as raised:
         worker.call(int, "x")
     if sys.version_info >= (3, 11):
-        assert "leed/worker.py" in raised.value.__notes__[0]  # the traceback
+        assert "leed/demo/worker.py" in raised.value.__notes__[0]  # the traceback
     with pytest.raises(SystemExit):
         worker.call(sys.exit, 3)
     with pytest.raises(EOFError):  # is not taken for the end of the connection

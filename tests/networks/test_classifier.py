@@ -7,7 +7,8 @@ import torch
 import torchvision
 
 from leed.config import TINY
-from leed.networks.classifier import PHI_CHOICES, ExpressionClassifier, PerceptualFeatures
+from leed.networks.classifier import ExpressionClassifier
+from leed.networks.perceptual import PHI_CHOICES, PerceptualFeatures
 
 
 @pytest.fixture

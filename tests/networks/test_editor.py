@@ -8,21 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from leed.config import PRESETS, TINY, ModelConfig
-from leed.data.action_units import ACTION_UNITS
+from leed.config import ACTION_UNITS, PRESETS, TINY, ModelConfig
 from leed.networks.classifier import ExpressionClassifier
-from leed.networks.editor import (
-    AuxiliaryDistribution,
-    Decoder,
-    Encoder,
-    Extractor,
-    Interpolator,
-    LatentCritic,
-    SiameseNetwork,
-)
+from leed.networks.critics import AuxiliaryDistribution, ImageCritic, LatentCritic, SiameseNetwork
+from leed.networks.editor import Decoder, Encoder, Extractor, Interpolator
 from leed.networks.ganimation import GANimation
 from leed.networks.layers import PatchTransform, warp
-from leed.networks.neutralizer import ImageCritic, Neutralizer
+from leed.networks.neutralizer import Neutralizer
 
 BATCH = 4
 

@@ -7,9 +7,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from leed import GANimation, Neutralizer
-from leed.config import TINY, stage_sizes
-from leed.data.action_units import ACTION_UNITS
+from leed.config import ACTION_UNITS, TINY
 from leed.networks.ganimation import Painting
+from leed.training.config import stage_sizes
 
 
 @pytest.fixture

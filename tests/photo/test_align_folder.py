@@ -11,7 +11,8 @@ from PIL import Image
 from leed.data.faces import FaceDataset, encoded, load_faces
 from leed.images import INNER_CROP
 from leed.photo import align_folder as aligning
-from leed.photo.alignment import EYE_ROW, find_faces
+from leed.photo.detection import find_faces
+from leed.photo.geometry import EYE_ROW
 
 GALLERY = ROOT / "assets/gallery/faces"
 SIZE = 128

@@ -8,7 +8,9 @@ from conftest import ROOT
 from PIL import Image
 
 from leed.images import INNER_CROP
-from leed.photo.alignment import Alignment, align, centre_alignment, decode, distinct, find_faces, padded_crop
+from leed.photo.alignment import align
+from leed.photo.detection import decode, distinct, find_faces
+from leed.photo.geometry import Alignment, centre_alignment, padded_crop
 
 GALLERY = ROOT / "assets/gallery"
 PORTRAITS = sorted((GALLERY / "portraits").glob("*.jpg"))

@@ -5,10 +5,11 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-import leed.photo.alignment
+import leed.photo.detection
 from leed import LEED
-from leed.photo.editor import FaceEditor, open_photo
+from leed.photo.editor import FaceEditor
 from leed.photo.live import MAX_SIDE, SEARCH_EVERY, Track, captioned, edit_frame
+from leed.photo.opening import open_photo
 
 PORTRAITS = ROOT / "assets/gallery/portraits"
 PORTRAIT = PORTRAITS / "comp02.jpg"
@@ -17,13 +18,13 @@ PORTRAIT = PORTRAITS / "comp02.jpg"
 @pytest.fixture
 def searches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """The sizes of the pictures that were searched for faces from now on."""
-    sizes, find = [], leed.photo.alignment.FaceDetector.find
+    sizes, find = [], leed.photo.detection.FaceDetector.find
 
     def counting(self, photo: Image.Image, border: float = 0.0) -> list:
         sizes.append(photo.size)
         return find(self, photo, border)
 
-    monkeypatch.setattr(leed.photo.alignment.FaceDetector, "find", counting)
+    monkeypatch.setattr(leed.photo.detection.FaceDetector, "find", counting)
     return sizes
 
 

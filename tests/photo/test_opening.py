@@ -21,7 +21,8 @@ from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from leed import LEED
 from leed.data.drawn import draw_face
-from leed.photo.editor import MAX_MEGAPIXELS, FaceEditor, NoFaceError, PhotoError, open_photo
+from leed.photo.editor import FaceEditor, NoFaceError
+from leed.photo.opening import MAX_MEGAPIXELS, PhotoError, open_photo
 from leed.photo.saving import save_marked
 
 PORTRAITS = sorted((ROOT / "assets/gallery/portraits").glob("*.jpg"))
@@ -364,7 +365,7 @@ def test_megapixels_are_refused_before_decoding(name: str, tmp_path: Path, monke
 
 MEASURE = """
 import json, resource, sys, time, warnings
-from leed.photo.editor import PhotoError, open_photo
+from leed.photo.opening import PhotoError, open_photo
 warnings.simplefilter("ignore")
 for path in sys.argv[1:]:
     start = time.perf_counter()

@@ -10,8 +10,9 @@ from torch import Tensor
 import leed.photo.pasting
 from leed import LEED
 from leed.model import Trace
-from leed.photo.alignment import Alignment
-from leed.photo.editor import FaceEditor, open_photo
+from leed.photo.editor import FaceEditor
+from leed.photo.geometry import Alignment
+from leed.photo.opening import open_photo
 from leed.photo.pasting import Motion, feather, maps_of, moved_by, paste, picture_of, without_small
 
 PORTRAITS = ROOT / "assets/gallery/portraits"

@@ -11,7 +11,8 @@ from conftest import ROOT
 from PIL import Image, ImageOps
 
 from leed import LEED, Expression
-from leed.photo.editor import FaceEditor, NoFaceError, PhotoError, open_photo, upright
+from leed.photo.editor import FaceEditor, NoFaceError
+from leed.photo.opening import PhotoError, open_photo, upright
 
 PORTRAITS = ROOT / "assets/gallery/portraits"
 PORTRAIT = PORTRAITS / "comp02.jpg"

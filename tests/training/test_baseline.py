@@ -14,18 +14,23 @@ from torch.utils.data import Subset
 
 import train_accelerate
 from leed import LEED, ExpressionClassifier, GANimation, Neutralizer
-from leed.config import EXPRESSIONS, PAPER_WEIGHTS, PRESETS, TINY, stage_sizes
-from leed.data.action_units import ACTION_UNITS
+from leed.config import ACTION_UNITS, EXPRESSIONS, PRESETS, TINY
 from leed.data.drawn import draw_face
 from leed.data.faces import FaceDataset, load_faces
-from leed.networks.neutralizer import StarGANGenerator
+from leed.networks.stargan import StarGANGenerator
+from leed.training import build
 from leed.training.augmentation import NONE
-from leed.training.baseline import BaselineStage, GANimationStage, StarGANStage
-from leed.training.stage import SHEET_ROWS
+from leed.training.baseline import BaselineStage
+from leed.training.build import stage_faces
+from leed.training.cli import parse_args
+from leed.training.config import PAPER_WEIGHTS, stage_sizes
+from leed.training.config import STAGES as STAGES_OF_LEED
+from leed.training.ganimation import GANimationStage
+from leed.training.inputs import SHEET_ROWS
+from leed.training.stargan import StarGANStage
 
 STAGES = {"stargan": StarGANStage, "ganimation": GANimationStage}
 MODELS = {"stargan": Neutralizer, "ganimation": GANimation}
-
 pytestmark = pytest.mark.usefixtures("fresh_accelerator")
 
 
@@ -242,12 +247,12 @@ def test_what_a_run_leaves(run: list[str], name: str, tmp_path: Path) -> None:
 
 
 def test_all_means_the_stages_of_leed() -> None:
-    assert train_accelerate.STAGES == ("classifier", "neutralizer", "leed")
-    assert [train_accelerate.MODELS[stage] for stage in train_accelerate.STAGES][-1] is LEED
+    assert STAGES_OF_LEED == ("classifier", "neutralizer", "leed")
+    assert [build.MODELS[stage] for stage in STAGES_OF_LEED][-1] is LEED
 
 
 def test_sizes_and_weights_of_the_command_line() -> None:
-    plain = train_accelerate.parse_args(["--stage", "stargan"])
+    plain = parse_args(["--stage", "stargan"])
     assert (plain.model.neutralizer, plain.model.neutralizer_width, plain.model.neutralizer_depth) == (
         "stargan",
         64,
@@ -255,11 +260,11 @@ def test_sizes_and_weights_of_the_command_line() -> None:
     )
     weights = plain.weights
     assert (weights.stargan_adversarial, weights.stargan_classification, weights.stargan_cycle) == (1, 1, 10)
-    changed = train_accelerate.parse_args(
+    changed = parse_args(
         ["--stage", "ganimation", "--model_neutralizer_width", "32", "--weight_ganimation_attention", "0.5"]
     )
     assert (changed.model.neutralizer_width, changed.weights.ganimation_attention) == (32, 0.5)
-    assert train_accelerate.parse_args([]).model.neutralizer == "unet"  # LEED's own is left alone
+    assert parse_args([]).model.neutralizer == "unet"  # LEED's own is left alone
     with torch.device("meta"):
         assert isinstance(Neutralizer(plain.model).generator, StarGANGenerator)
 
@@ -268,8 +273,8 @@ def test_sizes_and_weights_of_the_command_line() -> None:
 
 
 def chosen(name: str, faces: FaceDataset, *arguments: str) -> list[int]:
-    settings = train_accelerate.parse_args(["--stage", name, "--preset", "tiny", *arguments])
-    part = train_accelerate.stage_faces(faces, name, make(name), settings)
+    settings = parse_args(["--stage", name, "--preset", "tiny", *arguments])
+    part = stage_faces(faces, name, make(name), settings)
     assert isinstance(part, Subset)
     return part.indices
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from conftest import ROOT
 
-import train_accelerate
 from leed import LEED, ExpressionClassifier, Neutralizer
-from leed.config import TrainConfig
 from leed.data.drawn import drawn_triples
 from leed.images import inner_face, normalize, resize
+from leed.training.cli import comments_of, parse_args
+from leed.training.config import TrainConfig
 
 ARGUMENTS = [
     *("--stage", "all", "--preset", "tiny", "--dataset_name", "drawn", "--max_train_samples", "384"),
@@ -72,10 +72,10 @@ def test_every_stage_has_published_its_model(trained: Path) -> None:
 def test_help_says_what_every_setting_means(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "400")  # no line is broken within a setting's meaning
     with pytest.raises(SystemExit) as stopped:
-        train_accelerate.parse_args(["--help"])
+        parse_args(["--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert stopped.value.code == 0
-    comments = train_accelerate.comments_of(TrainConfig)
+    comments = comments_of(TrainConfig)
     assert set(comments) == {field.name for field in fields(TrainConfig)}
     for comment in comments.values():
         assert comment in shown

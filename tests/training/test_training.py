@@ -29,14 +29,23 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import leed.pretrained
-import leed.training.stage
 import train_accelerate
 from leed import LEED, ExpressionClassifier, Neutralizer
-from leed.config import TINY, LossWeights, TrainConfig
+from leed.config import TINY
 from leed.data.faces import FaceDataset, load_faces, split_by_person
-from leed.networks.classifier import PerceptualFeatures
+from leed.networks.perceptual import PerceptualFeatures
 from leed.training.augmentation import NONE
-from leed.training.stage import ClassifierStage, EditorStage, LearnedNeutrals, NeutralizerStage, Stage
+from leed.training.build import MODELS, stage_faces
+from leed.training.classifier import ClassifierObjective, ClassifierStage
+from leed.training.cli import Settings, parse_args
+from leed.training.config import STAGES, LossWeights, TrainConfig
+from leed.training.editor import EditorStage, choose_neutrals
+from leed.training.faces import LearnedNeutrals, balanced, predict_neutrals
+from leed.training.inputs import SHEET_ROWS
+from leed.training.neutralizer import NeutralizerStage
+from leed.training.run import Run, average_of, make_optimizer, mix_seed, used_by
+from leed.training.stage import Loss, Stage
+from leed.training.terms import gradient_penalty
 
 pytestmark = pytest.mark.usefixtures("fresh_accelerator")
 
@@ -153,11 +162,12 @@ def test_resumed_equals_unbroken_with_two_processes(editor_run: list[str], tmp_p
         import torch
         import torch.distributed as dist
         import train_accelerate
+        from leed.training.run import Run
 
         torch.set_num_threads(1)
         folder, arguments = pathlib.Path(sys.argv[1]), sys.argv[2:]
         seen, ends = [], []
-        update, train = train_accelerate.Run.update, train_accelerate.train
+        update, train = Run.update, train_accelerate.train
 
         def recorded_update(run, batch, num_steps):
             seen.append(batch["index"].tolist())
@@ -168,7 +178,7 @@ def test_resumed_equals_unbroken_with_two_processes(editor_run: list[str], tmp_p
             ends.append([float(p.double().sum()) for o in run.objectives.values() for p in o.parameters()])
             return figures
 
-        train_accelerate.Run.update, train_accelerate.train = recorded_update, recorded_train
+        Run.update, train_accelerate.train = recorded_update, recorded_train
         train_accelerate.main([*arguments, "--output_dir", str(folder / "whole")])
         gathered = [None, None]
         dist.all_gather_object(gathered, (seen, ends))
@@ -226,9 +236,9 @@ def test_the_seed_decides(classifier_run: list[str], tmp_path: Path) -> None:
 
 
 def test_seeds_are_mixed() -> None:
-    seeds = {train_accelerate.mix_seed(*n) for n in ((0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0), (0, 1, 1), (0, 2, 0))}
+    seeds = {mix_seed(*n) for n in ((0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0), (0, 1, 1), (0, 2, 0))}
     assert len({seed % 2**32 for seed in seeds}) == 6  # torch's generator takes the low 32 bits
-    assert train_accelerate.mix_seed(1, 2, 3) == train_accelerate.mix_seed(1, 2, 3) < 2**64
+    assert mix_seed(1, 2, 3) == mix_seed(1, 2, 3) < 2**64
 
 
 def test_a_resumed_run_must_be_the_same(classifier_run: list[str], tmp_path: Path) -> None:
@@ -261,7 +271,7 @@ def test_weights_of_other_stages_do_not_matter(classifier_run: list[str], tmp_pa
 
 def test_each_weight_belongs_to_the_stages_that_compute_its_term() -> None:
     given = {f"weight_{field.name}": 1.0 for field in fields(LossWeights)}
-    used = {name: set(train_accelerate.used_by(name, given)) for name in train_accelerate.MODELS}
+    used = {name: set(used_by(name, given)) for name in MODELS}
     penalty, stargan = {"weight_gradient_penalty"}, {name for name in given if "stargan" in name}
     assert used["classifier"] == set() and used["stargan"] == stargan | penalty
     assert used["neutralizer"] == stargan | penalty | {name for name in given if "paired" in name}
@@ -278,7 +288,7 @@ def test_all_stages_resume_where_they_stopped(
         *("--train_batch_size", "8", "--max_train_steps", "2", "--checkpointing_steps", "1"),
     ]
     train_accelerate.main(arguments)
-    before = {name: load_file(tmp_path / name / "model.safetensors") for name in train_accelerate.STAGES}
+    before = {name: load_file(tmp_path / name / "model.safetensors") for name in STAGES}
     shutil.rmtree(tmp_path / "leed")  # as if killed in the last stage, after its first step
     shutil.rmtree(tmp_path / "checkpoints" / "leed" / "step-0000002")
     capsys.readouterr()
@@ -286,7 +296,7 @@ def test_all_stages_resume_where_they_stopped(
     printed = capsys.readouterr().out
     assert "stage classifier is finished" in printed and "stage neutralizer is finished" in printed
     assert "resumed stage leed at step 1" in printed
-    after = {name: load_file(tmp_path / name / "model.safetensors") for name in train_accelerate.STAGES}
+    after = {name: load_file(tmp_path / name / "model.safetensors") for name in STAGES}
     assert all(torch.equal(before[name][key], after[name][key]) for name in before for key in before[name])
     leed_inside = LEED.from_pretrained(tmp_path / "leed").neutralizer.state_dict()
     assert all(torch.equal(leed_inside[key], after["neutralizer"][key]) for key in leed_inside)
@@ -339,15 +349,15 @@ def test_nan_stops_before_it_reaches_the_weights(
     classifier_run: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train_accelerate.main([*classifier_run, "--output_dir", str(tmp_path / "whole")])
-    forward, calls = leed.training.ClassifierObjective.forward, []
+    forward, calls = ClassifierObjective.forward, []
 
-    def spoilt(objective: torch.nn.Module, inputs: dict) -> leed.training.Loss:
+    def spoilt(objective: torch.nn.Module, inputs: dict) -> Loss:
         calls.append(None)
         loss = forward(objective, inputs)
         return loss._replace(total=loss.total * float("nan")) if len(calls) == 3 else loss
 
     with monkeypatch.context() as patched:
-        patched.setattr(leed.training.ClassifierObjective, "forward", spoilt)
+        patched.setattr(ClassifierObjective, "forward", spoilt)
         message = refusal(classifier_run)
     assert "the gradient of 'classifier' is not finite at step 2 of stage classifier" in message
     assert "lower --learning_rate" in message
@@ -399,7 +409,7 @@ def test_what_the_card_loads(classifier_run: list[str], tmp_path: Path, monkeypa
     assert ExpressionClassifier.from_pretrained(loaded()).config == TINY
     uploads = []
     monkeypatch.setattr(leed.pretrained, "_upload", lambda folder, repo, **options: uploads.append(repo))
-    monkeypatch.setattr(train_accelerate, "whoami", lambda token: {"name": "jo"})
+    monkeypatch.setattr("leed.training.publish.whoami", lambda token: {"name": "jo"})
     again = [*classifier_run, "--max_train_steps", "1", "--resume_from_checkpoint", "latest", "--push_to_hub"]
     for arguments, repo in (([], "jo/run-classifier"), (["--hub_model_id", "someone/x"], "someone/x-classifier")):
         train_accelerate.main([*again, *arguments])
@@ -410,14 +420,14 @@ def test_what_the_card_loads(classifier_run: list[str], tmp_path: Path, monkeypa
 
 
 def test_a_step_is_an_update(classifier_run: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    update, steps = train_accelerate.Run.update, []
+    update, steps = Run.update, []
 
-    def recorded(run: train_accelerate.Run, batch: dict, num_steps: int) -> dict | None:
+    def recorded(run: Run, batch: dict, num_steps: int) -> dict | None:
         terms = update(run, batch, num_steps)
         steps.append((run.step, int(run.average.n_averaged), run.optimizer.param_groups[0]["lr"]))
         return terms
 
-    monkeypatch.setattr(train_accelerate.Run, "update", recorded)
+    monkeypatch.setattr(Run, "update", recorded)
     # 40 faces in batches of 8: 5 batches, so steps of 2, 2 and 1 batches, then 2
     train_accelerate.main([*classifier_run, "--gradient_accumulation_steps", "2", "--lr_scheduler", "constant"])
     assert [step for step, _, _ in steps] == [0, 1, 1, 2, 3, 3, 4]
@@ -428,8 +438,8 @@ def test_a_step_is_an_update(classifier_run: list[str], monkeypatch: pytest.Monk
 def test_learning_rate_follows_the_faces_per_update() -> None:
     config = replace(TrainConfig(stage="classifier"), scale_lr=True, train_batch_size=8, gradient_accumulation_steps=8)
     accelerator = Accelerator(gradient_accumulation_steps=8)
-    settings = train_accelerate.Settings(config, LossWeights(), TINY)
-    run = train_accelerate.Run(accelerator, ClassifierStage(TINY, NONE), "classifier", settings, {})
+    settings = Settings(config, LossWeights(), TINY)
+    run = Run(accelerator, ClassifierStage(TINY, NONE), "classifier", settings, {})
     assert run.base_rate == pytest.approx(1e-3 * 64 / 16)
 
 
@@ -447,7 +457,7 @@ def test_an_update_is_as_large_along_all_directions_with_muon_and_for_all_number
         layer = torch.nn.Conv2d(8, 16, 3)
         before = layer.weight.detach().clone()
         config = TrainConfig(stage="leed", optimizer=optimizer)
-        learner = train_accelerate.make_optimizer([{"params": layer.parameters()}], 0.1, config, "leed", before.device)
+        learner = make_optimizer([{"params": layer.parameters()}], 0.1, config, "leed", before.device)
         layer.weight.grad = torch.randn(16, 1, 1, 1) * torch.randn(8, 3, 3) + 0.1 * torch.randn(16, 8, 3, 3)
         layer.bias.grad = torch.randn(16)
         learner.step()
@@ -494,7 +504,7 @@ def test_each_loss_trains_its_own_networks(
 def test_objectives_of_the_paper(faces: FaceDataset) -> None:
     config = replace(TINY, patch_skip=False, delta_size=0, flow=False, neutralizer="stargan")
     psi = ExpressionClassifier(config).eval()
-    from leed.config import PAPER_WEIGHTS
+    from leed.training.config import PAPER_WEIGHTS
 
     for stage in stages(psi, PAPER_WEIGHTS, config).values():
         values = stage.inputs(faces.__getitems__(list(range(12))))
@@ -558,7 +568,7 @@ def test_penalty_is_in_full_precision_under_autocast() -> None:
     for context in (contextlib.nullcontext(), torch.autocast("cpu", torch.bfloat16)):
         torch.manual_seed(0)
         with context:
-            values.append(leed.training.gradient_penalty(critic, real, fake))
+            values.append(gradient_penalty(critic, real, fake))
     assert torch.equal(values[0], values[1])
 
 
@@ -578,7 +588,7 @@ def test_validation_without_second_views(faces: FaceDataset, psi: ExpressionClas
     stage = stages(psi, LossWeights())["leed"]
     figures, rows = stage.validate(stage.model.eval(), bare)
     assert set(figures) == {"autoencoded", "share_own", "accuracy", "distance"}
-    assert len(rows) == leed.training.SHEET_ROWS and all(len(row) == 9 and row[3] is None for row in rows)
+    assert len(rows) == SHEET_ROWS and all(len(row) == 9 and row[3] is None for row in rows)
     figures, rows = stage.validate(stage.model, faces)
     assert "share_view" in figures and any(row[3] is not None for row in rows)
     assert figures["autoencoded"] > 0.9 and abs(figures["share_own"]) < 0.2  # untrained: the neutral face itself
@@ -597,7 +607,7 @@ class NoFloat64(TorchDispatchMode):
 @pytest.mark.parametrize("name", ["classifier", "neutralizer", "leed"])
 def test_a_gpu_without_float64_will_do(name: str, faces: FaceDataset, psi: ExpressionClassifier) -> None:
     stage, batch = stages(psi, ALL_TERMS)[name], faces.__getitems__(list(range(8)))
-    average = leed.training.average_of(stage.model, 0.9)
+    average = average_of(stage.model, 0.9)
     with NoFloat64():
         values = stage.inputs(batch)
         for objective in stage.objectives.values():
@@ -616,12 +626,12 @@ def test_learned_neutrals_replace_the_true_ones(faces: FaceDataset, psi: Express
     batch = learned.__getitems__(list(range(16)))
     assert (batch["learned_neutral"].int() - faces.images[:16].int()).abs().max() <= 4
     assert torch.equal(batch["neutral"], faces.neutrals[:16])
-    always = leed.training.choose_neutrals(batch, 1.0)
+    always = choose_neutrals(batch, 1.0)
     assert torch.equal(always["neutral"], batch["learned_neutral"])
-    never = leed.training.choose_neutrals(batch, 0.0)
+    never = choose_neutrals(batch, 0.0)
     assert torch.equal(never["neutral"], batch["neutral"])
     batch["has_neutral"] = torch.zeros(16, dtype=torch.bool)
-    assert torch.equal(leed.training.choose_neutrals(batch, 0.0)["neutral"], batch["learned_neutral"])
+    assert torch.equal(choose_neutrals(batch, 0.0)["neutral"], batch["learned_neutral"])
 
 
 def test_learned_neutrals_out_of_fold(faces: FaceDataset) -> None:
@@ -633,7 +643,7 @@ def test_learned_neutrals_out_of_fold(faces: FaceDataset) -> None:
         for person, known in enumerate(faces.persons):
             rows = (faces.person_ids == person).nonzero().flatten()
             neutralizer = neutralizers[leed.data.faces.fold_of(known, 2)]
-            expected = leed.training.predict_neutrals(neutralizer, pictures[rows])
+            expected = predict_neutrals(neutralizer, pictures[rows])
             assert torch.equal(learned.learned[name][rows], expected)
     assert {leed.data.faces.fold_of(person, 2) for person in faces.persons} == {0, 1}  # the test sees both
 
@@ -673,7 +683,7 @@ def test_folds_in_their_order(
 
 def test_average_forgets_the_first_weights_soon() -> None:
     model = torch.nn.Linear(1, 1)
-    average = leed.training.average_of(model, 0.9)
+    average = average_of(model, 0.9)
     values = []
     for value in (1.0, 2.0, 3.0):
         torch.nn.init.constant_(model.weight, value)
@@ -763,11 +773,11 @@ def test_whose_faces_lack_what_a_stage_needs(faces: FaceDataset, psi: Expression
     bare = copy.copy(faces)
     bare.has_neutral = torch.zeros_like(faces.has_neutral)
     for name, stage in stages(psi, LossWeights()).items():
-        settings = train_accelerate.parse_args(["--stage", name, "--preset", "tiny"])
+        settings = parse_args(["--stage", name, "--preset", "tiny"])
         for held_out, words in ((False, "this data set has none.*--"), (True, "held-out people .*--validation_fra")):
-            assert len(train_accelerate.stage_faces(faces, name, stage, settings, held_out=held_out)) == len(faces)
+            assert len(stage_faces(faces, name, stage, settings, held_out=held_out)) == len(faces)
             with pytest.raises(ValueError, match=f"needs .*true neutral face.* {words}"):
-                train_accelerate.stage_faces(bare, name, stage, settings, held_out=held_out)
+                stage_faces(bare, name, stage, settings, held_out=held_out)
 
 
 def test_settings_are_written_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -804,10 +814,10 @@ def test_an_evaluation_classifier_of_another_build(classifier_run: list[str], tm
 def test_rows_with_and_without_a_neutral_face_come_equally_often(faces: FaceDataset) -> None:
     few = torch.zeros(len(faces), dtype=torch.bool)
     few[:3] = True
-    chosen = leed.training.balanced(faces, few).indices
+    chosen = balanced(faces, few).indices
     assert set(chosen) == set(range(len(faces)))
     assert sum(bool(few[i]) for i in chosen) == len(chosen) / 2
-    assert leed.training.balanced(faces, torch.ones_like(few)).indices == list(range(len(faces)))
+    assert balanced(faces, torch.ones_like(few)).indices == list(range(len(faces)))
 
 
 def test_several_data_sets_are_mixed(drawn_folder: Path, psi: ExpressionClassifier, tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ import numpy as np
 from PIL import Image
 
 from leed.config import OPENFACE_MAX_YAW
-from leed.evaluation.ablation import PLAIN
 from leed.evaluation.paper import clusters, figures, imperfect
 from leed.evaluation.paper.cache import key, processes, progress, remembered
 from leed.evaluation.paper.classification import Recipe
@@ -34,6 +33,7 @@ from leed.evaluation.paper.paper_tables import spoilt_table, table1, table2, var
 from leed.evaluation.paper.plan import plan_edits
 from leed.evaluation.paper.report import Plate, Table, all_tables, save_picture, write_report
 from leed.evaluation.paper.study_pictures import check_folder, study_edits, write_pictures
+from leed.evaluation.paper.variants import PLAIN
 from leed.model import LEED
 from leed.networks.classifier import ExpressionClassifier
 from leed.pretrained import CONFIG, find_folder, read_config

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from leed.data.action_units import readable
 from leed.data.faces import decode, encoded, load_faces, split_by_person
-from leed.data.table import guess_reader, parquet_files
+from leed.data.readers.parquet import parquet_files
+from leed.data.readers.registry import guess_reader
 from leed.evaluation.pairs import Triples, load_triples
 
 NUM_ACTION_UNITS = 17

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leed.images import denormalize
-from leed.networks.classifier import load_lite0
+from leed.networks.perceptual import load_lite0
 
 OTHER = "efficientnet-lite0"
 EXTRACTORS = ("inception", OTHER)

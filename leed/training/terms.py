@@ -1,0 +1,45 @@
+"""Loss terms that several objectives share."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from leed.images import inner_face
+from leed.networks.perceptual import PerceptualFeatures
+from leed.training import losses
+from leed.training.config import LossWeights
+from leed.training.stage import Loss
+
+
+def weigh(weights: LossWeights, terms: dict[str, Tensor], outputs: dict[str, Tensor] | None = None) -> Loss:
+    """Sums the terms, each times the weight of its name."""
+    total = sum(getattr(weights, name) * value for name, value in terms.items())
+    return Loss(total, {name: value.detach() for name, value in terms.items()}, outputs or {})
+
+
+def perceptual_maps(phi: PerceptualFeatures, image: Tensor, neutral: Tensor) -> list[Tensor]:
+    """Phi's maps of the inner face, in full precision."""
+    return [maps.float() for maps in phi(inner_face(image), inner_face(neutral))]
+
+
+def picture_losses(
+    names: dict[str, str], weights: LossWeights, phi: PerceptualFeatures, image: Tensor, target: Tensor, before: Tensor
+) -> dict[str, Tensor]:
+    """The terms "image", "perceptual" and "structure" of a picture, named by `names`; without those of weight 0."""
+    terms = {}
+    if getattr(weights, names["image"]):
+        terms[names["image"]] = losses.image_loss(image, target, before)
+    if getattr(weights, names["perceptual"]):
+        with torch.no_grad():
+            wanted = perceptual_maps(phi, target, before)
+        terms[names["perceptual"]] = losses.perceptual_loss(perceptual_maps(phi, image, before), wanted)
+    if getattr(weights, names["structure"]):
+        terms[names["structure"]] = losses.structure_loss(inner_face(image), inner_face(target))
+    return terms
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+    """The penalty in full precision: in half of it, gradients of gradients are mostly rounding."""
+    with torch.autocast(real.device.type, enabled=False):
+        return losses.gradient_penalty(critic, real.float(), fake.float())

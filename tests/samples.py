@@ -1,0 +1,43 @@
+"""Data sets written by tests, in the layout of the real ones."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+CAMERAS = ("045", "068", "090", "112", "135")
+
+
+def picture(generator: np.random.Generator, size: int) -> dict:
+    """A smooth random picture, as parquet files embed them."""
+    coarse = Image.fromarray(generator.integers(0, 255, (6, 6, 3), dtype=np.uint8))
+    buffer = io.BytesIO()
+    coarse.resize((size, size), Image.Resampling.BICUBIC).save(buffer, "PNG")
+    return {"bytes": buffer.getvalue(), "path": "drawn.png"}
+
+
+def write_triples(root: Path, count: int) -> Path:
+    """`faces-pairs` and `faces-twins` with the columns of the open set's; returns the folder of pairs."""
+    generator = np.random.default_rng(0)
+    rows = {name: [picture(generator, 256) for _ in range(count)] for name in ("input", "reference", "target")}
+    rows |= {
+        "input_person": [f"person{i % 3}" for i in range(count)],
+        "reference_person": [f"person{(i + 1) % 3}" for i in range(count)],
+        "input_expression": [(i + 3) % 8 for i in range(count)],
+        "reference_expression": [i % 8 for i in range(count)],
+        "input_camera": [CAMERAS[i % 5] for i in range(count)],
+        "reference_camera": [CAMERAS[i // 2 % 5] for i in range(count)],
+        "landmarks_input": [generator.uniform(0, 256, 136).tolist() for _ in range(count)],
+        "landmarks_target": [generator.uniform(0, 256, 136).tolist() for _ in range(count)],
+    }
+    twins = {
+        "file": [f"{i:04d}_{kind}.webp" for i in range(count) for kind in ("input", "ref")],
+        "neutral": [picture(generator, 128) for _ in range(2 * count)],
+    }
+    for folder, file, table in (("faces-pairs", "test-0", rows), ("faces-twins", "pairs-0", twins)):
+        (root / folder).mkdir()
+        pq.write_table(pa.table(table), root / folder / f"{file}.parquet")
+    return root / "faces-pairs"
