@@ -34,7 +34,7 @@ from leed.photo.live import edit_frame
 from leed.photo.opening import open_photo
 from leed.runtime import OnnxLEED, load
 
-PORTRAIT = Path(__file__).parents[1] / "assets/gallery/portraits/comp02.jpg"
+PORTRAIT = Path(__file__).parents[1] / "leed/gallery/portraits/comp02.jpg"
 FRAME = (640, 480)  # of a webcam
 STEP = 6  # by which the person in it moves from frame to frame [px]
 STARGAN = "StarGAN's generator"

@@ -35,7 +35,7 @@ from PIL import Image
 from leed.photo.saving import is_marked
 
 ROOT = Path(__file__).parents[1]
-PORTRAITS = sorted((ROOT / "assets/gallery/portraits").glob("*.jpg"))
+PORTRAITS = sorted((ROOT / "leed/gallery/portraits").glob("*.jpg"))
 DEADLINE = 30  # seconds in which a request must be answered or refused
 PHOTOS_PER_USER = 5  # a user tries several expressions on a photo
 BUSY = "Queue is full"  # what Gradio says

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from leed import EXPRESSIONS, LEED
 from leed.images import INNER_CROP, contact_sheet, to_tensor
 
-FACES = Path(__file__).parent.parent / "assets" / "gallery" / "faces"
+FACES = Path(__file__).parent.parent / "leed" / "gallery" / "faces"
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 TITLE_HEIGHT = 20
 

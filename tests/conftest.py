@@ -118,7 +118,7 @@ def lively_leed() -> LEED:
 @pytest.fixture(scope="session")
 def two_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A photo, 1400x760, of two people: the larger on the right, the smaller in the left half."""
-    large, small = (Image.open(ROOT / f"assets/gallery/portraits/comp{name}.jpg") for name in ("02", "05"))
+    large, small = (Image.open(ROOT / f"leed/gallery/portraits/comp{name}.jpg") for name in ("02", "05"))
     photo = Image.new("RGB", (1400, 760), (210, 212, 210))
     photo.paste(small.resize((560, 608)), (70, 100))
     photo.paste(large, (700, 0))

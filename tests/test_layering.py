@@ -18,9 +18,10 @@ MAY_IMPORT = {
     "data": FOUNDATION,
     "photo": FOUNDATION | {"networks", "model", "data"},
     "training": FOUNDATION | {"networks", "model", "data"},
+    "gallery": FOUNDATION,
     "web": set(),
-    "demo": FOUNDATION | {"model", "runtime", "photo", "web"},
-    "evaluation": FOUNDATION | {"networks", "model", "data", "photo", "training"},
+    "demo": FOUNDATION | {"gallery", "model", "runtime", "photo", "web"},
+    "evaluation": FOUNDATION | {"gallery", "networks", "model", "data", "photo", "training"},
     "study": FOUNDATION | {"evaluation", "photo", "web"},
 }
 """What each package, or module beside them, may import; the foundation's files import each other alone."""

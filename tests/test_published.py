@@ -37,7 +37,7 @@ WITH_GRAPHS = [folder for folder in FOLDERS if (folder / "onnx").is_dir()]
 
 def face(name: str, size: int) -> Tensor:
     """A face of the gallery in the models' crop, (1, 3, size, size) in [-1, 1]."""
-    with Image.open(ROOT / "assets" / "gallery" / "faces" / name) as picture:
+    with Image.open(ROOT / "leed" / "gallery" / "faces" / name) as picture:
         sides = (picture.width, picture.height, picture.width, picture.height)
         box = tuple(round(edge * side) for edge, side in zip(INNER_CROP, sides, strict=True))
         return to_tensor(picture.crop(box), size)

@@ -34,7 +34,7 @@ from leed.photo.sequence import FPS, sequence
 from leed.runtime import OnnxLEED, load
 
 ROOT = Path(__file__).parents[2]
-GALLERY = ROOT / "assets/gallery"
+GALLERY = ROOT / "leed/gallery"
 MODEL = os.environ.get("LEED_MODEL") or str(ROOT / "hub/leed-open")
 OWN = "your reference"  # what the sheet of expressions calls it
 PREVIEW_SIDE = 900  # longest side of the photos on the page; the download has all pixels [px]

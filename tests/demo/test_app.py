@@ -32,8 +32,8 @@ from leed.demo.worker import WorkerError
 from leed.photo.grid import CAPTION, GAP, TILE
 from leed.photo.saving import is_marked
 
-PORTRAIT = ROOT / "assets/gallery/portraits/comp02.jpg"
-ANGRY = ROOT / "assets/gallery/faces/090_comp07_female_angry_v0.webp"
+PORTRAIT = ROOT / "leed/gallery/portraits/comp02.jpg"
+ANGRY = ROOT / "leed/gallery/faces/090_comp07_female_angry_v0.webp"
 
 
 @pytest.fixture(scope="session")

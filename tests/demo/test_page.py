@@ -20,7 +20,7 @@ if CHROMIUM is None:
     pytest.skip("no Chromium is installed: apt-get install chromium", allow_module_level=True)
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 
-PORTRAIT = ROOT / "assets/gallery/portraits/comp02.jpg"
+PORTRAIT = ROOT / "leed/gallery/portraits/comp02.jpg"
 OPTIONS = (
     "--no-sandbox",
     "--disable-gpu",

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa  # noqa: E402
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID  # noqa: E402
 
-PORTRAIT = ROOT / "assets/gallery/portraits/comp02.jpg"
+PORTRAIT = ROOT / "leed/gallery/portraits/comp02.jpg"
 KEYS = {
     "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
     "P-384": lambda: ec.generate_private_key(ec.SECP384R1()),

@@ -14,7 +14,7 @@ from leed.photo import align_folder as aligning
 from leed.photo.detection import find_faces
 from leed.photo.geometry import EYE_ROW
 
-GALLERY = ROOT / "assets/gallery/faces"
+GALLERY = ROOT / "leed/gallery/faces"
 SIZE = 128
 RAFD = {  # the gallery's own cameras turn heads by 22 degrees
     "session 1/Rafd090_01_Caucasian_female_happy_frontal.jpg": "090_comp01_female_happy_v0",

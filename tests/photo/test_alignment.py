@@ -12,7 +12,7 @@ from leed.photo.alignment import align
 from leed.photo.detection import decode, distinct, find_faces
 from leed.photo.geometry import Alignment, centre_alignment, padded_crop
 
-GALLERY = ROOT / "assets/gallery"
+GALLERY = ROOT / "leed/gallery"
 PORTRAITS = sorted((GALLERY / "portraits").glob("*.jpg"))
 EYES = np.array([[94.5, 100.0], [160.8, 100.0]]) / 256  # where they lie in the gallery's frontal faces, on average
 OWN_CROP = Alignment((INNER_CROP[0], INNER_CROP[1]), (INNER_CROP[2] - INNER_CROP[0], 0.0)).scaled(256)

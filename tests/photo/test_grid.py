@@ -9,7 +9,7 @@ from leed import LEED
 from leed.photo.editor import FaceEditor, PreparedPhoto
 from leed.photo.grid import CAPTION, GAP, TILE, close_up, grid
 
-PORTRAITS = ROOT / "assets/gallery/portraits"
+PORTRAITS = ROOT / "leed/gallery/portraits"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from leed.photo.editor import FaceEditor
 from leed.photo.live import MAX_SIDE, SEARCH_EVERY, Track, captioned, edit_frame
 from leed.photo.opening import open_photo
 
-PORTRAITS = ROOT / "assets/gallery/portraits"
+PORTRAITS = ROOT / "leed/gallery/portraits"
 PORTRAIT = PORTRAITS / "comp02.jpg"
 
 

@@ -25,7 +25,7 @@ from leed.photo.editor import FaceEditor, NoFaceError
 from leed.photo.opening import MAX_MEGAPIXELS, PhotoError, open_photo
 from leed.photo.saving import save_marked
 
-PORTRAITS = sorted((ROOT / "assets/gallery/portraits").glob("*.jpg"))
+PORTRAITS = sorted((ROOT / "leed/gallery/portraits").glob("*.jpg"))
 ORIENTATION, DESCRIPTION, GPS = 0x0112, 0x010E, 0x8825
 SECRET = b"52 deg 31 min north"
 

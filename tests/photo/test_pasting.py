@@ -15,7 +15,7 @@ from leed.photo.geometry import Alignment
 from leed.photo.opening import open_photo
 from leed.photo.pasting import Motion, feather, maps_of, moved_by, paste, picture_of, without_small
 
-PORTRAITS = ROOT / "assets/gallery/portraits"
+PORTRAITS = ROOT / "leed/gallery/portraits"
 TILTED = Alignment((170.0, 250.0), (380.0, 12.0))
 SIDE = 64
 

@@ -14,9 +14,9 @@ from leed import LEED, Expression
 from leed.photo.editor import FaceEditor, NoFaceError
 from leed.photo.opening import PhotoError, open_photo, upright
 
-PORTRAITS = ROOT / "assets/gallery/portraits"
+PORTRAITS = ROOT / "leed/gallery/portraits"
 PORTRAIT = PORTRAITS / "comp02.jpg"
-HAPPY = ROOT / "assets/gallery/faces/090_comp07_female_happy_v0.webp"
+HAPPY = ROOT / "leed/gallery/faces/090_comp07_female_happy_v0.webp"
 
 
 @pytest.fixture(scope="module")

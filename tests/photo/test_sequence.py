@@ -8,8 +8,8 @@ from leed import LEED
 from leed.photo.editor import FaceEditor
 from leed.photo.sequence import MAX_SIDE, sequence, swing
 
-PORTRAIT = ROOT / "assets/gallery/portraits/comp02.jpg"
-HAPPY = ROOT / "assets/gallery/portraits/comp05.jpg"
+PORTRAIT = ROOT / "leed/gallery/portraits/comp02.jpg"
+HAPPY = ROOT / "leed/gallery/portraits/comp05.jpg"
 
 
 def test_swing_goes_up_and_comes_back_without_a_repeated_frame():

@@ -32,7 +32,7 @@ FRONTAL = 12.0
 FONT_SIZE, TITLE_HEIGHT, PAD = 18, 26, 10  # of titles [px]; PAD lies between a title and its faces
 GAP, GROUP_GAP = 3, 14  # between faces, and more between groups of them [px]
 EXPRESSIVE = range(1, len(EXPRESSIONS))  # all but neutral
-GALLERY = Path(__file__).parents[3] / "assets" / "gallery"
+GALLERY = Path(__file__).parents[2] / "gallery"
 Face = Tensor | None
 
 
