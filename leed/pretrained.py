@@ -80,7 +80,7 @@ class HubModel(
         return next(self.parameters()).dtype
 
     @classmethod
-    def from_pretrained(
+    def from_pretrained(  # type: ignore[override]  # without the mixin's options that have no effect here
         cls: type[Model],
         pretrained_model_name_or_path: str | Path,
         *,
@@ -91,7 +91,7 @@ class HubModel(
         revision: str | None = None,
         map_location: str | torch.device = "cpu",
     ) -> Model:
-        """Model from a folder or from "organisation/name" on the Hub, verified, in float32 and in evaluation mode.
+        """The model from a folder or from "organisation/name" on the Hub, verified, in float32 and in evaluation mode.
 
         Raises `ModelFileError` for anything but an intact model of this class.
         """
@@ -107,7 +107,7 @@ class HubModel(
         return super().from_pretrained(folder, config=config, map_location=map_location)
 
     @classmethod
-    def _from_pretrained(
+    def _from_pretrained(  # type: ignore[override]  # takes the configuration that `from_pretrained` has read
         cls: type[Model],
         *,
         model_id: str,
@@ -115,7 +115,7 @@ class HubModel(
         map_location: str | torch.device = "cpu",
         **download: Any,  # what the mixin passes for the Hub; the files are here already
     ) -> Model:
-        """Model of a local folder `model_id`; called by the mixin."""
+        """The model of a local folder `model_id`; called by the mixin."""
         path = Path(model_id) / WEIGHTS
         tensors = _read_weights(path, _describe(cls.__name__, config))
         model = cls(config)
@@ -126,7 +126,7 @@ class HubModel(
         model.load_state_dict(tensors)
         return model.to(map_location).eval()
 
-    def save_pretrained(
+    def save_pretrained(  # type: ignore[override]  # `dtype` is ours
         self,
         save_directory: str | Path,
         *,
@@ -167,7 +167,7 @@ class HubModel(
         }
         replace_files(save_directory, files)
 
-    def push_to_hub(
+    def push_to_hub(  # type: ignore[override]  # `dtype` is ours, the other options go to `_upload`
         self,
         repo_id: str,
         *,
@@ -192,7 +192,7 @@ class HubModel(
 
 
 def find_folder(name: str, patterns: tuple[str, ...] = (CONFIG, WEIGHTS), **download: Any) -> Path:
-    """Folder with the files of a model, fetched from the Hub (all of one commit) unless `name` is a folder.
+    """The folder with the files of a model, fetched from the Hub (all of one commit) unless `name` is a folder.
 
     `patterns` says which files to fetch, `download` how: arguments of `snapshot_download`.
     """
@@ -218,7 +218,7 @@ def find_folder(name: str, patterns: tuple[str, ...] = (CONFIG, WEIGHTS), **down
 
 
 def read_config(path: Path, model_type: str) -> ModelConfig:
-    """Configuration in `config.json`, which must be of class `model_type`."""
+    """The configuration in `config.json`, which must name the class `model_type`. Raises `ModelFileError`."""
     if not path.is_file():
         raise ModelFileError(f"{path} is missing. {SAVE_AGAIN}")
     try:
@@ -240,7 +240,7 @@ def read_config(path: Path, model_type: str) -> ModelConfig:
 
 
 def _read_weights(path: Path, description: dict) -> dict[str, Tensor]:
-    """Tensors in a file whose digest agrees with them and with the description of the model."""
+    """The tensors of a file whose digest agrees with them and with the description of the model."""
     if not path.is_file():
         pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth") for file in path.parent.glob(pattern))
         beside = f" {', '.join(pickles)} beside it is not loaded: pickle can run any code." if pickles else ""
@@ -260,7 +260,7 @@ def _read_weights(path: Path, description: dict) -> dict[str, Tensor]:
 
 
 def read_digest(path: Path) -> str:
-    """The digest that a file of weights says of itself."""
+    """The digest in the metadata of a file of weights."""
     if not path.is_file():
         raise ModelFileError(f"{path} is missing. {SAVE_AGAIN}")
     try:
@@ -316,7 +316,7 @@ def _for_file(tensors: dict[str, Tensor], dtype: torch.dtype | None) -> dict[str
 
 
 def _describe(model_type: str, config: ModelConfig) -> dict:
-    """What `config.json` holds."""
+    """The content of `config.json`."""
     return {"model_type": model_type} | config.to_dict()
 
 
@@ -325,7 +325,7 @@ def _digest(tensors: dict[str, Tensor], description: dict) -> str:
     digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

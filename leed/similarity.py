@@ -1,4 +1,4 @@
-"""How alike two pictures are. Pictures are face tensors (B, 3, H, W) in [-1, 1]."""
+"""Similarity of two pictures. Pictures are face tensors (B, 3, H, W) in [-1, 1]."""
 
 from torch import Tensor
 
@@ -10,7 +10,7 @@ def ssim(image: Tensor, target: Tensor) -> Tensor:
 
     SSIM depends on where black lies: the same pictures in [-1, 1] score lower.
     """
-    from torchmetrics.functional.image import structural_similarity_index_measure  # which loads for seconds
+    from torchmetrics.functional.image import structural_similarity_index_measure  # slow import
 
     image, target = image * 0.5 + 0.5, target * 0.5 + 0.5
     if len(image) == 1:  # torchmetrics drops the batch's dimension here

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from leed import LEED, Expression
+from leed import LEED, Expression, PreparedEdit
 from leed.config import TINY, ModelConfig
-from leed.model import SETTLED
+from leed.model import SETTLED, unchanged
 from leed.networks.critics import ImageCritic, LatentCritic, SiameseNetwork
 
 SIDE = TINY.image_size
@@ -75,6 +75,14 @@ def test_a_trace_tells_motion_from_paint(leed: LEED, variant: ModelConfig, pertu
     assert bool(trace.flow.any()) == moves
     if not moves:
         torch.testing.assert_close(trace.warped, faces[0], rtol=0, atol=1e-5)
+
+
+def test_an_edit_of_codes_has_no_trace(leed: LEED) -> None:
+    expression, code = leed.expression(tensor()), leed.encode(tensor())
+    edit = PreparedEdit(leed, code, leed.context(code), expression, unchanged)
+    assert edit(0.5).shape == tensor().shape
+    with pytest.raises(ValueError, match="has no trace; make it with FaceModel.prepare"):
+        edit.trace(0.5)
 
 
 def test_one_reference_serves_many_and_alpha_can_differ(leed: LEED) -> None:
