@@ -1,9 +1,10 @@
-"""Pictures in, tensors out, and back. Nobody else knows of 255 or of [-1, 1].
+"""Pictures in, tensors out, and back; the only file that knows of 255 and of [-1, 1].
 
 A face tensor is float, (B, 3, H, W), RGB, in [-1, 1]. Stored pictures are uint8, (B, 3, H, W).
 """
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 # The models' crop in the pictures of the open face set and of the gallery: left, top, right, bottom as fractions of
-# the side. The set's twins and views, and the everyday photographs, are stored in this crop.
+# the side. The set's true neutral faces and second views, and the everyday photographs, are stored in this crop.
 INNER_CROP = (28 / 256, 40 / 256, 228 / 256, 240 / 256)
 
 # The part of a crop in which expressions happen, as fractions of its side: rows 32 to 115, columns 24 to 103 of 128.
@@ -84,7 +85,7 @@ def grey_levels(images: Tensor) -> Tensor:
     return (images.detach().float() + 1) * 127.5
 
 
-def contact_sheet(rows: list[list[Tensor]], scale: int = 1) -> Image.Image:
+def contact_sheet(rows: Sequence[Sequence[Tensor | None]], scale: int = 1) -> Image.Image:
     """A sheet of face tensors (3, S, S) in [-1, 1]; `None` leaves a white field."""
     side = next(face.shape[-1] for row in rows for face in row if face is not None)
     sheet = torch.full((3, len(rows) * side, max(len(row) for row in rows) * side), 1.0)
@@ -96,11 +97,11 @@ def contact_sheet(rows: list[list[Tensor]], scale: int = 1) -> Image.Image:
     return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.LANCZOS)
 
 
-def png(face: Tensor) -> dict:
-    """A face, uint8 (3, H, W), as a picture of the standard table."""
+def png(face: Tensor) -> bytes:
+    """A face, uint8 (3, H, W), as a PNG file."""
     buffer = io.BytesIO()
     Image.fromarray(face.permute(1, 2, 0).numpy()).save(buffer, "png", compress_level=1)
-    return {"bytes": buffer.getvalue(), "path": None}
+    return buffer.getvalue()
 
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")

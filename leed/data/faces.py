@@ -18,6 +18,7 @@ from torch import Tensor
 
 from leed.config import ACTION_UNITS
 from leed.data.batch import Batch, map_tensors
+from leed.data.readers.drawn import read_drawn
 from leed.data.readers.registry import READERS, guess_reader
 from leed.data.table import FEATURES, PICTURES
 from leed.images import to_uint8
@@ -36,8 +37,8 @@ def load_faces(
     """The standard table of a face set.
 
     Args:
-        source: a folder (`~` is your own), a set on the Hub ("owner/name"), or "drawn" for faces drawn on the spot.
-        reader: one of `READERS`; None guesses it from what lies in the folder.
+        source: a folder (`~` is your own), a set on the Hub ("owner/name"), or "drawn" for synthetic faces.
+        reader: one of `READERS`; None guesses it from the contents of the folder.
         split: "train", "test" or "validation", as far as the set has it.
         max_samples: keep that many rows at most, drawn by `seed`, in their order.
     """
@@ -46,11 +47,13 @@ def load_faces(
     if max_samples is not None and max_samples < 1:
         raise ValueError(f"max_samples must be at least 1, got {max_samples}")
     chosen = reader or guess_reader(source)
-    folder = Path(os.path.abspath(Path(source).expanduser()))  # with a name, beside which readers look for more
-    place = source if chosen == "table" and not folder.exists() else folder
-    options = {"max_samples": max_samples} if chosen == "drawn" else {}
+    folder = Path(os.path.abspath(Path(source).expanduser()))  # absolute: readers look for siblings by its name
+    place = Path(source) if chosen == "table" and not folder.exists() else folder
     try:
-        dataset = READERS[chosen](place, split, **options)
+        if chosen == "drawn":
+            dataset = read_drawn(split=split, max_samples=max_samples)
+        else:
+            dataset = READERS[chosen].read(place, split)
     except ValueError as error:
         if reader is not None:
             raise
@@ -86,7 +89,7 @@ def fold_of(person: str, num_folds: int) -> int:
 
 
 def without_fold(dataset: Dataset, fold: int, num_folds: int) -> Dataset:
-    """The rows of the people outside one fold. Raises `ValueError` if nobody is."""
+    """The rows of the people outside one fold. Raises `ValueError` if there are none."""
     rows = [row for row, person in enumerate(dataset["person"]) if fold_of(person, num_folds) != fold]
     if not rows:
         raise ValueError(f"no one is left without fold {fold} of {num_folds}: use fewer folds or more people")
@@ -119,12 +122,12 @@ def decode(picture: dict, size: int, crop: Sequence[float] | None = None) -> Ten
         left, right, top, bottom = left * image.width, right * image.width, top * image.height, bottom * image.height
     side = min(right - left, bottom - top)
     left, top = (left + right - side) / 2, (top + bottom - side) / 2
-    box = tuple(round(edge) for edge in (left, top, left + side, top + side))
+    box = round(left), round(top), round(left + side), round(top + side)
     return to_uint8(image if box == (0, 0, *image.size) else image.crop(box), size)
 
 
 def check_images(dataset: Dataset, num_threads: int | None = None) -> None:
-    """Open every picture of the table. Raises `ValueError` listing those that cannot be read."""
+    """Opens every picture of the table. Raises `ValueError` listing those that cannot be read."""
     rows = encoded(dataset)
     broken = []
 
@@ -148,9 +151,6 @@ def check_images(dataset: Dataset, num_threads: int | None = None) -> None:
             f"{len(broken)} pictures cannot be read; replace them, or remove their rows with `dataset.select`:\n"
             f"  {listed}{more}"
         )
-
-
-# --------------------------------------------------------------------------------------------------------------------
 
 
 class FaceDataset(torch.utils.data.Dataset):
@@ -197,7 +197,7 @@ class FaceDataset(torch.utils.data.Dataset):
     def __getitems__(self, indices: list[int]) -> Batch:
         """A collated batch."""
         rows = torch.as_tensor(indices, dtype=torch.int64)
-        pictures = self._take(rows) if self.in_memory else self._decode_rows(rows)
+        pictures = self._take(rows) if self.table is None else self._decode_rows(self.table, rows)
         return {
             "image": pictures["image"],
             "neutral": pictures["neutral"],
@@ -224,8 +224,8 @@ class FaceDataset(torch.utils.data.Dataset):
     def _zeros(self, count: int) -> Tensor:
         return torch.zeros(count, 3, self.image_size, self.image_size, dtype=torch.uint8)
 
-    def _decode_rows(self, rows: Tensor) -> dict[str, Tensor]:
-        chunk = self.table[rows.tolist()]
+    def _decode_rows(self, table: Dataset, rows: Tensor) -> dict[str, Tensor]:
+        chunk = table[rows.tolist()]
         pictures = {name: self._zeros(len(rows)) for name in PICTURES}
         for name, target in pictures.items():
             self._decode_into(target, chunk, name, rows.tolist(), map)
@@ -243,7 +243,7 @@ class FaceDataset(torch.utils.data.Dataset):
         return stored
 
     def _decode_into(self, target: Tensor, chunk: dict, name: str, rows: Sequence[int], each: Callable) -> None:
-        """Decode one column of a chunk into target (len(rows), 3, S, S). Raises `ValueError` naming the row."""
+        """Decodes one column of a chunk into target (len(rows), 3, S, S). Raises `ValueError` naming the row."""
         crops = chunk.get(f"{name}_crop", [None] * len(rows))
 
         def fill(i: int) -> None:
@@ -263,7 +263,7 @@ class FaceDataset(torch.utils.data.Dataset):
 
 
 def _action_units(rows: Iterable[Sequence[float] | None]) -> tuple[Tensor, Tensor]:
-    """Float32 (N, 17), NaN where unknown, and where they are known, bool (N,)."""
+    """Action units, float32 (N, 17), NaN where unknown, and the rows where they are known, bool (N,)."""
     rows = list(rows)
     if wrong := {len(row) for row in rows if row is not None} - {len(ACTION_UNITS)}:
         raise ValueError(f"action_units must be {len(ACTION_UNITS)} numbers or None, got rows of {sorted(wrong)}")
@@ -273,7 +273,7 @@ def _action_units(rows: Iterable[Sequence[float] | None]) -> tuple[Tensor, Tenso
 
 
 def _present(table: Dataset) -> dict[str, Tensor]:
-    """For each picture column, which rows have one: bool (N,)."""
+    """For each column of pictures the rows that have one: bool (N,)."""
     columns = {name: table.select_columns(name).with_format("arrow")[:][name] for name in PICTURES}
     return {name: torch.from_numpy(np.array(column.is_valid())) for name, column in columns.items()}
 

@@ -1,12 +1,12 @@
-"""Readers that bring every face set into one standard table.
+"""The standard table, into which readers bring every face set.
 
-The standard table is a `datasets.Dataset` with the columns of `FEATURES`:
+It is a `datasets.Dataset` with the columns of `FEATURES`:
 
 - `image`: the picture;
 - `neutral`: the true neutral face of the same person in exactly the same pose, or None;
-- `view`, `view_neutral`: the same person and moment from another camera, and the true neutral face there, or None;
+- `view`, `view_neutral`: the same shot of the person from another camera, and the true neutral face there, or None;
 - `expression`: index into `EXPRESSIONS`, -1 if unknown;
-- `person`: a name; where nothing is known about identity, each row has a name of its own;
+- `person`: a name; if the identity is unknown, each row has a name of its own;
 - `yaw`: degrees, negative towards the picture's left, NaN if unknown;
 - `action_units`: intensities of the 17 of `leed.data.action_units`, in [0, 1], or None;
 - `image_crop`, `view_crop`: the part to keep, (left, top, right, bottom), as fractions of the picture's sides, or in
@@ -45,8 +45,9 @@ UNKNOWN = {"expression": -1, "yaw": math.nan}
 
 
 def standard_table(num_rows: int, **columns: Sequence | pa.Array | pa.ChunkedArray) -> Dataset:
-    """A standard table of the given columns; those left out are unknown. Pictures: paths or structs of bytes and path.
+    """A standard table of the given columns; those left out are unknown.
 
+    A picture is a path, an encoded picture as bytes, None, or a struct of bytes and path as parquet files hold it.
     Raises `ValueError` for unknown columns, other lengths and expressions outside -1..7.
     """
     if unknown := sorted(set(columns) - set(FEATURES)):
@@ -70,20 +71,26 @@ def _array(name: str, values: Sequence | pa.Array | pa.ChunkedArray | None, num_
     kind = FEATURES.arrow_schema.field(name).type
     if values is None:
         values = [UNKNOWN.get(name)] * num_rows
-    if name in PICTURES and not isinstance(values, pa.Array | pa.ChunkedArray):
-        values = [value if value is None or isinstance(value, dict) else _on_disk(value) for value in values]
-    if not isinstance(values, pa.Array | pa.ChunkedArray):
-        values = pa.array(values, None if name in PICTURES else kind)
-    values = values.cast(kind)
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        array = values.cast(kind)
+    elif name in PICTURES:
+        array = pa.array([_picture(value) for value in values]).cast(kind)
+    else:
+        array = pa.array(values, kind)
     if name in UNKNOWN:
-        values = pc.fill_null(values, UNKNOWN[name])
+        array = pc.fill_null(array, UNKNOWN[name])
     if name == "person":  # a row whose person is unknown counts as a person of its own
-        values = pa.array([value or f"unknown-{row:07d}" for row, value in enumerate(values.to_pylist())], kind)
-    return values
+        array = pa.array([value or f"unknown-{row:07d}" for row, value in enumerate(array.to_pylist())], kind)
+    return array
 
 
-def _on_disk(path: str | Path) -> dict:
-    return {"bytes": None, "path": str(path)}
+def _picture(value: str | Path | bytes | dict | None) -> dict | None:
+    """A picture of a column as a struct of bytes and path."""
+    if value is None or isinstance(value, dict):
+        return value
+    if isinstance(value, bytes):
+        return {"bytes": value, "path": None}
+    return {"bytes": None, "path": str(value)}
 
 
 EXPRESSION_NAMES = {

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from leed.config import EXPRESSIONS
-from leed.data.drawn import ACTIONS, POSES, draw_face, draw_faces, drawn_moments, drawn_triples, expression_actions
+from leed.data.drawn import ACTIONS, POSES, draw_face, draw_faces, drawn_shots, drawn_triples, expression_actions
 
 
 def test_every_expression_has_a_pose():
@@ -49,11 +49,11 @@ def test_triples_hold_true_edits_of_unseen_people():
     triples = drawn_triples(4, size=32)
     assert all(triples[name].shape == (4, 3, 32, 32) for name in ("image", "reference", "target", "image_neutral"))
     assert (triples["expression"] != triples["reference_expression"]).all()
-    seen = set(drawn_moments(48, 1)["identity"])
-    assert not seen & set(drawn_moments(10, 1, first=50_000)["identity"])
+    seen = set(drawn_shots(48, 1)["identity"])
+    assert not seen & set(drawn_shots(10, 1, first=50_000)["identity"])
 
 
-def test_moments_follow_the_seed():
-    first, second, other = (drawn_moments(2, 8, seed) for seed in (0, 0, 1))
+def test_shots_follow_the_seed():
+    first, second, other = (drawn_shots(2, 8, seed) for seed in (0, 0, 1))
     assert first["yaw"] == second["yaw"] != other["yaw"]
     assert first["expression"] == list(range(8)) * 2

@@ -8,7 +8,8 @@ import numpy as np
 from datasets import Dataset
 
 from leed.config import EXPRESSIONS
-from leed.data.readers.files import _shallow
+from leed.data.readers.files import shallow
+from leed.data.readers.reader import Contents, Reader
 from leed.data.table import standard_table
 
 # 8 "none" and 9 "uncertain" are unknown expressions; 10 is "no face".
@@ -26,7 +27,7 @@ def read_affectnet(folder: Path, split: str = "train") -> Dataset:
     Labels "none" and "uncertain" become -1; rows without a face are left out. Nothing is known about identity.
     """
     training = split == "train"
-    lists = _shallow(folder, "training.csv" if training else "validation.csv")
+    lists = shallow(folder, "training.csv" if training else "validation.csv")
     if lists is not None:
         return _affectnet_list(folder, lists)
     labelled = folder / ("train_set" if training else "val_set")
@@ -38,13 +39,20 @@ def read_affectnet(folder: Path, split: str = "train") -> Dataset:
     )
 
 
+def recognizes(contents: Contents) -> bool:
+    return (contents.folder / "train_set" / "annotations").is_dir() or bool(shallow(contents.folder, "training.csv"))
+
+
+READER = Reader(read_affectnet, recognizes)
+
+
 def _affectnet_list(folder: Path, lists: Path) -> Dataset:
     with open(lists, newline="", encoding="utf-8-sig") as file:  # as Excel writes it, or without the mark
         rows = list(csv.DictReader(file))
     needed = {"subDirectory_filePath", "face_x", "face_y", "face_width", "face_height", "expression"}
     if missing := sorted(needed - set(rows[0] if rows else ())):
         raise ValueError(f"{lists} has no columns {missing}")
-    pictures = _shallow(folder, "Manually_Annotated_Images") or folder
+    pictures = shallow(folder, "Manually_Annotated_Images") or folder
     rows = [row for row in rows if int(row["expression"]) != AFFECTNET_NO_FACE]
     return standard_table(
         len(rows),

@@ -6,7 +6,8 @@ from pathlib import Path
 from datasets import Dataset
 
 from leed.config import EXPRESSIONS
-from leed.data.readers.files import _named_files, _only_train, openface_units
+from leed.data.readers.files import named_files, only_train, openface_units
+from leed.data.readers.reader import Contents, Reader
 from leed.data.table import standard_table
 
 CFEED_FILE = re.compile(r"(?P<category>\d{2})_(?P<person>\d{3})(_\d+)?\.(jpg|jpeg|png)", re.IGNORECASE)
@@ -28,11 +29,11 @@ def read_cfeed(folder: Path, split: str = "train") -> Dataset:
     """Compound Facial Expressions of Emotion as distributed: `CFEE_Database_230/01-04/Images1/01_126_3963.jpg`.
 
     A file is named by category (01 to 26), person and shot. Categories from 9 on are compound: expression -1. The
-    photographs are not aligned: the central square is taken; faces aligned by `python -m leed.photo.align_folder`,
-    which are square, are better and taken whole. The set has no test split: use `split_by_person`. Action units: see
+    photographs are not aligned: the central square is taken. Faces aligned by `python -m leed.photo.align_folder` are
+    better; they are square and taken whole. The set has no test split: use `split_by_person`. Action units: see
     `openface_units`.
     """
-    found = _named_files(_only_train(folder, split), CFEED_FILE)
+    found = named_files(only_train(folder, split), CFEED_FILE)
     shots = [(int(match["category"]), match["person"], path) for match, path in found]
     if not shots:
         raise ValueError(f"no pictures named like 01_126_3963.jpg (category, person, shot) in {folder}")
@@ -47,3 +48,10 @@ def read_cfeed(folder: Path, split: str = "train") -> Dataset:
         yaw=[0.0] * len(shots),
         action_units=openface_units(folder, [path for _, _, path in shots]),
     )
+
+
+def recognizes(contents: Contents) -> bool:
+    return contents.picture is not None and CFEED_FILE.fullmatch(contents.picture.name) is not None
+
+
+READER = Reader(read_cfeed, recognizes)

@@ -1,8 +1,8 @@
-"""What readers of image folders share: file names, splits, and OpenFace's action units beside a folder."""
+"""Help for readers of image folders: file names, splits, and OpenFace's action units beside a folder."""
 
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image as PILImage
@@ -24,32 +24,30 @@ def openface_units(folder: Path, files: Sequence[Path]) -> list[list[float] | No
     return [found[file.stem].tolist() if file.stem in found else None for file in files]
 
 
-def _named_files(folder: Path, pattern: re.Pattern) -> list[tuple[re.Match, Path]]:
-    """The pictures whose names match; warns of the others."""
+def named_files(folder: Path, pattern: re.Pattern[str]) -> list[tuple[re.Match[str], Path]]:
+    """The pictures below a folder whose names match, each with its match; warns of the others."""
     found = [(pattern.fullmatch(path.name), path) for path in image_files(folder)]
     if others := [path.name for match, path in found if match is None]:
         warnings.warn(
-            f"{len(others)} pictures in {folder} bear other names and are left out: {others[:5]}", stacklevel=3
+            f"{len(others)} pictures in {folder} have other names and are left out: {others[:5]}", stacklevel=3
         )
     return [(match, path) for match, path in found if match is not None]
 
 
-def _only_train(folder: Path, split: str) -> Path:
+def only_train(folder: Path, split: str) -> Path:
+    """The folder itself. Raises `ValueError` for any split but "train", the only one that such a set has."""
     if split != "train":
         raise ValueError(f"{folder} has no split {split!r}; read 'train' and divide it with split_by_person")
     return folder
 
 
-def _first(paths: Iterable[Path]) -> Path | None:
-    return next(iter(paths), None)
-
-
-def _shallow(folder: Path, name: str) -> Path | None:
+def shallow(folder: Path, name: str) -> Path | None:
     """The file or folder of this name at most two levels down; large trees are not searched."""
-    return _first(path for depth in range(3) for path in folder.glob("*/" * depth + name))
+    return next((path for depth in range(3) for path in folder.glob("*/" * depth + name)), None)
 
 
-def _is_square(path: Path) -> bool:
+def is_square(path: Path) -> bool:
+    """Whether a picture is square; False for one that cannot be read."""
     try:
         with PILImage.open(path) as image:
             return image.width == image.height

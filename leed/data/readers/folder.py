@@ -7,7 +7,8 @@ from pathlib import Path
 
 from datasets import Dataset
 
-from leed.data.readers.files import _only_train
+from leed.data.readers.files import only_train
+from leed.data.readers.reader import Contents, Reader
 from leed.data.table import expression_index, standard_table
 from leed.images import IMAGE_SUFFIXES, image_files
 
@@ -20,7 +21,7 @@ def read_folder(folder: Path, split: str = "train") -> Dataset:
     - class folders named after expressions: `happy/*.jpg`, `neutral/*.jpg`;
     - pictures alone.
     """
-    root = folder / split if (folder / split).is_dir() else _only_train(folder, split)
+    root = folder / split if (folder / split).is_dir() else only_train(folder, split)
     metadata = next((root / name for name in ("metadata.csv", "metadata.jsonl") if (root / name).is_file()), None)
     if metadata is not None:
         return _folder_metadata(metadata)
@@ -34,6 +35,12 @@ def read_folder(folder: Path, split: str = "train") -> Dataset:
         len(files), image=files, expression=[expression_index(parts[0]) if parts else -1 for parts in names]
     )
 
+
+def recognizes(contents: Contents) -> bool:
+    return contents.description is not None or contents.picture is not None
+
+
+READER = Reader(read_folder, recognizes)
 
 METADATA_COLUMNS = {
     "image": "file_name",

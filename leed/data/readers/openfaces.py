@@ -2,26 +2,28 @@
 
 import math
 from pathlib import Path
+from typing import Any  # of columns, which pyarrow leaves untyped
 
 import pyarrow as pa
 from datasets import Dataset
 
 from leed.data.action_units import from_blendshapes
 from leed.data.readers.parquet import parquet_files, read_parquet
+from leed.data.readers.reader import Contents, Reader
 from leed.data.table import standard_table
 from leed.images import INNER_CROP
 
 
 def read_openfaces(folder: Path, split: str = "train") -> Dataset:
-    """The open face set, with the neutral twins and second views of the folders `<folder>-twins` and `<folder>-views`.
+    """The open face set, with true neutral faces and second views from the folders `<folder>-twins`, `<folder>-views`.
 
-    Either folder may be absent, and a row may be absent from it: real smiles have neither twin nor view. Action units
-    are made of the blendshape weights, which real smiles do not have either; `blendshapes.txt` in the folder names
-    them, and without it there are none.
+    Either folder may be absent, and a row may be absent from it: real smiles have neither a true neutral face nor a
+    second view. Action units are computed from the blendshape weights, which real smiles do not have either;
+    `blendshapes.txt` in the folder names the weights, and without it action units are unknown.
     """
     faces = read_parquet(folder, split, ("image", "file", "expression", "person", "yaw", "blendshapes"))
     files = faces["file"].to_pylist()
-    columns = {name: faces[name] for name in ("image", "expression", "person", "yaw")}
+    columns: dict[str, Any] = {name: faces[name] for name in ("image", "expression", "person", "yaw")}
     if (folder / "blendshapes.txt").is_file():
         names = (folder / "blendshapes.txt").read_text().split()
         units = from_blendshapes(names, faces["blendshapes"].to_pylist())
@@ -34,6 +36,13 @@ def read_openfaces(folder: Path, split: str = "train") -> Dataset:
         joined = _join(files, read_parquet(views, split, ("file", "view", "neutral")))
         columns |= {"view": joined["view"], "view_neutral": joined["neutral"]}
     return standard_table(len(files), **columns)
+
+
+def recognizes(contents: Contents) -> bool:
+    return contents.has_columns("file", "camera", "landmarks", "blendshapes")
+
+
+READER = Reader(read_openfaces, recognizes)
 
 
 def _join(files: list[str], table: pa.Table) -> pa.Table:

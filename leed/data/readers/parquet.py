@@ -1,4 +1,4 @@
-"""What readers of parquet files share."""
+"""Help for readers of parquet files."""
 
 from collections.abc import Iterable
 from pathlib import Path

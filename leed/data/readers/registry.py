@@ -1,68 +1,36 @@
-"""All readers by name. A new one is a file beside this and a line here."""
+"""All readers by name. A new face set is a file beside this one and a line here."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow.parquet as pq
-from datasets import ClassLabel, Dataset, Features
+from leed.data.readers import affectnet, cfeed, drawn, fer2013, folder, openfaces, rafd, standard, wild
+from leed.data.readers.reader import Contents, Reader
 
-from leed.data.readers.affectnet import read_affectnet
-from leed.data.readers.cfeed import CFEED_FILE, read_cfeed
-from leed.data.readers.drawn import read_drawn
-from leed.data.readers.fer2013 import FER2013_LABELS, read_fer2013
-from leed.data.readers.files import _first, _shallow
-from leed.data.readers.folder import read_folder
-from leed.data.readers.openfaces import read_openfaces
-from leed.data.readers.rafd import RAFD_FILE, read_rafd
-from leed.data.readers.standard import read_table
-from leed.data.readers.wild import read_wild
-from leed.images import IMAGE_SUFFIXES
-
-READERS: dict[str, Callable[[Path, str], Dataset]] = {
-    "openfaces": read_openfaces,
-    "wild": read_wild,
-    "fer2013": read_fer2013,
-    "rafd": read_rafd,
-    "cfeed": read_cfeed,
-    "affectnet": read_affectnet,
-    "folder": read_folder,
-    "table": read_table,
-    "drawn": read_drawn,
+READERS: dict[str, Reader] = {
+    "affectnet": affectnet.READER,
+    "openfaces": openfaces.READER,
+    "wild": wild.READER,
+    "fer2013": fer2013.READER,
+    "table": standard.READER,
+    "rafd": rafd.READER,
+    "cfeed": cfeed.READER,
+    "folder": folder.READER,
+    "drawn": drawn.READER,
 }
+"""In the order in which they are asked whether they recognise a folder: those that take any come after the others."""
 
 
 def guess_reader(source: str | Path) -> str:
-    """The reader for what lies at `source`. Raises `ValueError` if nothing there is known."""
-    folder = Path(source).expanduser()
+    """The name of the reader for the face set at `source`. Raises `ValueError` if none recognises it."""
     if str(source) == "drawn":
         return "drawn"
-    if not folder.exists():
+    place = Path(source).expanduser()
+    if not place.exists():
         if re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
             return "table"
         raise ValueError(f"{source} does not exist; expected a folder, a set on the Hub (owner/name) or 'drawn'")
-    if (folder / "train_set" / "annotations").is_dir() or _shallow(folder, "training.csv"):
-        return "affectnet"
-    if _shallow(folder, "metadata.csv") or _shallow(folder, "metadata.jsonl"):
-        return "folder"
-    if parquet := _first(folder.rglob("*.parquet")):
-        return _guess_parquet(parquet)
-    picture = _first(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    if picture is None:
-        raise ValueError(f"{source} holds neither parquet files nor pictures; readers are {sorted(READERS)}")
-    if RAFD_FILE.fullmatch(picture.name):
-        return "rafd"
-    return "cfeed" if CFEED_FILE.fullmatch(picture.name) else "folder"
-
-
-def _guess_parquet(file: Path) -> str:
-    schema = pq.read_schema(file)
-    columns = set(schema.names)
-    if {"file", "camera", "landmarks", "blendshapes"} <= columns:
-        return "openfaces"
-    if {"grey", "coverage", "points5"} <= columns:
-        return "wild"
-    label = Features.from_arrow_schema(schema).get("label")
-    if columns == {"image", "label"} and isinstance(label, ClassLabel) and label.names == FER2013_LABELS:
-        return "fer2013"
-    return "table"
+    contents = Contents(place)
+    for name, reader in READERS.items():
+        if reader.recognizes(contents):
+            return name
+    raise ValueError(f"{source} holds neither parquet files nor pictures; readers are {sorted(READERS)}")

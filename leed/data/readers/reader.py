@@ -1,0 +1,56 @@
+"""A reader: how a face set is read, and how its folder is recognised."""
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow.parquet as pq
+from datasets import Dataset
+
+from leed.data.readers.files import shallow
+from leed.images import IMAGE_SUFFIXES
+
+
+class Contents:
+    """A look into a folder, by which readers recognise their face sets.
+
+    A description counts more than parquet files, and these more than pictures: `schema` is None beside a description,
+    `picture` beside either.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @cached_property
+    def description(self) -> Path | None:
+        """The file `metadata.csv` or `metadata.jsonl` that describes the pictures, if there is one."""
+        return shallow(self.folder, "metadata.csv") or shallow(self.folder, "metadata.jsonl")
+
+    @cached_property
+    def schema(self) -> Any:  # pyarrow, which has no types: a `Schema` or None
+        """The schema of one of the folder's parquet files, if it has any."""
+        file = None if self.description else next(self.folder.rglob("*.parquet"), None)
+        return None if file is None else pq.read_schema(file)
+
+    @cached_property
+    def picture(self) -> Path | None:
+        """One of the folder's pictures, if it has any."""
+        if self.description or self.schema is not None:
+            return None
+        return next((path for path in self.folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES), None)
+
+    def has_columns(self, *names: str) -> bool:
+        """Whether its parquet files have all these columns."""
+        return self.schema is not None and set(names) <= set(self.schema.names)
+
+
+class Reader(NamedTuple):
+    """How a face set is read, and how its folder is recognised.
+
+    `read(folder, split)` returns the standard table of a split; `recognizes(contents)` says whether a folder holds
+    such a set, which is asked of each reader in the order of the registry.
+    """
+
+    read: Callable[[Path, str], Dataset]
+    recognizes: Callable[[Contents], bool]
