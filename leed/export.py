@@ -13,19 +13,19 @@ from leed.config import EXPRESSIONS
 from leed.data.drawn import draw_face
 from leed.files import replace_files
 from leed.images import normalize
-from leed.model import LEED, Warped
+from leed.model import LEED, FaceModel, Warped
 from leed.pretrained import WEIGHTS, read_digest
-from leed.runtime import FOLDER, INPUTS, MANIFEST, OUTPUTS, OnnxLEED, _manifest
+from leed.runtime import FOLDER, INPUTS, MANIFEST, OUTPUTS, OnnxLEED, manifest_of
 
 OPSET = 20
-SMALL = 1024  # constants of fewer numbers stay in float32
+SMALL = 1024  # constants with fewer numbers stay in float32
 
 
 def export_graphs(folder: Path) -> Path:
     """Writes the graphs of the model that is saved in a folder into its folder `onnx`, which is returned."""
     leed = LEED.from_pretrained(folder)
     graphs = {name: step_graph(leed, name) for name in INPUTS}
-    manifest = json.dumps(_manifest(graphs, read_digest(folder / WEIGHTS)), indent=2) + "\n"
+    manifest = json.dumps(manifest_of(graphs, read_digest(folder / WEIGHTS)), indent=2) + "\n"
     files = {f"{name}.onnx": graph for name, graph in graphs.items()} | {MANIFEST: manifest.encode()}
     replace_files(folder / FOLDER, files)
     return folder / FOLDER
@@ -69,7 +69,7 @@ class Step(nn.Module):
 
 
 def without_notes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph without the exporter's notes, which name the lines and folders of the machine that it ran on."""
+    """The graph without the exporter's notes, which contain paths of the machine that it ran on."""
     graph = model.graph
     for noted in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
         noted.ClearField("metadata_props")
@@ -78,9 +78,9 @@ def without_notes(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def halved(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph with weights that half precision holds exactly stored so, and cast back when a session starts.
+    """The graph with all weights that half precision holds exactly in half precision; a session casts them back.
 
-    Published weights are such weights: the graphs take the room that the weights take, and compute the same.
+    Published weights are of that kind: the graphs are as small as the weights and compute the same.
     """
     casts = []
     for initializer in model.graph.initializer:
@@ -99,22 +99,28 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def compare_graphs(folder: Path, batches: tuple[int, ...] = (1, 2, 8)) -> dict[str, float]:
-    """Largest differences between the graphs of a model and PyTorch, on drawn faces: of neutral face, delta_exp, edit.
+    """Largest differences between a model's graphs and PyTorch on synthetic faces: of neutral face, delta_exp, edit.
 
     Faces lie in [-1, 1]; each takes the expression of the next, alpha between 0 and 2.
     """
     leed, graphs = LEED.from_pretrained(folder), OnnxLEED.from_pretrained(folder)
-    differences = dict.fromkeys(("neutral face", "delta_exp", "edit"), 0.0)
+    size = leed.config.image_size
+    differences: dict[str, float] = {}
     for count in batches:
-        size = leed.config.image_size
-        faces = [draw_face(i, 1 + i % (len(EXPRESSIONS) - 1), size=size) for i in range(count + 1)]
-        faces = normalize(torch.stack(faces))
-        image, reference, alpha = faces[:-1], faces[1:], torch.linspace(0, 2, count)
-        for name, call in {
-            "neutral face": lambda model, image=image: model.neutralize(image),
-            "delta_exp": lambda model, reference=reference: model.expression(reference).delta_exp,
-            "edit": lambda model, image=image, reference=reference, alpha=alpha: model.edit(image, reference, alpha),
-        }.items():
-            difference = (call(leed) - call(graphs)).abs().max()
-            differences[name] = max(differences[name], float(difference))
+        drawn = [draw_face(i, 1 + i % (len(EXPRESSIONS) - 1), size=size) for i in range(count + 1)]
+        faces = normalize(torch.stack(drawn))
+        expected, found = (_results(model, faces) for model in (leed, graphs))
+        for name, values in expected.items():
+            difference = float((found[name] - values).abs().max())
+            differences[name] = max(differences.get(name, 0.0), difference)
     return differences
+
+
+def _results(model: FaceModel, faces: Tensor) -> dict[str, Tensor]:
+    """Neutral faces, delta_exp and edits of faces (B + 1, 3, H, W) with the expressions of the next."""
+    image, reference = faces[:-1], faces[1:]
+    return {
+        "neutral face": model.neutralize(image),
+        "delta_exp": model.expression(reference).delta_exp,
+        "edit": model.edit(image, reference, torch.linspace(0, 2, len(image))),
+    }

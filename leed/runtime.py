@@ -1,4 +1,4 @@
-"""LEED in ONNX Runtime: exports the steps of a model as graphs, verifies the graphs of a folder and runs them.
+"""LEED in ONNX Runtime: verifies the graphs of a folder and runs them. `leed.export` writes them.
 
 The graphs lie beside the weights in the folder `onnx`, one for each step of `FaceModel`, with any batch size.
 `graphs.json` there holds the SHA-256 digests of the graphs and of the weights that they were made from.
@@ -28,7 +28,7 @@ INPUTS = {
     "context": ("code_neutral",),
     "render": ("code_neutral", "context", "delta_exp", "alpha"),
 }
-"""The steps of `FaceModel`, each a graph, and what they take."""
+"""The steps of `FaceModel`, each a graph, and their inputs."""
 
 
 OUTPUTS = {
@@ -38,6 +38,8 @@ OUTPUTS = {
     "context": ("context",),
     "render": ("edited", "flow"),
 }
+"""The outputs of the steps."""
+
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +47,8 @@ logger = logging.getLogger(__name__)
 def load(name: str | Path) -> FaceModel:
     """The model of a folder or of "organisation/name" on the Hub in the engine that is fastest here.
 
-    That is PyTorch on a GPU, else ONNX Runtime; PyTorch too where the model has no graphs, or none that fit its
-    weights, which is logged. Raises `ModelFileError`.
+    That is PyTorch on a GPU and ONNX Runtime otherwise. A model without graphs, or with graphs that do not fit its
+    weights, runs in PyTorch, with a warning in the log. Raises `ModelFileError`.
     """
     if torch.cuda.is_available():
         return LEED.from_pretrained(name, map_location="cuda")
@@ -58,7 +60,7 @@ def load(name: str | Path) -> FaceModel:
 
 
 class GraphError(ModelFileError):
-    """A model has no graphs, or some that are damaged or not its own; its weights may be fine."""
+    """A model has no graphs, or they are damaged or of another model; its weights may be intact."""
 
 
 class OnnxLEED(FaceModel):
@@ -68,7 +70,8 @@ class OnnxLEED(FaceModel):
     >>> edited = leed.edit(face, reference, alpha=1.0)
     """
 
-    device, dtype = torch.device("cpu"), torch.float32
+    device = torch.device("cpu")
+    dtype = torch.float32
 
     def __init__(self, config: ModelConfig, graphs: dict[str, bytes]) -> None:
         """`graphs` has a serialised graph for each step. Raises `GraphError` if one cannot be read."""
@@ -115,7 +118,7 @@ def _session(name: str, graph: bytes) -> onnxruntime.InferenceSession:
 
 
 def _read_graphs(folder: Path, weights_digest: str) -> dict[str, bytes]:
-    """The graphs of a folder, if they are as they were written and made from these weights."""
+    """The graphs of a folder. Raises `GraphError` unless they are intact and were made from these weights."""
     again = "Export them again with python hub/graphs.py."
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
@@ -124,13 +127,14 @@ def _read_graphs(folder: Path, weights_digest: str) -> dict[str, bytes]:
         raise GraphError(f"{error.filename} is missing. {again}") from error
     except ValueError as error:
         raise GraphError(f"{folder / MANIFEST} is not valid JSON: {error}. {again}") from error
-    if manifest != _manifest(graphs, weights_digest):
+    if manifest != manifest_of(graphs, weights_digest):
         raise GraphError(
             f"the graphs in {folder} are damaged, or made from other weights than those beside them. {again}"
         )
     return graphs
 
 
-def _manifest(graphs: dict[str, bytes], weights_digest: str) -> dict[str, str]:
+def manifest_of(graphs: dict[str, bytes], weights_digest: str) -> dict[str, str]:
+    """The SHA-256 digests of the graphs and of the weights that they were made from, by file name."""
     digests = {f"{name}.onnx": hashlib.sha256(graph).hexdigest() for name, graph in graphs.items()}
     return {WEIGHTS: weights_digest} | digests

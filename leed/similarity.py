@@ -13,9 +13,9 @@ def ssim(image: Tensor, target: Tensor) -> Tensor:
     from torchmetrics.functional.image import structural_similarity_index_measure  # slow import
 
     image, target = image * 0.5 + 0.5, target * 0.5 + 0.5
-    if len(image) == 1:  # torchmetrics drops the batch's dimension here
-        return structural_similarity_index_measure(image, target, data_range=1.0).reshape(1)
-    return structural_similarity_index_measure(image, target, data_range=1.0, reduction="none")
+    values = structural_similarity_index_measure(image, target, data_range=1.0, reduction="none")
+    assert isinstance(values, Tensor)  # other options give a tuple
+    return values.reshape(len(image))  # torchmetrics drops the dimension of a batch of one
 
 
 def inner_ssim(image: Tensor, target: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The gallery: ten composite people, who do not exist, with their expressions, and a portrait of each.
+"""The gallery: ten composite people (no real persons) with their expressions, and a portrait of each.
 
 `ATTRIBUTION.md` beside this file says where they come from; they may be shown and passed on with it.
 """
@@ -23,8 +23,8 @@ FRONTAL = "090"
 class GalleryFace:
     """A face of the gallery: a picture of 256 x 256 pixels, in the open face set's own crop.
 
-    `person` is comp01 to comp10, `camera` one of 068, 090 and 112, `intensity` the expression's strength in [0, 1];
-    `variant` numbers the pictures of one person, expression and camera.
+    `person` is comp01 to comp10, `camera` one of 068, 090 and 112, `intensity` the expression's strength in [0, 1],
+    `variant` the number of the picture among those of one person, expression and camera.
     """
 
     path: Path
@@ -37,7 +37,8 @@ class GalleryFace:
     def open(self) -> Image.Image:
         """The face in the models' crop, of any size: models resize."""
         with Image.open(self.path) as picture:
-            return picture.convert("RGB").crop(tuple(round(edge * picture.width) for edge in INNER_CROP))
+            left, top, right, bottom = (round(edge * picture.width) for edge in INNER_CROP)
+            return picture.convert("RGB").crop((left, top, right, bottom))
 
 
 @cache
