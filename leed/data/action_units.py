@@ -1,4 +1,4 @@
-"""Facial action units: the 17 intensities that OpenFace measures, read from its files or made of blendshape weights.
+"""Facial action units: the 17 intensities that OpenFace measures, from its files or from blendshape weights.
 
 A vector of action units has the order of `ACTION_UNITS` and values in [0, 1]: OpenFace's intensity, 0 to 5, over 5.
 `docs/action-units.md` gives the reasons for the tables here.
@@ -15,7 +15,7 @@ from torch import Tensor
 from leed.config import ACTION_UNITS, OPENFACE_MAX_YAW
 
 FULL_WEIGHT = 1.6
-"""The blendshape weight that counts as intensity 5: the greatest in the open set, so that nothing of it is cut off."""
+"""The blendshape weight that counts as intensity 5: the largest in the open set, so that none is clipped."""
 
 
 BLENDSHAPES = {
@@ -37,7 +37,7 @@ BLENDSHAPES = {
     "AU26": ("jawOpen",),  # jaw drop
     "AU45": ("eyeBlink",),  # blink
 }
-"""For each action unit the blendshapes that perform it; the strongest counts, of two sides their mean."""
+"""The blendshapes that perform each action unit; the strongest counts, after averaging the two sides."""
 
 
 DRAWN_ACTIONS = {
@@ -56,12 +56,12 @@ DRAWN_ACTIONS = {
     "AU25": ("jaw",),
     "AU26": ("jaw",),
 }
-"""The same for the movements of drawn faces (`leed.data.drawn.ACTIONS`), which know no dimple, chin or blink."""
+"""The same for the movements of synthetic faces (`leed.data.drawn.ACTIONS`), which lack dimple, chin and blink."""
 
 
 SIDES = ("", "_L", "_R", "_left", "_right")
 MIN_CONFIDENCE = 0.7
-"""OpenFace's author takes a lower confidence for a failure of its landmarks (issue 270 of its repository)."""
+"""Below this confidence, OpenFace's author regards its landmarks as failed (issue 270 of its repository)."""
 
 
 def from_blendshapes(names: Sequence[str], weights: Tensor | Sequence[Sequence[float]]) -> Tensor:
@@ -74,7 +74,7 @@ def from_blendshapes(names: Sequence[str], weights: Tensor | Sequence[Sequence[f
 
 
 def from_drawn_actions(names: Sequence[str], actions: Tensor) -> Tensor:
-    """Action units (N, 17) of the movements (N, 15) of drawn faces, by `DRAWN_ACTIONS`."""
+    """Action units (N, 17) of the movements (N, 15) of synthetic faces, by `DRAWN_ACTIONS`."""
     return _combined(DRAWN_ACTIONS, names, actions)
 
 
@@ -99,7 +99,7 @@ def _combined(
 
 
 def read_openface_csv(path: str | Path) -> dict[str, Tensor]:
-    """Action units (17,) by the picture's file name without its ending, from what OpenFace wrote.
+    """Action units (17,) from OpenFace's output, by the picture's file name without its ending.
 
     `path` is a folder with a CSV file for each picture, named like it, as `FaceLandmarkImg -fdir` leaves it; or a
     single CSV file, of one picture or of many with a column `file` added. Pictures on which OpenFace failed (success 0
@@ -124,7 +124,7 @@ def read_openface_csv(path: str | Path) -> dict[str, Tensor]:
 
 
 def _openface_rows(file: Path) -> Iterator[tuple[str, float, Tensor]]:
-    """Picture's name, confidence and action units of each face that OpenFace found."""
+    """The picture's name, the confidence and the action units of each face that OpenFace found."""
     with open(file, newline="") as stream:
         rows = list(csv.DictReader(stream, skipinitialspace=True))  # older versions write a space after each comma
     columns = [f"{unit}_r" for unit in ACTION_UNITS]
@@ -146,9 +146,9 @@ def _openface_rows(file: Path) -> Iterator[tuple[str, float, Tensor]]:
         yield Path(row["file"] if named else file).stem, confidence, torch.tensor(units) / 5
 
 
-def readable(yaw: Tensor, max_yaw: float = OPENFACE_MAX_YAW) -> Tensor:
-    """Which faces are turned so little that OpenFace can measure their action units: bool, of the shape of `yaw`.
+def within_openface_range(yaw: Tensor, max_yaw: float = OPENFACE_MAX_YAW) -> Tensor:
+    """Whether heads are turned by at most `max_yaw`, so that OpenFace can measure action units: bool, shaped as `yaw`.
 
-    `yaw` is in degrees. Those whose yaw is NaN, unknown, count as readable.
+    Yaws are in degrees; an unknown yaw, NaN, counts as within the range.
     """
     return ~(yaw.abs() > max_yaw)
