@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from leed.config import EXPRESSIONS
 from leed.data.drawn import draw_face
-from leed.files import replace_files
+from leed.files import atomic_write_all
 from leed.images import normalize
 from leed.model import LEED, FaceModel, Warped
 from leed.pretrained import WEIGHTS, read_digest
@@ -27,7 +27,7 @@ def export_graphs(folder: Path) -> Path:
     graphs = {name: step_graph(leed, name) for name in INPUTS}
     manifest = json.dumps(manifest_of(graphs, read_digest(folder / WEIGHTS)), indent=2) + "\n"
     files = {f"{name}.onnx": graph for name, graph in graphs.items()} | {MANIFEST: manifest.encode()}
-    replace_files(folder / FOLDER, files)
+    atomic_write_all(folder / FOLDER, files)
     return folder / FOLDER
 
 

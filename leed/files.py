@@ -1,4 +1,4 @@
-"""Writing files so that a crash or a loss of power leaves the old ones or the new ones, each whole."""
+"""Atomic writing: after a crash or a loss of power there are the old files or the new ones, each whole."""
 
 import os
 import shutil
@@ -6,25 +6,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 PARTIAL = ".partial"
-"""Folder inside another where `replace_files` writes files before they are moved to their place."""
+"""The folder inside another where `atomic_write_all` writes files before they are moved to their place."""
 
 
 def sync(*paths: Path) -> None:
-    """Makes files, and the names in folders, last through a loss of power; only POSIX can open folders for it."""
+    """Writes files and the names in folders through to the disk; only POSIX can do so for folders."""
     for path in paths:
         if path.is_dir() and os.name != "posix":
             continue
-        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)  # Windows: only what can be written
+        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)  # Windows syncs only writable files
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
 
-def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Has `write` write a file under another name and renames it, so that it is never there in part.
+def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
+    """Has `write` write a file under another name, then renames it, so that nobody sees a part of it.
 
-    Several processes may do so at once.
+    Several processes may write the same file at once.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -36,8 +36,8 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
     sync(path.parent)
 
 
-def replace_files(folder: Path, files: dict[str, bytes]) -> None:
-    """Writes files that belong together, each wholly or not at all; none is moved before all are written."""
+def atomic_write_all(folder: Path, files: dict[str, bytes]) -> None:
+    """Writes files that belong together, by name; all are written before the first is moved to its place."""
     partial = folder / PARTIAL
     shutil.rmtree(partial, ignore_errors=True)  # left behind by a killed process
     partial.mkdir(parents=True)
@@ -53,7 +53,7 @@ def replace_files(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Removes a folder, if it is there, so that it is never seen in part."""
+    """Removes a folder, if it exists, so that nobody sees a part of it."""
     if folder.exists():
         hidden = folder.with_name(f".{folder.name}.old")
         folder.rename(hidden)

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from leed.config import ModelConfig
-from leed.files import replace_files
+from leed.files import atomic_write_all
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 
@@ -148,7 +148,7 @@ class HubModel(
         self._save_pretrained(folder, dtype)
         if not (folder / CARD).exists():
             card = self.generate_model_card(**(model_card_kwargs or {}))
-            replace_files(folder, {CARD: str(card).encode()})
+            atomic_write_all(folder, {CARD: str(card).encode()})
         if push_to_hub:
             return _upload(folder, repo_id or folder.name, **push_to_hub_kwargs)
         return None
@@ -165,7 +165,7 @@ class HubModel(
             WEIGHTS: safetensors.torch.save(tensors, metadata=metadata),
             CONFIG: (json.dumps(description, indent=2) + "\n").encode(),
         }
-        replace_files(save_directory, files)
+        atomic_write_all(save_directory, files)
 
     def push_to_hub(  # type: ignore[override]  # `dtype` is ours, the other options go to `_upload`
         self,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from leed.files import PARTIAL, remove_folder, replace, replace_files, sync
+from leed.files import PARTIAL, atomic_write, atomic_write_all, remove_folder, sync
 
 
 @pytest.fixture
@@ -34,18 +34,18 @@ def on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_files_are_synced_on_windows(tmp_path: Path, on_windows: None) -> None:
     (tmp_path / "a").write_bytes(b"1")
     sync(tmp_path / "a", tmp_path)
-    replace(tmp_path / "a", lambda path: path.write_bytes(b"2"))
-    replace_files(tmp_path, {"a": b"3", "b": b"4"})
+    atomic_write(tmp_path / "a", lambda path: path.write_bytes(b"2"))
+    atomic_write_all(tmp_path, {"a": b"3", "b": b"4"})
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"a": b"3", "b": b"4"}
 
 
 @pytest.mark.parametrize(
     "write",
     [
-        lambda folder: replace(folder / "a", lambda path: path.write_bytes(b"new")),
-        lambda folder: replace_files(folder, {"a": b"new"}),
+        lambda folder: atomic_write(folder / "a", lambda path: path.write_bytes(b"new")),
+        lambda folder: atomic_write_all(folder, {"a": b"new"}),
     ],
-    ids=["replace", "replace_files"],
+    ids=["atomic_write", "atomic_write_all"],
 )
 def test_content_is_synced_before_it_has_its_name_and_the_name_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None]
@@ -73,7 +73,7 @@ def test_content_is_synced_before_it_has_its_name_and_the_name_after(
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     (tmp_path / PARTIAL).mkdir()
     (tmp_path / PARTIAL / "half").write_bytes(b"")
-    replace_files(tmp_path, {"a": b"1"})
+    atomic_write_all(tmp_path, {"a": b"1"})
     assert [file.name for file in tmp_path.iterdir()] == ["a"]
 
 
