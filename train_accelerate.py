@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from leed.data.faces import FaceDataset, collate
-from leed.files import replace_files
+from leed.files import atomic_write_all
 from leed.images import contact_sheet
 from leed.training.build import build_stage, fold_neutralizers, load_data, stage_faces
 from leed.training.cli import Settings, parse_args, refusing
@@ -164,7 +164,7 @@ def run_stage(name: str, accelerator: Accelerator, settings: Settings, data: tup
     if accelerator.is_main_process:
         publish(run, figures, data, folder)
         state = {"stage": name, "step": run.step, "settings": fixed | length}
-        replace_files(folder, {"training.json": as_json(state)})
+        atomic_write_all(folder, {"training.json": as_json(state)})
     for tracker in accelerator.trackers:
         tracker.finish()
     accelerator.trackers = []

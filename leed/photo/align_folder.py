@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 from tqdm.auto import tqdm
 
-from leed.files import replace
+from leed.files import atomic_write
 from leed.images import IMAGE_SUFFIXES, image_files
 from leed.photo.alignment import align
 from leed.photo.detection import find_faces
@@ -110,7 +110,7 @@ def write(picture: Image.Image, path: Path) -> None:
     """Writes a picture in the format of the path's ending, all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file_format = Image.registered_extensions()[path.suffix.lower()]
-    replace(path, lambda partial: picture.save(partial, file_format, quality=QUALITY))
+    atomic_write(path, lambda partial: picture.save(partial, file_format, quality=QUALITY))
 
 
 def list_left_out(outcome: Outcome, path: Path) -> None:

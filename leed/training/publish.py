@@ -6,7 +6,7 @@ from pathlib import Path
 from huggingface_hub import whoami
 
 from leed.data.faces import FaceDataset
-from leed.files import replace, replace_files
+from leed.files import atomic_write, atomic_write_all
 from leed.training.build import MODELS
 from leed.training.card import addressed, training_card
 from leed.training.cli import Settings
@@ -21,7 +21,7 @@ def write_settings(settings: Settings, over: bool = True) -> None:
     file = Path(settings.train.output_dir) / f"settings-{settings.train.stage}.json"
     if over or not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        replace(file, lambda path: path.write_bytes(as_json(settings.to_dict())))
+        atomic_write(file, lambda path: path.write_bytes(as_json(settings.to_dict())))
 
 
 def finished(folder: Path, name: str, settings: dict) -> bool:
@@ -43,7 +43,7 @@ def publish(run: Run, figures: dict[str, float], data: tuple[FaceDataset, FaceDa
         figures=figures,
         settings={k: v for k, v in run.fixed.items() if not str(v).startswith("/")} | {"learning_rate": run.base_rate},
     )
-    replace_files(folder, {"README.md": str(card).encode(), "figures.json": as_json(figures)})
+    atomic_write_all(folder, {"README.md": str(card).encode(), "figures.json": as_json(figures)})
     run.published.save_pretrained(folder)
 
 
@@ -61,6 +61,6 @@ def push(names: tuple[str, ...], config: TrainConfig) -> None:
         if "/" not in repo_id:
             repo_id = f"{whoami(config.hub_token)['name']}/{repo_id}"
         card = addressed((folder / "README.md").read_text(encoding="utf-8"), repo_id)
-        replace_files(folder, {"README.md": card.encode()})
+        atomic_write_all(folder, {"README.md": card.encode()})
         address = model.save_pretrained(folder, push_to_hub=True, repo_id=repo_id, token=config.hub_token)
         print(f"published {name}: {address}")

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from leed.files import replace
+from leed.files import atomic_write
 
 Item = TypeVar("Item")
 
@@ -74,7 +74,7 @@ class Shards:
         mine = self.parts[state.process_index :: state.num_processes]
         todo = [rows for rows in mine if not self.path(rows).exists()]
         for rows in progress(todo, _share(title, state), "part", state.is_main_process):
-            replace(self.path(rows), lambda path, rows=rows: save_file(_whole(work(rows)), path))
+            atomic_write(self.path(rows), lambda path, rows=rows: save_file(_whole(work(rows)), path))
         state.wait_for_everyone()
 
     def read(self, name: str) -> Iterator[Tensor]:
@@ -102,6 +102,6 @@ def remembered(
     mine = list(tasks)[state.process_index :: state.num_processes]
     todo = [name for name in mine if not paths[name].exists()]
     for name in progress(todo, _share(title, state), shown=state.is_main_process):
-        replace(paths[name], lambda path, name=name: path.write_text(json.dumps(tasks[name]())))
+        atomic_write(paths[name], lambda path, name=name: path.write_text(json.dumps(tasks[name]())))
     state.wait_for_everyone()
     return {name: json.loads(path.read_text()) for name, path in paths.items()}

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader
 from PIL import Image
 
 from leed.evaluation.tables import markdown_table
-from leed.files import replace
+from leed.files import atomic_write
 
 TEMPLATE = "report.html"
 
@@ -64,7 +64,7 @@ def best_of(values: list[float], smallest: bool) -> int | None:
 
 def save_picture(folder: Path, name: str, picture: Image.Image) -> str:
     """Writes a picture as PNG; returns the name of its file."""
-    replace(folder / f"{name}.png", lambda path: picture.save(path, "png"))
+    atomic_write(folder / f"{name}.png", lambda path: picture.save(path, "png"))
     return f"{name}.png"
 
 
@@ -86,7 +86,7 @@ def write_report(
         TEMPLATE: page,
     }
     for name, text in contents.items():
-        replace(folder / name, lambda path, text=text: path.write_text(text, encoding="utf-8"))
+        atomic_write(folder / name, lambda path, text=text: path.write_text(text, encoding="utf-8"))
     return folder / TEMPLATE
 
 
