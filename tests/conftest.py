@@ -24,10 +24,13 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from accelerate.state import AcceleratorState, GradientState  # noqa: E402
 from PIL import Image  # noqa: E402
+from samples import write_triples  # noqa: E402
 from torch import nn  # noqa: E402
 
 from leed import LEED  # noqa: E402
 from leed.config import TINY, ModelConfig  # noqa: E402
+from leed.evaluation.pairs import Triples, load_triples  # noqa: E402
+from leed.networks.classifier import ExpressionClassifier  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -113,6 +116,23 @@ def lively_leed() -> LEED:
             parameter.add_(0.03 * torch.randn_like(parameter))
         leed.extractor.features[-1].weight.mul_(5)
     return leed
+
+
+@pytest.fixture(scope="session")
+def evaluation_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders: `pairs` with ten drawn triples, their `twins`, and `leed` and `evaluator`, tiny models to measure."""
+    root = tmp_path_factory.mktemp("evaluation")
+    torch.manual_seed(0)
+    LEED(TINY).save_pretrained(root / "leed")
+    ExpressionClassifier(TINY).save_pretrained(root / "evaluator")
+    pairs = write_triples(root, 10)
+    return {"pairs": pairs, "twins": root / "faces-twins", "leed": root / "leed", "evaluator": root / "evaluator"}
+
+
+@pytest.fixture(scope="session")
+def triples(evaluation_folders: dict[str, Path]) -> Triples:
+    """These triples, which no test changes, at 32 pixels."""
+    return load_triples(evaluation_folders["pairs"], image_size=32)
 
 
 @pytest.fixture(scope="session")

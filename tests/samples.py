@@ -1,12 +1,16 @@
-"""Data sets written by tests, in the layout of the real ones."""
+"""Data sets written by tests, in the layout of the real ones, and stand-ins for what is large."""
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from PIL import Image
+
+from leed.evaluation.paper.methods import Method
 
 CAMERAS = ("045", "068", "090", "112", "135")
 
@@ -41,3 +45,38 @@ def write_triples(root: Path, count: int) -> Path:
         (root / folder).mkdir()
         pq.write_table(pa.table(table), root / folder / f"{file}.parquet")
     return root / "faces-pairs"
+
+
+ALONE = SimpleNamespace(
+    process_index=0, num_processes=1, is_main_process=True, device=torch.device("cpu"), wait_for_everyone=lambda: None
+)
+"""Stands for accelerate's state of a single process."""
+
+
+class FewFaces:
+    """Faces without pictures: labels alone, or pictures of one grey value each."""
+
+    size = 128
+
+    def __init__(self, people: int, expressions: list[int], yaws: list[float]) -> None:
+        rows = [(p, e, y) for p in range(people) for e in expressions for y in yaws]
+        self.persons = np.array([f"person {p}" for p, _, _ in rows])
+        self.expressions = np.array([e for _, e, _ in rows])
+        self.yaws = np.array([y for _, _, y in rows], dtype=float)
+        self.action_units = torch.full((len(rows), 17), torch.nan)
+
+    def __len__(self) -> int:
+        return len(self.persons)
+
+    def take(self, rows: np.ndarray, column: str = "image") -> torch.Tensor:
+        return torch.from_numpy(rows % 200).to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, self.size, self.size)
+
+
+def copying(name: str = "copy") -> Method:
+    """A method that gives the reference back."""
+    return Method(name, "picture", "digest", 128, torch.device("cpu"), lambda request: request.reference)
+
+
+def mean_colour(images: torch.Tensor) -> np.ndarray:
+    """Stands for a face embedding: (B, 3)."""
+    return images.double().mean(dim=(2, 3)).numpy()

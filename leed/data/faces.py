@@ -173,7 +173,7 @@ class FaceDataset(torch.utils.data.Dataset):
         self.num_threads = num_threads or os.cpu_count() or 1
         self.expressions = torch.tensor(list(table["expression"]), dtype=torch.int64)
         self.yaws = torch.tensor(list(table["yaw"]), dtype=torch.float32)
-        self.action_units, self.has_action_units = _action_units(table["action_units"])
+        self.action_units, self.has_action_units = stack_action_units(table["action_units"])
         persons, ids = np.unique(np.asarray(list(table["person"]), dtype=str), return_inverse=True)
         self.persons: list[str] = persons.tolist()
         self.person_ids = torch.from_numpy(ids).long()
@@ -262,7 +262,7 @@ class FaceDataset(torch.utils.data.Dataset):
             pass
 
 
-def _action_units(rows: Iterable[Sequence[float] | None]) -> tuple[Tensor, Tensor]:
+def stack_action_units(rows: Iterable[Sequence[float] | None]) -> tuple[Tensor, Tensor]:
     """Action units, float32 (N, 17), NaN where unknown, and the rows where they are known, bool (N,)."""
     rows = list(rows)
     if wrong := {len(row) for row in rows if row is not None} - {len(ACTION_UNITS)}:

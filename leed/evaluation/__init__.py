@@ -1,5 +1,5 @@
-"""The ruler: `python -m leed.evaluation` for edits, `python -m leed.evaluation.neutral` for neutral faces.
+"""Evaluation. `python -m leed.evaluation` measures edits, `python -m leed.evaluation.neutral` neutral faces.
 
-`python -m leed.evaluation.ablation` puts models side by side by it; `python -m leed.evaluation.paper` makes the
-paper's tables and figures.
+`python -m leed.evaluation.ablation` puts models side by side, `python -m leed.evaluation.photographs` measures edits
+of photographs without truth; `python -m leed.evaluation.paper` makes the paper's tables and figures.
 """

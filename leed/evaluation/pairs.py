@@ -42,7 +42,7 @@ class Triples:
     reference_persons: np.ndarray
     input_yaws: np.ndarray  # degrees (N,), negative towards the picture's left
     reference_yaws: np.ndarray
-    input_openings: np.ndarray  # how far the lips are apart (N,), as a fraction of the crop's side
+    input_openings: np.ndarray  # distance of the lips (N,), as a fraction of the crop's side
     reference_openings: np.ndarray
 
     def __len__(self) -> int:

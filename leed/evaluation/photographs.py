@@ -3,20 +3,20 @@
     python -m leed.evaluation.photographs --model hub/leed-open --data_dir ../shared/data/openfaces \
         --wild_dir ../shared/data/wild --output_dir OUT
 
-The real smiles of the test people of --data_dir, each beside that person's neutral face of another moment: the smile
-is taken away (neutral face of the smile), and given back (the neutral face with the smile as its reference). Pose and
-light of the two photographs differ a little, so SSIM is to be read against that of smile and neutral face. With
---classifier, which sees the face alone, also what it calls them. Intervals are 95 %, by a bootstrap over people.
+Each real smile of the test people of --data_dir is compared with the same person's neutral face, taken in another
+shot: the smile is taken away (neutral face of the smile), and given back (the neutral face with the smile as its
+reference). Pose and light of the two photographs differ a little, so SSIM must be read against that of smile and
+neutral face. A --classifier, which sees the face alone, adds what it calls them. Intervals are 95 %, by a bootstrap
+over people.
 
-With --wild_dir, everyday photographs get the expressions of the test people's faces in turn, and --classifier says how
-often it sees the wanted expression: before, after, and in the references themselves, which is what can be expected.
+With --wild_dir, everyday photographs get the expressions of the test people's faces in turn, and --classifier says in
+which share it sees the wanted expression: before, after, and in the references themselves, the upper limit.
 
 Writes photographs.md, photographs.json, real_smiles.png (neutral, smile, smile taken away, smile given, smile of the
 next person given) and, with --wild_dir, wild.png: everyday photographs, each with its neutral face and its edit.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +31,9 @@ from leed.evaluation import metrics
 from leed.evaluation.identity import FaceEmbedding, distance, identity_embedding
 from leed.evaluation.metrics import Estimate
 from leed.evaluation.neutral import load_wild
-from leed.evaluation.tables import as_json, markdown_table, save_results, show_estimate
-from leed.images import INNER_CROP, contact_sheet, normalize
+from leed.evaluation.sheets import Face, panel, side_by_side
+from leed.evaluation.tables import as_json, line_table, save_results
+from leed.images import INNER_CROP, normalize
 from leed.model import LEED
 from leed.networks.classifier import ExpressionClassifier, load_evaluator
 from leed.similarity import inner_ssim
@@ -59,6 +60,8 @@ LINES = {
     "happy_neutral": "same, neutral faces",
 }
 
+SMILE_TITLES = ("neutral", "smile", "taken away", "given", "other's given")
+
 WILD_LINES = {
     "wanted_before": "called what the reference shows: photographs",
     "wanted_after": "same, edits",
@@ -69,7 +72,7 @@ WILD_LINES = {
 
 @dataclass(frozen=True)
 class Smiles:
-    """Pictures uint8 (N, 3, S, S) of N people, neutral and smiling, and by expression all frontal ones."""
+    """Pictures uint8 (N, 3, S, S) of N people, neutral and smiling; `expressions` has all frontal ones by label."""
 
     persons: np.ndarray
     neutrals: Tensor
@@ -87,11 +90,10 @@ def load_smiles(folder: str | Path, size: int) -> Smiles:
 
     def rows_of(expression: int, real: bool) -> dict[str, int]:
         """By person, the row of a frontal face."""
-        wanted = (expression, real)
         return {
             row["person"]: i
             for i, row in enumerate(rows)
-            if (row["expression"], bool(row["real"])) == wanted and row["camera"] == FRONTAL
+            if row["expression"] == expression and bool(row["real"]) == real and row["camera"] == FRONTAL
         }
 
     neutrals, smiles = rows_of(NEUTRAL, False), rows_of(HAPPY, True)
@@ -124,7 +126,7 @@ class SmileEdits:
 
 @torch.no_grad()
 def edit_smiles(leed: LEED, smiles: Smiles, device: str) -> SmileEdits:
-    """Takes the smiles away and gives them, with everything as a user would do it."""
+    """Takes the smiles away and gives them, as a user of the model would."""
     neutral, smile = (normalize(pictures.to(device)) for pictures in (smiles.neutrals, smiles.smiles))
     return SmileEdits(
         neutral, smile, leed.neutralize(smile), leed.edit(neutral, smile), leed.edit(neutral, smile.roll(1, 0))
@@ -135,13 +137,14 @@ def edit_smiles(leed: LEED, smiles: Smiles, device: str) -> SmileEdits:
 def measure(
     edits: SmileEdits, embedding: FaceEmbedding | None, classifier: ExpressionClassifier | None
 ) -> dict[str, np.ndarray]:
-    """What is measured of each person, by the names of LINES: float64 (N,), NaN where not measured."""
-    values = {
-        "ssim_apart": inner_ssim(edits.smile, edits.neutral),
-        "ssim_taken": inner_ssim(edits.taken, edits.neutral),
-        "ssim_given": inner_ssim(edits.given, edits.smile),
-    }
-    values = {name: value.double().cpu().numpy() for name, value in values.items()}
+    """Measurements of each person, by the names of LINES: float64 (N,), NaN where not measured."""
+    values = metrics.as_arrays(
+        {
+            "ssim_apart": inner_ssim(edits.smile, edits.neutral),
+            "ssim_taken": inner_ssim(edits.taken, edits.neutral),
+            "ssim_given": inner_ssim(edits.given, edits.smile),
+        }
+    )
     if embedding is not None:
         neutral, smile = embedding(edits.neutral), embedding(edits.smile)
         values["identity_apart"] = distance(smile, neutral)
@@ -157,14 +160,12 @@ def measure(
 
 
 def evaluate(values: dict[str, np.ndarray], persons: np.ndarray) -> dict[str, Estimate]:
-    """Every figure with its interval: the median of distances, the mean of all others."""
-    weights, everyone = metrics.person_weights(persons), np.ones(len(persons), dtype=bool)
-
-    def figure(name: str) -> Callable[[np.ndarray], np.ndarray]:
-        average = metrics.median if name.startswith("identity") else metrics.mean
-        return lambda w: average(values[name], w)
-
-    return {name: metrics.estimate(figure(name), weights, everyone) for name in values}
+    """Every metric with its 95 % interval over people: the median of distances, the mean of all others."""
+    named = {
+        name: metrics.median_of(value) if name.startswith("identity") else metrics.mean_of(value)
+        for name, value in values.items()
+    }
+    return metrics.estimates(named, persons, {"all": metrics.everyone(len(persons))})["all"]
 
 
 @dataclass(frozen=True)
@@ -180,25 +181,24 @@ class PhotographEdits:
 
 @torch.no_grad()
 def edit_photographs(leed: LEED, photographs: Tensor, references: dict[int, Tensor], device: str) -> PhotographEdits:
-    """Gives photographs, uint8 (N, 3, S, S), the expressions of the references but the neutral one, in turn."""
+    """Gives photographs, uint8 (N, 3, S, S), the expressions of the references in turn, without the neutral one."""
     labels = sorted(references.keys() - {NEUTRAL})
     wanted = [labels[i % len(labels)] for i in range(len(photographs))]
-    columns: list[list[Tensor]] = [[], [], [], []]
+    rows = []
     for i, photograph in enumerate(photographs):
         faces = references[wanted[i]]
         reference = normalize(faces[None, i // len(labels) % len(faces)].to(device))
         image = normalize(photograph[None].to(device))
-        row = (image, leed.neutralize(image), leed.edit(image, reference), reference)
-        for column, face in zip(columns, row, strict=True):
-            column.append(face)
-    return PhotographEdits(*(torch.cat(column) for column in columns), torch.tensor(wanted, device=device))
+        rows.append((image, leed.neutralize(image), leed.edit(image, reference), reference))
+    image, neutral, edit, reference = (torch.cat(column) for column in zip(*rows, strict=True))
+    return PhotographEdits(image, neutral, edit, reference, torch.tensor(wanted, device=device))
 
 
 @torch.no_grad()
 def measure_photographs(
     edits: PhotographEdits, embedding: FaceEmbedding | None, classifier: ExpressionClassifier | None
 ) -> dict[str, np.ndarray]:
-    """What is measured of each photograph, by the names of WILD_LINES: float64 (N,), NaN where not measured."""
+    """Measurements of each photograph, by the names of WILD_LINES: float64 (N,), NaN where not measured."""
     values = dict.fromkeys(WILD_LINES, np.full(len(edits.image), np.nan))
     if classifier is not None:
         for name, faces in (("before", edits.image), ("after", edits.edit), ("reference", edits.reference)):
@@ -209,17 +209,9 @@ def measure_photographs(
     return values
 
 
-def photograph_sheet(edits: PhotographEdits) -> Sequence[Sequence[Tensor]]:
+def photograph_rows(edits: PhotographEdits) -> list[list[Face]]:
     """Rows of a sheet: photograph, its neutral face, its edit, several photographs in a row."""
-    faces = [face for row in zip(edits.image, edits.neutral, edits.edit, strict=True) for face in row]
-    width = 3 * WILD_A_ROW
-    return [faces[start : start + width] for start in range(0, len(faces), width)]
-
-
-def figure_table(title: str, lines: dict[str, str], figures: dict[str, Estimate]) -> str:
-    """A table of figures, one a line."""
-    rows = [[line, show_estimate(figures[name])] for name, line in lines.items()]
-    return markdown_table([title, "value [95 %]"], rows)
+    return side_by_side(edits.image, edits.neutral, edits.edit, a_row=WILD_A_ROW)
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -249,24 +241,24 @@ def main(arguments: list[str] | None = None) -> None:
     size, embedding = leed.config.image_size, identity_embedding(options.identity)
     smiles = load_smiles(options.data_dir, size)
     edits = edit_smiles(leed, smiles, options.device)
-    figures = evaluate(measure(edits, embedding, classifier), smiles.persons)
-    tables = [figure_table(f"{len(smiles.persons)} real smiles", LINES, figures)]
-    columns = zip(edits.neutral, edits.smile, edits.taken, edits.given, edits.others, strict=True)
-    sheets = {"real_smiles.png": [list(row) for row in columns]}
+    found = evaluate(measure(edits, embedding, classifier), smiles.persons)
+    tables = [line_table(f"{len(smiles.persons)} real smiles", LINES, found)]
+    rows = side_by_side(edits.neutral, edits.smile, edits.taken, edits.given, edits.others)
+    sheets = {"real_smiles.png": panel(rows, SMILE_TITLES)}
     if options.wild_dir:
         photographs, _, persons = load_wild(options.wild_dir, size)
         chosen = metrics.spread(np.arange(len(photographs)), options.num_wild)
         photographs, persons = photographs[chosen], persons[chosen]
         wild = edit_photographs(leed, photographs, smiles.expressions, options.device)
-        found = evaluate(measure_photographs(wild, embedding, classifier), persons)
-        tables.append(figure_table(f"{len(photographs)} everyday photographs", WILD_LINES, found))
-        sheets["wild.png"] = photograph_sheet(wild)[: NUM_SHOWN // WILD_A_ROW]
-        figures |= found
+        found_wild = evaluate(measure_photographs(wild, embedding, classifier), persons)
+        tables.append(line_table(f"{len(photographs)} everyday photographs", WILD_LINES, found_wild))
+        sheets["wild.png"] = panel(photograph_rows(wild)[: NUM_SHOWN // WILD_A_ROW], group=3)
+        found |= found_wild
     print("\n\n".join(tables))
-    content = {"model": options.model, "figures": {name: as_json(figure) for name, figure in figures.items()}}
+    content = {"model": options.model, "metrics": as_json(found)}
     folder = save_results(options.output_dir, "photographs", "\n\n".join(tables), content)
-    for name, rows in sheets.items():
-        contact_sheet(rows).save(folder / name)
+    for name, sheet in sheets.items():
+        sheet.save(folder / name)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Figures as Markdown tables and as JSON."""
+"""Metrics as Markdown tables and as JSON."""
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from leed.evaluation.metrics import Estimate
@@ -22,14 +22,20 @@ def show(value: float, digits: int = 3) -> str:
 
 
 def show_estimate(estimate: Estimate, digits: int = 3) -> str:
-    """A figure with its interval: `0.512 [0.480, 0.540]`."""
+    """A value with its interval: `0.512 [0.480, 0.540]`; a dash for NaN."""
     if math.isnan(estimate.value):
         return NOT_MEASURED
     return f"{show(estimate.value, digits)} [{show(estimate.low, digits)}, {show(estimate.high, digits)}]"
 
 
+def line_table(title: str, lines: Mapping[str, str], found: Mapping[str, Estimate]) -> str:
+    """A table of metrics with intervals, one a line; `lines` says in words what each is."""
+    rows = [[line, show_estimate(found[name])] for name, line in lines.items()]
+    return markdown_table([title, "value [95 %]"], rows)
+
+
 def save_results(folder: str | Path, name: str, text: str, content: dict) -> Path:
-    """Writes `<name>.md` and `<name>.json` into a folder, which is made if need be and returned."""
+    """Writes `<name>.md` and `<name>.json` into a folder, which is made if needed, and returns the folder."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.md").write_text(text + "\n")
@@ -37,6 +43,9 @@ def save_results(folder: str | Path, name: str, text: str, content: dict) -> Pat
     return folder
 
 
-def as_json(estimate: Estimate) -> dict[str, float | None]:
-    """Value, low and high; None for NaN, which JSON does not know."""
-    return {name: None if math.isnan(value) else value for name, value in estimate._asdict().items()}
+def as_json(named: Mapping[str, Estimate]) -> dict[str, dict[str, float | None]]:
+    """Value, low and high of each estimate; None for NaN, which JSON does not know."""
+    return {
+        name: {part: None if math.isnan(value) else value for part, value in estimate._asdict().items()}
+        for name, estimate in named.items()
+    }

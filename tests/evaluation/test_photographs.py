@@ -16,6 +16,7 @@ from leed import EXPRESSIONS, LEED, ExpressionClassifier
 from leed.config import TINY
 from leed.data.drawn import draw_face
 from leed.evaluation import photographs
+from leed.evaluation.sheets import GAP, GROUP_GAP, TITLE_HEIGHT
 from leed.images import normalize, to_pil
 
 PEOPLE = (3, 4)
@@ -62,10 +63,10 @@ def test_a_perfect_edit_measures_perfectly(faces: Path) -> None:
     smiles = photographs.load_smiles(faces, 64)
     neutral, smile = (normalize(pictures) for pictures in (smiles.neutrals, smiles.smiles))
     edits = photographs.SmileEdits(neutral, smile, neutral, smile, smile)
-    figures = photographs.evaluate(photographs.measure(edits, None, None), smiles.persons)
-    assert figures["ssim_taken"].value == pytest.approx(1) and figures["ssim_given"].value == pytest.approx(1)
-    assert figures["ssim_apart"].value < 0.97
-    assert np.isnan(figures["identity_taken"].value) and np.isnan(figures["neutral_smile"].value)
+    found = photographs.evaluate(photographs.measure(edits, None, None), smiles.persons)
+    assert found["ssim_taken"].value == pytest.approx(1) and found["ssim_given"].value == pytest.approx(1)
+    assert found["ssim_apart"].value < 0.97
+    assert np.isnan(found["identity_taken"].value) and np.isnan(found["neutral_smile"].value)
 
 
 def test_command(faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -80,12 +81,13 @@ def test_command(faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> 
     photographs.main([*common, str(tmp_path / "classifier"), "--wild_dir", str(tmp_path), "--num_wild", "6"])
     printed = capsys.readouterr().out
     assert "2 real smiles" in printed and "6 everyday photographs" in printed
-    figures = json.loads((tmp_path / "out" / "photographs.json").read_text())["figures"]
-    assert figures["ssim_taken"]["value"] is not None and figures["happy_given"]["value"] in (0, 0.5, 1)
-    assert figures["identity_apart"]["value"] is None
+    found = json.loads((tmp_path / "out" / "photographs.json").read_text())["metrics"]
+    assert found["ssim_taken"]["value"] is not None and found["happy_given"]["value"] in (0, 0.5, 1)
+    assert found["identity_apart"]["value"] is None
     side = TINY.image_size
-    assert Image.open(tmp_path / "out" / "real_smiles.png").size == (5 * side, len(PEOPLE) * side)
-    assert Image.open(tmp_path / "out" / "wild.png").size == (3 * 5 * side, 2 * side)
+    assert Image.open(tmp_path / "out" / "real_smiles.png").height == TITLE_HEIGHT + len(PEOPLE) * (side + GAP) - GAP
+    width = 3 * 5 * (side + GAP) - GAP + 4 * GROUP_GAP
+    assert Image.open(tmp_path / "out" / "wild.png").size == (width, 2 * side + GAP)
     with pytest.raises(SystemExit, match="sees the face alone"):
         photographs.main([*common, str(tmp_path / "with-neutral")])
 
@@ -106,7 +108,7 @@ def test_photographs_are_measured_against_what_they_should_show() -> None:
     found = photographs.evaluate(photographs.measure_photographs(edits, None, knows_all_but_angry), np.arange(3))
     shares = [found[f"wanted_{name}"].value for name in ("before", "after", "reference")]
     assert shares == pytest.approx([0, 1 / 3, 2 / 3]) and np.isnan(found["identity_wild"].value)
-    sheet = photographs.photograph_sheet(edits)
+    sheet = photographs.photograph_rows(edits)
     assert [len(row) for row in sheet] == [9] and torch.equal(sheet[0][4], faces["happy"])
 
 

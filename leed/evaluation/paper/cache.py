@@ -1,10 +1,11 @@
-"""Results that are kept as they come, so that a killed run goes on where it was, and that any processes can share."""
+"""Results that are kept as they come: a killed run resumes where it stopped, and processes share the work."""
 
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,16 +21,17 @@ from tqdm.auto import tqdm
 from leed.files import atomic_write
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 SHARD = 64
 LOGGED_EVERY = 30  # seconds between two states of a bar that is not on a terminal
-PATIENCE = timedelta(days=1)  # that a process waits for others; the launcher ends it if they fail
+PATIENCE = timedelta(days=1)  # a process waits so long for others; the launcher ends it if they fail
 
 
 def processes() -> PartialState:
     """This process among those that accelerate or torchrun started; on the CPU without an accelerator, and on a Mac.
 
-    Metrics are computed in float64, which Apple's GPU does not have.
+    Metrics are computed in float64, which Apple's GPU lacks.
     """
     on_cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
     on_cpu = on_cpu or torch.backends.mps.is_available()
@@ -61,7 +63,7 @@ class Shards:
 
     @property
     def identity(self) -> tuple[str, str]:
-        """What tells this table from others."""
+        """Names that tell this table from others."""
         return self.folder.name, key("content", self.content.tolist())
 
     def path(self, rows: np.ndarray) -> Path:
@@ -74,7 +76,7 @@ class Shards:
         mine = self.parts[state.process_index :: state.num_processes]
         todo = [rows for rows in mine if not self.path(rows).exists()]
         for rows in progress(todo, _share(title, state), "part", state.is_main_process):
-            atomic_write(self.path(rows), lambda path, rows=rows: save_file(_whole(work(rows)), path))
+            atomic_write(self.path(rows), partial(save_file, _whole(work(rows))))
         state.wait_for_everyone()
 
     def read(self, name: str) -> Iterator[Tensor]:
@@ -90,18 +92,24 @@ def _share(title: str, state: PartialState) -> str:
 
 
 def _whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors as safetensors can write them: on the CPU, each in one piece."""
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
 def remembered(
-    folder: Path, tasks: dict[str, Callable[[], object]], state: PartialState, title: str
-) -> dict[str, object]:
+    folder: Path, tasks: Mapping[str, Callable[[], Result]], state: PartialState, title: str
+) -> dict[str, Result]:
     """The results of tasks by name, JSON values: computed where missing, by processes in turn, and kept."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {name: folder / f"{name}.json" for name in tasks}
     mine = list(tasks)[state.process_index :: state.num_processes]
     todo = [name for name in mine if not paths[name].exists()]
     for name in progress(todo, _share(title, state), shown=state.is_main_process):
-        atomic_write(paths[name], lambda path, name=name: path.write_text(json.dumps(tasks[name]())))
+        write_text(paths[name], json.dumps(tasks[name]()))
     state.wait_for_everyone()
     return {name: json.loads(path.read_text()) for name, path in paths.items()}
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file, wholly or not at all."""
+    atomic_write(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))

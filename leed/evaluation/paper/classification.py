@@ -4,8 +4,9 @@ R trains on the real training pictures and is tested on the real test pictures. 
 edits. R + G trains on real pictures and edits together and is tested on the real test pictures.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from leed.images import normalize
 from leed.networks.classifier import ExpressionClassifier
 from leed.training.augmentation import MILD, augment, flip
 
-CLASSIFIER = ModelConfig(classifier_sees_neutral=False)  # real pictures of a face set have no true neutral twin
+CLASSIFIER = ModelConfig(classifier_sees_neutral=False)  # real pictures have no true neutral face
 LABEL_SMOOTHING = 0.05
 LEARNING_RATE = 1e-3
 
@@ -54,7 +55,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class KeptLabelled:
-    """The same of pictures that are kept, as `small` of `shards`: one part is in memory at a time."""
+    """Labelled pictures kept as `small` of `shards`; only one part is in memory at a time."""
 
     shards: Shards
     expressions: Tensor
@@ -79,7 +80,7 @@ class KeptLabelled:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How each classifier is trained: the same for R and R + G, updates included."""
+    """Training settings of each classifier: the same for R and R + G, number of updates included."""
 
     steps: int = 1500
     batch_size: int = 64
@@ -102,7 +103,7 @@ def train_classifier(data: Labelled, recipe: Recipe, seed: int, device: torch.de
     data = data.to(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        classifier = ExpressionClassifier(recipe.config).to(device, memory_format=torch.channels_last).train()
+        classifier = ExpressionClassifier(recipe.config).to(device).to(memory_format=torch.channels_last).train()
         optimizer = torch.optim.Adam(classifier.parameters(), LEARNING_RATE, fused=True)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps)
         order = torch.empty(0, dtype=torch.int64)
@@ -124,7 +125,7 @@ def train_classifier(data: Labelled, recipe: Recipe, seed: int, device: torch.de
 @torch.no_grad()
 def accuracy(classifier: ExpressionClassifier, data: Labelled | KeptLabelled) -> float:
     """The share of pictures whose expression is recognised."""
-    device, right = next(classifier.parameters()).device, 0
+    device, right = classifier.resnet.fc.weight.device, 0
     for part in data.batches():
         logits = classifier(normalize(part.pictures.to(device)))
         right += int((logits.argmax(dim=1).cpu() == part.expressions).sum())
@@ -157,9 +158,9 @@ class Accuracies:
 def classify(
     train: Labelled,
     test: Labelled,
-    edits: dict[str, Labelled | KeptLabelled],
-    additions: dict[str, Labelled | KeptLabelled],
-    digests: dict[str, list],
+    edits: Mapping[str, Labelled | KeptLabelled],
+    additions: Mapping[str, Labelled | KeptLabelled],
+    digests: Mapping[str, list],
     seeds: int,
     recipe: Recipe,
     cache: Path,
@@ -167,9 +168,8 @@ def classify(
 ) -> Accuracies:
     """Table 2 over `seeds` seeds: `edits` are tested (G) and `additions` trained on (R + G), by method.
 
-    Of the additions there are at most as many as real training pictures, the first ones.
-
-    `digests` says what the results depend on: of "real", and of each method.
+    At most as many additions as real training pictures are used, the first ones. `digests` holds what the results
+    depend on: for "real", and for each method.
     """
     identity = (recipe.describe(), len(train), digests["real"])
     folder = cache / key("classifier", *identity)
@@ -187,16 +187,18 @@ def classify(
         return accuracy(train_classifier(train + additions[name].first(len(train)), recipe, seed, state.device), test)
 
     numbers = range(seeds)
-    found = remembered(folder, {f"R-{s}": lambda s=s: real(s) for s in numbers}, state, "classifiers, R")
-    tasks, names = {}, {}
-    for kind, task in (("RG", both), ("G", generated)):
-        for name in edits:
-            names[name] = key(name, digests[name], len(edits[name]), min(len(additions[name]), len(train)))
-            for seed in numbers:
-                tasks[f"{names[name]}-{kind}-{seed}"] = lambda task=task, name=name, seed=seed: task(name, seed)
+    tasks = {f"R-{seed}": partial(real, seed) for seed in numbers}
+    found = remembered(folder, tasks, state, "classifiers, R")
+    files = {name: key(name, digests[name], len(edits[name]), min(len(additions[name]), len(train))) for name in edits}
+    tasks = {f"{file}-RG-{seed}": partial(both, name, seed) for name, file in files.items() for seed in numbers}
+    tasks |= {f"{file}-G-{seed}": partial(generated, name, seed) for name, file in files.items() for seed in numbers}
     found |= remembered(folder, tasks, state, "classifiers, G and R + G")
+
+    def spread(title: str) -> Spread:
+        return Spread.of([found[f"{title}-{seed}"] for seed in numbers])
+
     return Accuracies(
-        real=Spread.of([found[f"R-{s}"] for s in numbers]),
-        generated={name: Spread.of([found[f"{names[name]}-G-{s}"] for s in numbers]) for name in edits},
-        both={name: Spread.of([found[f"{names[name]}-RG-{s}"] for s in numbers]) for name in edits},
+        real=spread("R"),
+        generated={name: spread(f"{file}-G") for name, file in files.items()},
+        both={name: spread(f"{file}-RG") for name, file in files.items()},
     )

@@ -1,4 +1,4 @@
-"""Figure 4: do features gather by expression? A t-SNE map of three kinds of features, and two figures for each."""
+"""Figure 4: do features gather by expression? A t-SNE map of three kinds of features, and two metrics for each."""
 
 import importlib.util
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from leed.images import normalize
 from leed.model import LEED
 
 PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib"}
-COMPONENTS = 50  # that a principal component analysis leaves before t-SNE, as its authors do
+COMPONENTS = 50  # of a principal component analysis before t-SNE, as its authors do
 NEIGHBOURS = 5
 FOLDS = 5
 KINDS = ("Encoder", "Residual", "Extractor")
@@ -68,7 +68,7 @@ def neighbour_accuracy(features: np.ndarray, labels: np.ndarray, persons: np.nda
 
 
 def cluster(features: np.ndarray, labels: np.ndarray, persons: np.ndarray, seed: int = 0) -> Clusters:
-    """The map and figures of features (N, F); the figures are of the features themselves, not of the map."""
+    """The map and the metrics of features (N, F); the metrics are of the features themselves, not of the map."""
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
@@ -80,7 +80,7 @@ def cluster(features: np.ndarray, labels: np.ndarray, persons: np.ndarray, seed:
 
 
 def scatter(clusters: dict[str, Clusters], labels: np.ndarray) -> Image.Image:
-    """Figure 4: the maps side by side, a colour an expression, figures below."""
+    """Figure 4: the maps side by side, a colour for each expression, the metrics below."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -12,26 +12,19 @@ from datasets import Dataset
 from torch import Tensor
 
 from leed.data.action_units import within_openface_range
-from leed.data.faces import decode, encoded, load_faces, split_by_person
+from leed.data.faces import decode, encoded, load_faces, split_by_person, stack_action_units
 from leed.data.readers.parquet import parquet_files
 from leed.data.readers.registry import guess_reader
 from leed.evaluation.pairs import Triples, load_triples
 
-NUM_ACTION_UNITS = 17
-HELD_OUT = 0.1  # share of the people, of sets without a test split; that of train_accelerate.py
-
-
-def _action_units(table: Dataset) -> Tensor:
-    """(N, 17), NaN where the table has none."""
-    rows = list(table["action_units"]) if "action_units" in table.column_names else [None] * len(table)
-    return torch.tensor([[torch.nan] * NUM_ACTION_UNITS if row is None else row for row in rows]).float()
+HELD_OUT = 0.1  # share of the people of sets without a test split, as in train_accelerate.py
 
 
 class Faces:
     """The pictures of a standard table, decoded when they are asked for, so that any number fits into memory.
 
     `expressions` (N,) are indices of EXPRESSIONS or -1, `persons` (N,) names, `yaws` (N,) degrees or NaN,
-    `action_units` (N, 17) in [0, 1] or NaN, `has_neutral` (N,) says which have a true neutral face.
+    `action_units` (N, 17) in [0, 1] or NaN; `has_neutral` (N,) marks those with a true neutral face.
     """
 
     def __init__(self, table: Dataset, size: int, max_yaw: float | None = None) -> None:
@@ -45,7 +38,7 @@ class Faces:
         self.expressions = np.asarray(list(table["expression"]), dtype=np.int64)
         self.persons = np.asarray(list(table["person"]), dtype=str)
         self.yaws = np.asarray(list(table["yaw"]), dtype=np.float64)
-        self.action_units = _action_units(table)
+        self.action_units, _ = stack_action_units(table["action_units"])
         if max_yaw is not None:
             self.action_units[~within_openface_range(torch.from_numpy(self.yaws), max_yaw)] = torch.nan
 
@@ -136,7 +129,7 @@ def load_corpus(
 
 
 def pairs_folder(data_dir: str, pairs_dir: str | None) -> Path | None:
-    """Where the triples of a face set are: `pairs_dir`, or `<data_dir>-pairs` if there is such a folder, or None."""
+    """The folder of a face set's triples: `pairs_dir`, or `<data_dir>-pairs` if there is such a folder, or None."""
     if pairs_dir:
         return Path(pairs_dir)
     folder = Path(data_dir).expanduser().resolve()
@@ -145,7 +138,7 @@ def pairs_folder(data_dir: str, pairs_dir: str | None) -> Path | None:
 
 
 def has_test_split(reader: str, folder: Path) -> bool:
-    """Whether a face set comes divided. A set on the Hub must."""
+    """Whether a face set comes divided into training and test people. A set on the Hub must."""
     if reader in ("rafd", "cfeed"):
         return False
     if reader == "folder":

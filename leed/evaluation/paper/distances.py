@@ -11,7 +11,6 @@ from torchmetrics.image.kid import KernelInceptionDistance
 
 SUBSETS = 100
 SUBSET_SIZE = 1000
-ALONE = {"sync_on_compute": False}  # one process has all features; the others do not wait for it here
 
 
 class _Given(nn.Identity):
@@ -24,7 +23,8 @@ class _Given(nn.Identity):
 
 def frechet_distance(real: Iterable[Tensor], generated: Iterable[Tensor], num_features: int) -> float:
     """Frechet distance of features, given in batches (B, num_features), of which only sums are kept (float64)."""
-    metric = FrechetInceptionDistance(_Given(num_features), **ALONE).set_dtype(torch.float64)
+    # One process has all features; the others do not wait for it here.
+    metric = FrechetInceptionDistance(_Given(num_features), sync_on_compute=False).set_dtype(torch.float64)
     for batches, are_real in ((real, True), (generated, False)):
         for features in batches:
             metric.update(features.double(), real=are_real)
@@ -40,19 +40,22 @@ class KernelDistance(NamedTuple):
 
 
 def kernel_distance(real: Iterable[Tensor], generated: Iterable[Tensor], seed: int = 0) -> KernelDistance:
-    """Kernel distance (cubic kernel) of features, in batches (B, F): unbiased, so small sets are no worse off.
+    """Kernel distance (cubic kernel) of features, in batches (B, F): unbiased, so it suits small sets as well.
 
-    Subsets hold SUBSET_SIZE pictures, or as many as the smaller set has.
+    Subsets hold SUBSET_SIZE pictures, or as many as the smaller set has. Raises `ValueError` for fewer than two.
     """
-    real, generated = torch.cat(list(real)).double(), torch.cat(list(generated)).double()
-    size = min(SUBSET_SIZE, len(real), len(generated))
+    all_real, all_generated = torch.cat(list(real)).double(), torch.cat(list(generated)).double()
+    size = min(SUBSET_SIZE, len(all_real), len(all_generated))
     if size < 2:
-        raise ValueError(f"a kernel distance needs two pictures of each set, got {len(real)} and {len(generated)}")
+        counts = f"{len(all_real)} and {len(all_generated)}"
+        raise ValueError(f"a kernel distance needs two pictures of each set, got {counts}")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that features are kept, which is known
-        metric = KernelInceptionDistance(_Given(real.shape[1]), subsets=SUBSETS, subset_size=size, **ALONE)
-    metric.update(real, real=True)
-    metric.update(generated, real=False)
+        warnings.simplefilter("ignore", UserWarning)  # torchmetrics warns that it keeps all features
+        metric = KernelInceptionDistance(
+            _Given(all_real.shape[1]), subsets=SUBSETS, subset_size=size, sync_on_compute=False
+        )
+    metric.update(all_real, real=True)
+    metric.update(all_generated, real=False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         mean, deviation = metric.compute()

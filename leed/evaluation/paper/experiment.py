@@ -1,4 +1,4 @@
-"""What the tables and figures of the paper share: models, data, and the edits to make."""
+"""Models, data and planned edits, which all tables and figures of the paper share."""
 
 import argparse
 import importlib.util
@@ -11,6 +11,7 @@ from accelerate import PartialState
 
 from leed.config import OPENFACE_MAX_YAW
 from leed.data.action_units import within_openface_range
+from leed.evaluation.pairs import Triples
 from leed.evaluation.paper.corpus import Corpus, Faces, load_corpus
 from leed.evaluation.paper.methods import Method, load_methods
 from leed.evaluation.paper.observed import observe_references
@@ -19,8 +20,21 @@ from leed.model import LEED
 
 
 @dataclass(frozen=True)
+class References:
+    """Action units (N, 17) of the true edits' references, NaN where withheld; None where they are not known.
+
+    `explained` is R^2 on test people where they are read off the pictures; `unread` says that they could be read, but
+    --evaluator or scikit-learn is missing.
+    """
+
+    action_units: torch.Tensor | None = None
+    explained: float | None = None
+    unread: bool = False
+
+
+@dataclass(frozen=True)
 class Experiment:
-    """What all parts share. `edits` are of the test people; `true_edits` have a known truth, or None."""
+    """Models, data and planned edits. `edits` are of the test people; `true_edits` have a known truth, or None."""
 
     options: argparse.Namespace
     methods: list[Method]
@@ -29,22 +43,28 @@ class Experiment:
     true_edits: TrueEdits | None
     cache: Path
     state: PartialState
-    note: str = ""  # on action units
     max_yaw: float | None = None  # of all pictures, in degrees, where a method takes faces from the front alone
+    references: References = References()  # action units of the true edits' references
 
     @property
     def fingerprint(self) -> tuple:
-        """What stands for the data and how it is read."""
+        """Values that stand for the data and how it is read."""
         return self.corpus.fingerprint, self.methods[0].image_size
 
+    @property
+    def triples(self) -> Triples:
+        """The triples with true edits; only for parts that are left out without them."""
+        assert self.corpus.triples is not None
+        return self.corpus.triples
+
     def within_yaw(self, yaws: np.ndarray) -> np.ndarray:
-        """The rows of pictures with these yaws (N,) that every method is made for."""
+        """The rows of pictures with these yaws (N,) [degrees] that every method is made for."""
         limit = np.inf if self.max_yaw is None else self.max_yaw
         return np.flatnonzero(within_openface_range(torch.from_numpy(yaws), limit).numpy())
 
     @property
     def shown(self) -> Edits | TrueEdits:
-        """The edits that figures show: those with a known truth, if there are such."""
+        """The edits that figures show: those with a known truth, if there are any."""
         return self.edits if self.true_edits is None else self.true_edits
 
 
@@ -54,7 +74,7 @@ def leed_of(experiment: Experiment) -> LEED:
 
 
 def by_action_units(methods: list[Method]) -> bool:
-    """Whether one of the methods edits by action units."""
+    """True if one of the methods edits by action units."""
     return any(method.needs == "action units" for method in methods)
 
 
@@ -72,41 +92,37 @@ def prepare(options: argparse.Namespace, state: PartialState) -> Experiment:
     )
     edits = plan_edits(corpus.test, options.num_edits, editable(corpus.test, methods))
     cache = Path(options.output_dir) / "cache"
-    true_edits, note = None, "" if max_yaw is None else FROM_THE_FRONT
+    true_edits, references = None, References()
     if corpus.triples is not None:
-        units, explained = triple_units(corpus, methods, options, cache, state)
-        true_edits, note = TrueEdits(corpus.triples, units), note + explained
-    return Experiment(options, methods, corpus, edits, true_edits, cache, state, note, max_yaw)
+        references = read_references(corpus, corpus.triples, methods, options, cache, state)
+        true_edits = TrueEdits(corpus.triples, references.action_units)
+    return Experiment(options, methods, corpus, edits, true_edits, cache, state, max_yaw, references)
 
 
-FROM_THE_FRONT = (
-    f" Inputs, references and real pictures are turned by at most {OPENFACE_MAX_YAW:g} degrees, for every method: "
-    "beyond, OpenFace's action units, which GANimation learns from and edits by, cannot be trusted "
-    "(--profile_action_units lifts this)."
-)
-
-
-def triple_units(
-    corpus: Corpus, methods: list[Method], options: argparse.Namespace, cache: Path, state: PartialState
-) -> tuple[torch.Tensor | None, str]:
-    """Action units of the triples' references, NaN where withheld, or None; and a sentence on where they are from."""
+def read_references(
+    corpus: Corpus,
+    triples: Triples,
+    methods: list[Method],
+    options: argparse.Namespace,
+    cache: Path,
+    state: PartialState,
+) -> References:
+    """The action units of the triples' references, read off the pictures, if a method needs them."""
     if not by_action_units(methods):
-        return None, ""
+        return References()
     if not options.evaluator or importlib.util.find_spec("sklearn") is None:
-        return None, " To read action units off the true edits' references takes --evaluator and scikit-learn."
-    observed = observe_references(corpus, options.evaluator, (corpus.fingerprint, methods[0].image_size), cache, state)
+        return References(unread=True)
+    fingerprint = corpus.fingerprint, methods[0].image_size
+    observed = observe_references(corpus, triples, options.evaluator, fingerprint, cache, state)
     if observed is None:
-        return None, ""
+        return References()
     if not options.profile_action_units:
-        observed.action_units[~within_openface_range(torch.from_numpy(corpus.triples.reference_yaws))] = torch.nan
-    return observed.action_units, (
-        f" Action units of the true edits' references are read off the pictures (R^2 {observed.explained:.2f} on test "
-        "people)."
-    )
+        observed.action_units[~within_openface_range(torch.from_numpy(triples.reference_yaws))] = torch.nan
+    return References(observed.action_units, observed.explained)
 
 
 def editable(faces: Faces, methods: list[Method]) -> np.ndarray:
-    """Which pictures every method is made for, as input and as reference (N,): those with action units, if needed.
+    """The mask (N,) of pictures that every method can take as input and as reference: with action units, if needed.
 
     Raises `ValueError` if they are needed and none has them.
     """
@@ -134,5 +150,5 @@ def names(methods: list[Method]) -> list[str]:
 
 
 def num_people(persons: np.ndarray) -> int:
-    """How many people these are."""
+    """The number of different people."""
     return len(np.unique(persons))

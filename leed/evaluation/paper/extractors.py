@@ -1,6 +1,7 @@
-"""The frozen networks whose features Frechet and kernel distances compare. Figures of one are not those of another."""
+"""The frozen networks whose features Frechet and kernel distances compare; never compare across networks."""
 
 import importlib.util
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +15,14 @@ EXTRACTORS = ("inception", OTHER)
 LITE0_SIDE = 224  # of the pictures that EfficientNet-Lite0 was trained on
 
 
-class Lite0Pooled(nn.Module):
+class FeatureExtractor(nn.Module):
+    """A network that maps faces (B, 3, H, W) in [-1, 1] to features (B, num_features); `name` is shown in tables."""
+
+    name: str
+    num_features: int
+
+
+class Lite0Pooled(FeatureExtractor):
     """The 1280 pooled features of EfficientNet-Lite0, whose ImageNet weights ship in a package."""
 
     name = "EfficientNet-Lite0 (ImageNet, 1280 features)"
@@ -22,7 +30,8 @@ class Lite0Pooled(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.network = load_lite0().to(memory_format=torch.channels_last)  # half the time on a CPU
+        # Any: the package has no types. Channels last takes half the time on a CPU.
+        self.network: Any = load_lite0().to(memory_format=torch.channels_last)
 
     def forward(self, image: Tensor) -> Tensor:
         """Faces (B, 3, H, W) in [-1, 1] to features (B, 1280)."""
@@ -31,7 +40,7 @@ class Lite0Pooled(nn.Module):
         return self.network.extract_features((image * 0.5 + 0.5 - 0.498) / 0.502).mean(dim=(2, 3))
 
 
-class InceptionPooled(nn.Module):
+class InceptionPooled(FeatureExtractor):
     """The 2048 pooled features of the Inception network of published Frechet distances. Downloads its weights."""
 
     name = "Inception v3 (2048 features, as in published Frechet distances)"
@@ -50,11 +59,11 @@ class InceptionPooled(nn.Module):
         return self.network(denormalize(image))
 
 
-def load_extractor(name: str) -> nn.Module:
-    """A network with `name` and `num_features` that maps faces (B, 3, H, W) in [-1, 1] to features (B, num_features).
+def load_extractor(name: str) -> FeatureExtractor:
+    """The frozen extractor of this name: one of EXTRACTORS, or "auto".
 
-    `name` is one of EXTRACTORS, or "auto": Inception where it can be had, else EfficientNet-Lite0, which is said.
-    Raises `OSError` and `ModuleNotFoundError` with the remedy for a named one that cannot be had.
+    "auto" is Inception if its weights are available, otherwise EfficientNet-Lite0 (printed). Raises `OSError` and
+    `ModuleNotFoundError` with the remedy if a named one is not available, and `ValueError` for another name.
     """
     if name not in (*EXTRACTORS, "auto"):
         raise ValueError(f"extractor must be one of {(*EXTRACTORS, 'auto')}, got {name!r}")
@@ -64,10 +73,11 @@ def load_extractor(name: str) -> nn.Module:
         except (OSError, ModuleNotFoundError) as error:
             if name == "inception":
                 kind = ModuleNotFoundError if isinstance(error, ModuleNotFoundError) else OSError
-                raise kind(f"{error}; Inception's weights are fetched: without, give --extractor {OTHER}") from error
-            print(f"features of EfficientNet-Lite0 stand for Inception's, which cannot be had here: {error}")
+                cure = f"Inception's weights must be downloaded: without them, give --extractor {OTHER}"
+                raise kind(f"{error}; {cure}") from error
+            print(f"using features of EfficientNet-Lite0, since Inception's weights are not available: {error}")
     return _frozen(Lite0Pooled())
 
 
-def _frozen(network: nn.Module) -> nn.Module:
+def _frozen(network: FeatureExtractor) -> FeatureExtractor:
     return network.requires_grad_(False).eval()

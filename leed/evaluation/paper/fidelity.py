@@ -1,23 +1,25 @@
 """Table 1: Frechet and kernel distance of edits to real pictures, and SSIM to the same person's picture.
 
-Pictures are edited, measured and dropped, part by part: of each edit its features, its SSIM and a small copy for the
-classifiers of Table 2 are kept in the cache.
+Pictures are edited, measured and dropped, part by part: the cache keeps each edit's features, its SSIM and a small
+copy for the classifiers of Table 2.
 """
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import PartialState
-from torch import Tensor, nn
+from torch import Tensor
 
 from leed.evaluation import metrics
-from leed.evaluation.metrics import Estimate
+from leed.evaluation.metrics import UNKNOWN, Estimate
 from leed.evaluation.paper.cache import Shards, key, remembered
 from leed.evaluation.paper.corpus import Faces, RealPictures
 from leed.evaluation.paper.distances import KernelDistance, frechet_distance, kernel_distance
+from leed.evaluation.paper.extractors import FeatureExtractor
 from leed.evaluation.paper.methods import Method
 from leed.evaluation.paper.plan import Edits, TrueEdits
 from leed.images import denormalize, normalize, resize
@@ -42,16 +44,16 @@ def contents(method: Method, edits: Edits | TrueEdits) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Measuring:
-    """How pictures are measured and where results are kept. `fingerprint` stands for the data and how it is read."""
+    """Extractor of features, and cache of what is measured. `fingerprint` stands for the data and how it is read."""
 
-    extractor: nn.Module
+    extractor: FeatureExtractor
     cache: Path
     state: PartialState
     fingerprint: tuple
     batch_size: int = 32
 
     def real(self, pictures: RealPictures | Faces, rows: np.ndarray, title: str) -> Shards:
-        """`features` (N, F) of these rows of real pictures; `title` says of whom."""
+        """`features` (N, F) of these rows of real pictures of "test" or "training" people, the `title`."""
         shards = Shards(self.cache / key(f"real-{title}", *self.fingerprint, self.extractor.name), rows)
         shards.fill(
             lambda part: {"features": self._features(normalize(pictures.take(rows[part])))},
@@ -96,7 +98,7 @@ class Measuring:
 
 @dataclass(frozen=True)
 class Distances:
-    """How far some pictures are from the real ones, and how many pictures they are."""
+    """Distances of some pictures to the real ones, and the number of these pictures."""
 
     frechet: float
     kernel: KernelDistance
@@ -118,22 +120,26 @@ def distances(real: Shards | Tensor, made: Shards | Tensor, num_features: int) -
 def remembered_distances(
     made: dict[str, Shards], real: Shards, halved: str, measuring: Measuring
 ) -> dict[str, Distances]:
-    """Distances of kept pictures to the real ones by name and, under the name `halved`, of one half of these to the
-    other; kept, and computed by processes in turn."""
+    """Distances of kept pictures to the real ones by name, kept themselves, and computed by processes in turn.
+
+    Under the name `halved` stands the distance of one half of the real pictures to the other.
+    """
     num_features = measuring.extractor.num_features
+
+    def measure(shards: Shards) -> dict:
+        return asdict(distances(real, shards, num_features))
 
     def half_to_half() -> dict:
         return asdict(distances(*halves(real), num_features))
 
-    names = {name: key(name, real.identity, shards.identity) for name, shards in made.items()}
-    tasks = {names[name]: lambda s=shards: asdict(distances(real, s, num_features)) for name, shards in made.items()}
-    names[halved] = key(halved, real.identity)
-    found = remembered(
-        measuring.cache / "distances", tasks | {names[halved]: half_to_half}, measuring.state, "distances"
-    )
+    files = {name: key(name, real.identity, shards.identity) for name, shards in made.items()}
+    tasks = {files[name]: partial(measure, shards) for name, shards in made.items()}
+    files[halved] = key(halved, real.identity)
+    tasks[files[halved]] = partial(half_to_half)
+    found = remembered(measuring.cache / "distances", tasks, measuring.state, "distances")
     return {
         name: Distances(values["frechet"], KernelDistance(*values["kernel"]), values["count"])
-        for name, values in ((name, found[file]) for name, file in names.items())
+        for name, values in ((name, found[file]) for name, file in files.items())
     }
 
 
@@ -141,13 +147,14 @@ def halves(shards: Shards, seed: int = 0) -> tuple[Tensor, Tensor]:
     """The `features` of kept pictures in two random halves."""
     features = torch.cat(list(shards.read("features")))
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(features)))
-    return tuple(features[rows] for rows in order.tensor_split(2))
+    first, second = order.tensor_split(2)
+    return features[first], features[second]
 
 
 def likeness(compared: Shards | None, persons: np.ndarray) -> Estimate:
     """Mean SSIM of edits, with its interval over people; NaN without edits."""
     if compared is None:
-        return Estimate(np.nan, np.nan, np.nan)
+        return UNKNOWN
     values = torch.cat(list(compared.read("ssim"))).numpy()
     weights = metrics.person_weights(persons)
-    return metrics.estimate(lambda w: metrics.mean(values, w), weights, np.isfinite(values))
+    return metrics.estimate(metrics.mean_of(values), weights, np.isfinite(values))

@@ -1,8 +1,5 @@
-"""Figures 2 to 8 of the paper as pictures. Rows and columns are as there; a method that cannot make an edit leaves it
-white."""
+"""Figures 2 to 8 as pictures, with the paper's rows and columns; an edit that a method cannot make is white."""
 
-import csv
-import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,72 +7,38 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from torch import Tensor
 
+from leed import gallery
 from leed.config import EXPRESSIONS, NEUTRAL
 from leed.data.faces import decode, encoded, load_faces, open_picture
 from leed.data.readers.registry import guess_reader
-from leed.evaluation import edits as ruler
+from leed.evaluation.edits import ALPHAS, prepare
 from leed.evaluation.metrics import spread
-from leed.evaluation.paper import imperfect
+from leed.evaluation.paper.imperfect import IMPERFECT
 from leed.evaluation.paper.methods import Method, Request
 from leed.evaluation.paper.plan import Edits, TrueEdits
-from leed.images import INNER_CROP, image_files, normalize, resize, to_pil, to_rgb, to_tensor
+from leed.evaluation.sheets import Face, panel, side_by_side
+from leed.images import image_files, normalize, resize, to_rgb, to_tensor
 from leed.model import LEED
 from leed.photo.alignment import align
 from leed.photo.detection import find_faces
 
-ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 PROFILE = 30.0  # degrees from which a face counts as turned to the side
-FRONTAL = 12.0
-FONT_SIZE, TITLE_HEIGHT, PAD = 18, 26, 10  # of titles [px]; PAD lies between a title and its faces
-GAP, GROUP_GAP = 3, 14  # between faces, and more between groups of them [px]
+FRONTAL = 12.0  # degrees up to which a face counts as frontal
+IMPERFECT_SHARE = 0.5  # of the expressive picture that Figure 6 blends into neutral faces
 EXPRESSIVE = range(1, len(EXPRESSIONS))  # all but neutral
-GALLERY = Path(__file__).parents[2] / "gallery"
-Face = Tensor | None
-
-
-def panel(
-    rows: dict[str, list[Face]], columns: list[str] | None = None, group: int | None = None, titled: bool = True
-) -> Image.Image:
-    """Rows of faces (3, S, S) in [-1, 1], with their titles at the left if `titled`, and titles of columns above.
-
-    None leaves a white field; after every `group` columns there is a wider gap. Faces narrower than the widest of the
-    columns' titles stand further apart.
-    """
-    side = next(face.shape[-1] for row in rows.values() for face in row if face is not None)
-    style = {"fill": "black", "font": ImageFont.load_default(FONT_SIZE)}
-    margin = round(max(style["font"].getlength(title) for title in rows)) + PAD if titled else 0
-    head = TITLE_HEIGHT if columns else 0
-    widest = max((math.ceil(style["font"].getlength(title)) + GAP for title in columns or []), default=0)
-    spare = max(widest - side, 0)  # beside a face, in its column
-
-    def corner(i: int, j: int) -> tuple[int, int]:
-        left = margin + spare // 2 + j * (side + spare + GAP) + (j // group * GROUP_GAP if group else 0)
-        return left, head + i * (side + GAP)
-
-    last = corner(len(rows) - 1, max(map(len, rows.values())) - 1)
-    page = Image.new("RGB", (last[0] + side + spare // 2, last[1] + side), "white")
-    draw = ImageDraw.Draw(page)
-    for j, title in enumerate(columns or []):
-        draw.text((corner(0, j)[0] + side / 2, head / 2), title, anchor="mm", **style)
-    for i, (title, row) in enumerate(rows.items()):
-        if titled:
-            draw.text((margin - PAD, corner(i, 0)[1] + side / 2), title, anchor="rm", **style)
-        for j, face in enumerate(row):
-            if face is not None:
-                page.paste(to_pil(face), corner(i, j))
-    return page
+OTHER_PERSON = 3  # places in the gallery between the person of a photograph and that of its reference
 
 
 def given(request: Request) -> dict[str, list[Face]]:
-    """The rows that figures begin with."""
+    """The first rows of a figure."""
     return {"input": list(request.image), "reference": list(request.reference)}
 
 
 def truth(edits: Edits | TrueEdits, rows: np.ndarray) -> dict[str, list[Face]]:
-    """The row that figures end with: the true edits or, where there are none, the same people's own pictures."""
+    """The last row of a figure: the true edits or, where there are none, the same people's own pictures."""
     truths, known = edits.truths(rows)
     title = "true edit" if isinstance(edits, TrueEdits) else "own picture"
     return {title: [truth if there else None for truth, there in zip(truths, known.tolist(), strict=True)]}
@@ -97,7 +60,7 @@ def method_rows(methods: list[Method], request: Request) -> dict[str, list[Face]
 
 
 # --------------------------------------------------------------------------------------------------------------------
-# Choosing edits to show: not by their looks, but by what is known before any is made
+# Choosing edits to show, by what is known before any is made and not by their looks
 
 
 def choose(
@@ -123,13 +86,13 @@ def choose(
 
 
 def choose_frontal(edits: Edits | TrueEdits, count: int) -> np.ndarray:
-    """Edits after expressive references, those of frontal pictures after frontal ones first."""
+    """Up to `count` edits after expressive references; frontal pictures after frontal references come first."""
     turned = np.maximum(np.abs(edits.input_yaws), np.abs(edits.reference_yaws)) > FRONTAL
     return choose(edits, count, edits.expressions.numpy() != NEUTRAL, ~turned)
 
 
 def profile(edits: Edits | TrueEdits) -> np.ndarray:
-    """Edits of faces turned to the side after references turned there by another angle, or to the other side."""
+    """The mask (N,) of edits of faces turned to the side, after references at another angle or on the other side."""
     turned = np.minimum(np.abs(edits.input_yaws), np.abs(edits.reference_yaws)) > PROFILE
     other = np.abs(edits.input_yaws - edits.reference_yaws) > PROFILE / 2
     return turned & other & (edits.expressions.numpy() != NEUTRAL)
@@ -139,7 +102,7 @@ def profile(edits: Edits | TrueEdits) -> np.ndarray:
 # The figures
 
 
-def side_by_side(methods: list[Method], edits: Edits | TrueEdits, count: int = 10) -> Image.Image:
+def comparison(methods: list[Method], edits: Edits | TrueEdits, count: int = 10) -> Image.Image:
     """Figure 2: input, reference, each method; below, the truth or the same person's own picture."""
     rows = choose_frontal(edits, count)
     request = edits.request(rows)
@@ -170,8 +133,8 @@ def turned_faces(methods: list[Method], edits: Edits | TrueEdits, count: int = 8
 
 @torch.no_grad()
 def imperfect_neutrals(leed: LEED, edits: Edits | TrueEdits, count: int = 8) -> Image.Image:
-    """Figure 6: input and reference, the learned neutral faces of both and the edit; then both neutral faces spoilt,
-    and the edits made with one or both of these."""
+    """Figure 6: input, reference, their learned neutral faces and the edit; then both neutral faces imperfect, and the
+    edits made with one or both of these."""
     rows = choose_frontal(edits, count)
     request = edits.request(rows).to(leed.device)
     pictures = {"input": request.image, "reference": request.reference}
@@ -181,18 +144,15 @@ def imperfect_neutrals(leed: LEED, edits: Edits | TrueEdits, count: int = 8) -> 
         return list(torch.lerp(learned[name], pictures[name], share))
 
     def edited(names: tuple[str, ...]) -> list[Face]:
-        spoilt = dict.fromkeys(names, SPOILT_SHARE)
-        return list(ruler.prepare(leed, request.image, request.reference, {}, "learned", spoilt)[0](1.0))
+        blended = dict.fromkeys(names, IMPERFECT_SHARE)
+        return list(prepare(leed, request.image, request.reference, {}, "learned", blended)[0](1.0))
 
     faces = given(request)
     faces |= {f"neutral of {name}": neutral(name, 0.0) for name in pictures}
     faces["edit"] = edited(())
-    faces |= {f"neutral of {name}, spoilt": neutral(name, SPOILT_SHARE) for name in pictures}
-    faces |= {f"edit, {title} spoilt": edited(names) for title, names in imperfect.SPOILT.items() if names}
+    faces |= {f"neutral of {name}, imperfect": neutral(name, IMPERFECT_SHARE) for name in pictures}
+    faces |= {f"edit, {title} imperfect": edited(names) for title, names in IMPERFECT.items() if names}
     return panel(faces | truth(edits, rows), wanted(request))
-
-
-SPOILT_SHARE = 0.5  # of the expressive picture that Figure 6 blends into neutral faces
 
 
 @torch.no_grad()
@@ -221,29 +181,25 @@ class Photographs:
 def wild(leed: LEED, photographs: Photographs, a_row: int = 3) -> Image.Image:
     """Figure 8: triplets of input, reference and edit."""
     inputs, references = photographs.inputs.to(leed.device), photographs.references.to(leed.device)
-    triplets = [list(triplet) for triplet in zip(inputs, references, leed.edit(inputs, references), strict=True)]
-    lines = [sum(triplets[i : i + a_row], []) for i in range(0, len(triplets), a_row)]
-    rows = {f"row {i}": line for i, line in enumerate(lines, start=1)}
-    return panel(rows, ["input", "reference", "edit"] * min(a_row, len(triplets)), group=3, titled=False)
+    rows = side_by_side(inputs, references, leed.edit(inputs, references), a_row=a_row)
+    return panel(rows, ["input", "reference", "edit"] * min(a_row, len(inputs)), group=3)
 
 
 def gallery_photographs(size: int, count: int = 9) -> Photographs:
     """Portraits of the composite people of the gallery, found and aligned, and expressive faces of others of them.
 
-    Raises `FileNotFoundError` where there is no gallery: it is part of a clone, not of the package.
+    Raises `ValueError` if a portrait shows no face that is found.
     """
-    with open(GALLERY / "faces" / "metadata.csv") as file:
-        rows = [row for row in csv.DictReader(file) if row["camera"] == "090" and row["variant"] == "0"]
-    faces = {(row["person"], row["expression"]): GALLERY / "faces" / row["file_name"] for row in rows}
-    portraits = image_files(GALLERY / "portraits")[:count]
-    people = sorted({row["person"] for row in rows})
+    faces = {(f.person, f.expression): f for f in gallery.faces(gallery.FRONTAL) if f.variant == 0}
+    people = sorted({person for person, _ in faces})
     inputs, references = [], []
-    for i, portrait in enumerate(portraits):
-        other = people[(people.index(portrait.stem) + 3) % len(people)]
-        with Image.open(faces[other, EXPRESSIONS[1 + i % (len(EXPRESSIONS) - 1)]]) as picture:
-            crop = tuple(part * picture.width for part in INNER_CROP)
-            references.append(to_tensor(picture.crop(tuple(round(edge) for edge in crop)), size))
-        inputs.append(_aligned(portrait, size))
+    for i, portrait in enumerate(gallery.portraits()[:count]):
+        other = people[(people.index(portrait.stem) + OTHER_PERSON) % len(people)]
+        expression = EXPRESSIONS[EXPRESSIVE[i % len(EXPRESSIVE)]]
+        if (face := _aligned(portrait, size)) is None:
+            raise ValueError(f"no face found in the gallery's {portrait.name}")
+        inputs.append(face)
+        references.append(to_tensor(faces[other, expression].open(), size))
     return Photographs(torch.cat(inputs), torch.cat(references))
 
 
@@ -254,16 +210,7 @@ def folder_photographs(folder: str, size: int, count: int = 9) -> Photographs:
     if there are fewer than two faces.
     """
     if guess_reader(folder) == "wild":
-        table = load_faces(folder, "wild", "test")
-        labels = np.asarray(list(table["expression"]))
-        inputs, references = (spread(np.flatnonzero(marks), count) for marks in (labels == NEUTRAL, labels > NEUTRAL))
-        count = min(len(inputs), len(references))
-        pictures = encoded(table)
-        faces = [
-            torch.stack([normalize(decode(pictures[int(row)]["image"], size)) for row in rows[:count]])
-            for rows in (inputs, references)
-        ]
-        return Photographs(*faces)
+        return _everyday_photographs(folder, size, count)
     found = []
     for path in image_files(Path(folder)):
         if (face := _aligned(path, size)) is not None:
@@ -273,6 +220,20 @@ def folder_photographs(folder: str, size: int, count: int = 9) -> Photographs:
     if len(found) < 2:
         raise ValueError(f"{folder} must hold at least two photographs with faces that can be found, got {len(found)}")
     return Photographs(torch.cat(found[:-1]), torch.cat(found[1:]))
+
+
+def _everyday_photographs(folder: str, size: int, count: int) -> Photographs:
+    """Aligned everyday photographs: neutral ones, with expressive ones as references."""
+    table = load_faces(folder, "wild", "test")
+    labels = np.asarray(list(table["expression"]))
+    pictures = encoded(table)
+
+    def faces(marks: np.ndarray) -> list[Tensor]:
+        rows = spread(np.flatnonzero(marks), count).tolist()
+        return [normalize(decode(pictures[row]["image"], size)) for row in rows]
+
+    pairs = list(zip(faces(labels == NEUTRAL), faces(labels > NEUTRAL), strict=False))
+    return Photographs(*(torch.stack(column) for column in zip(*pairs, strict=True)))
 
 
 def _aligned(path: Path, size: int) -> Tensor | None:

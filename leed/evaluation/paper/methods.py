@@ -1,21 +1,22 @@
 """The methods that the paper compares, each as a function from a request to edits."""
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from leed.images import denormalize, normalize, resize
 from leed.model import LEED, Warped, no_flow, scaled
+from leed.networks.ganimation import GANimation
 from leed.networks.neutralizer import Neutralizer
 from leed.pretrained import WEIGHTS, find_folder, read_digest
 
 
 @dataclass(frozen=True)
 class Request:
-    """B edits that are asked for: each method takes of the reference what it understands.
+    """A request for B edits: each method takes from the reference what it understands.
 
     `image` and `reference` are (B, 3, S, S) in [-1, 1]; `expression` (B,) is the reference's, an index of EXPRESSIONS
     or -1; `action_units` (B, 17) in [0, 1] are the reference's, NaN where unknown.
@@ -39,15 +40,15 @@ class Request:
         return Request(*(values.to(device) for values in vars(self).values()))
 
 
-NEEDS = ("picture", "expression", "action units")
+Needs = Literal["picture", "expression", "action units"]
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way to edit. `needs`, one of NEEDS, is what it takes of the reference; `digest` stands for its weights."""
+    """A way to edit. `needs` is what it takes from the reference; `digest` stands for its weights."""
 
     name: str
-    needs: str
+    needs: Needs
     digest: str
     image_size: int
     device: torch.device
@@ -76,7 +77,9 @@ class Method:
 def leed_method(path: str, device: torch.device, name: str = "LEED", plain: bool = False) -> Method:
     """`load_leed` as a method."""
     model = load_leed(path, device, plain)
-    return _method(name, "picture", path, model, lambda r: model.edit(r.image, r.reference))
+    return Method(
+        name, "picture", _digest(path), model.config.image_size, device, lambda r: model.edit(r.image, r.reference)
+    )
 
 
 def load_leed(path: str, device: torch.device, plain: bool = False) -> LEED:
@@ -111,22 +114,31 @@ def stargan_method(path: str, device: torch.device) -> Method:
             f"{path} holds a generator of kind {model.config.neutralizer!r}, not StarGAN's: train one with "
             "neutralizer 'stargan'"
         )
-    return _method("StarGAN", "expression", path, model, lambda r: model(r.image, r.expression))
+    return Method(
+        "StarGAN", "expression", _digest(path), model.config.image_size, device, lambda r: model(r.image, r.expression)
+    )
 
 
 def ganimation_method(path: str, device: torch.device) -> Method:
     """GANimation from a folder or the Hub."""
-    model = importlib.import_module("leed.networks.ganimation").GANimation.from_pretrained(path).to(device).eval()
-    return _method("GANimation", "action units", path, model, lambda r: model(r.image, r.action_units))
+    model = GANimation.from_pretrained(path).to(device).eval()
+    return Method(
+        "GANimation",
+        "action units",
+        _digest(path),
+        model.config.image_size,
+        device,
+        lambda r: model(r.image, r.action_units),
+    )
 
 
-def _method(name: str, needs: str, path: str, model: torch.nn.Module, edit: Callable[[Request], Tensor]) -> Method:
-    digest = read_digest(find_folder(path) / WEIGHTS)
-    return Method(name, needs, digest, model.config.image_size, next(model.parameters()).device, edit)
+def _digest(path: str) -> str:
+    """The digest of a model's weights."""
+    return read_digest(find_folder(path) / WEIGHTS)
 
 
 def copying_method(like: Method) -> Method:
-    """No method: the input as it is, of the size and on the device of another."""
+    """The input unchanged, for comparison, with the image size and device of another method."""
     return Method("input copied", "picture", "none", like.image_size, like.device, lambda request: request.image)
 
 

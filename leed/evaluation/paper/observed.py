@@ -1,6 +1,6 @@
-"""Action units of pictures that come without: read off the pictures by a linear map from an evaluator's features.
+"""Action units of pictures that lack them, read off the pictures by a linear map from an evaluator's features.
 
-Stands for the OpenFace toolkit where a face set has action units for its training pictures, but not for its triples.
+This replaces the OpenFace toolkit where a face set has action units for its training pictures but not for its triples.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from accelerate import PartialState
 from torch import Tensor
 
 from leed.evaluation.metrics import spread
+from leed.evaluation.pairs import Triples
 from leed.evaluation.paper.cache import Shards, key
 from leed.evaluation.paper.corpus import Corpus, Faces
 from leed.images import normalize
@@ -37,8 +38,45 @@ def known_rows(faces: Faces, count: int) -> np.ndarray:
     return spread(rows, count)
 
 
+@dataclass(frozen=True)
+class Reader:
+    """The evaluator's features of pictures, kept in a cache; `identity` stands for the evaluator and the data."""
+
+    evaluator: ExpressionClassifier
+    identity: tuple
+    cache: Path
+    state: PartialState
+
+    def features(
+        self, title: str, content: np.ndarray, take: Callable[[np.ndarray], tuple[Tensor, Tensor]]
+    ) -> np.ndarray:
+        """Features (N, F) of the pictures and true neutral faces that `take` gives for rows `content` (N,)."""
+
+        @torch.no_grad()
+        def work(part: np.ndarray) -> dict[str, Tensor]:
+            image, neutral = (normalize(pictures.to(self.state.device)) for pictures in take(content[part]))
+            return {"features": self.evaluator.features(image, neutral)}
+
+        shards = Shards(self.cache / key(f"observed-{title}", *self.identity), content)
+        shards.fill(work, self.state, f"action units, {title}")
+        return torch.cat(list(shards.read("features"))).numpy()
+
+    def of_faces(self, title: str, faces: Faces, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Features (N, F) and known action units (N, 17) of these rows."""
+        found = self.features(title, rows, lambda part: (faces.take(part), faces.take(part, "neutral")))
+        return found, faces.action_units[rows].numpy()
+
+    def of_references(self, triples: Triples) -> np.ndarray:
+        """Features (N, F) of the references."""
+        return self.features(
+            "references",
+            np.arange(len(triples)),
+            lambda part: (triples.references[part], triples.reference_neutrals[part]),
+        )
+
+
 def observe_references(
-    corpus: Corpus, evaluator_path: str, identity: tuple, cache: Path, state: PartialState
+    corpus: Corpus, triples: Triples, evaluator_path: str, identity: tuple, cache: Path, state: PartialState
 ) -> Observed | None:
     """The references' action units, by a ridge regression on training people, tested on test people's pictures.
 
@@ -49,34 +87,14 @@ def observe_references(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    chosen = {"train": known_rows(corpus.train, NUM_TRAIN), "test": known_rows(corpus.test, NUM_TEST)}
-    if not all(len(rows) > 1 for rows in chosen.values()):
+    train_rows, test_rows = known_rows(corpus.train, NUM_TRAIN), known_rows(corpus.test, NUM_TEST)
+    if min(len(train_rows), len(test_rows)) < 2:
         return None
     evaluator = ExpressionClassifier.from_pretrained(evaluator_path).to(state.device).eval()
     digest = read_digest(find_folder(evaluator_path) / WEIGHTS)
-
-    def features(title: str, content: np.ndarray, take: Callable[[np.ndarray], tuple[Tensor, Tensor]]) -> np.ndarray:
-        @torch.no_grad()
-        def work(part: np.ndarray) -> dict[str, Tensor]:
-            image, neutral = (normalize(pictures.to(state.device)) for pictures in take(content[part]))
-            return {"features": evaluator.features(image, neutral)}
-
-        shards = Shards(cache / key(f"observed-{title}", digest, *identity), content)
-        shards.fill(work, state, f"action units, {title}")
-        return torch.cat(list(shards.read("features"))).numpy()
-
-    def of_faces(title: str, faces: Faces) -> tuple[np.ndarray, np.ndarray]:
-        rows = chosen[title]
-        found = features(title, rows, lambda part: (faces.take(part), faces.take(part, "neutral")))
-        return found, faces.action_units[rows].numpy()
-
-    triples = corpus.triples
-    model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES)).fit(*of_faces("train", corpus.train))
-    test, truth = of_faces("test", corpus.test)
-    references = features(
-        "references",
-        np.arange(len(triples)),
-        lambda part: (triples.references[part], triples.reference_neutrals[part]),
-    )
-    units = torch.from_numpy(model.predict(references)).float().clamp(0, 1)
+    reader = Reader(evaluator, (digest, *identity), cache, state)
+    model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES))
+    model.fit(*reader.of_faces("train", corpus.train, train_rows))
+    test, truth = reader.of_faces("test", corpus.test, test_rows)
+    units = torch.from_numpy(model.predict(reader.of_references(triples))).float().clamp(0, 1)
     return Observed(units, float(r2_score(truth, model.predict(test), multioutput="variance_weighted")))

@@ -15,13 +15,16 @@ from leed.evaluation.paper.distances import SUBSETS
 from leed.evaluation.paper.experiment import Experiment, editable, names, num_people, sample
 from leed.evaluation.paper.fidelity import Distances, Measuring, contents, likeness, remembered_distances
 from leed.evaluation.paper.methods import Method, copying_method
+from leed.evaluation.paper.notes import note
 from leed.evaluation.paper.plan import TrueEdits, plan_edits
 from leed.evaluation.paper.report import Table, best_of
 from leed.evaluation.paper.variants import PLAIN, Variant, ablation_table, measure_variants
-from leed.evaluation.tables import show, show_estimate
+from leed.evaluation.tables import as_json, show, show_estimate
 
 OURS = "LEED"
 
+Column = dict[str, Estimate]
+"""A column of Table 1: SSIM by the name of the row."""
 
 # --------------------------------------------------------------------------------------------------------------------
 # Table 1
@@ -36,38 +39,40 @@ def table1(experiment: Experiment, measuring: Measuring) -> Table | None:
     others = measuring.real(corpus.train, other_rows[sample(len(other_rows), len(edits))], "training")
     able, true_edits = comparable(experiment)
     nothing = copying_method(experiment.methods[-1])
-    made, compared = {}, {}
-    for method in (*experiment.methods, nothing):
-        made[method.name] = measuring.edits(method, edits, "edits")
-        if true_edits is not None and method in (*able, nothing):
-            compared[method.name] = measuring.edits(method, true_edits, "true-edits", features=False)
+    made = {method.name: measuring.edits(method, edits, "edits") for method in (*experiment.methods, nothing)}
+    compared = {}
+    if true_edits is not None:
+        compared = {m.name: measuring.edits(m, true_edits, "true-edits", features=False) for m in (*able, nothing)}
     found = remembered_distances(made | {OTHERS: others}, real, HALVES, measuring)
     if not experiment.state.is_main_process:
         return None
-    num_features = measuring.extractor.num_features
     ssim = {"SSIM ↑": {name: likeness(made.get(name), edits.persons) for name in found}}
-    note = (
-        f"{len(edits)} edits of {num_people(edits.persons)} test people, the same for every method; "
-        f"{len(real.content)} real pictures of these people; features of {measuring.extractor.name}: never compare "
-        f"with distances in other features. KID: mean ± deviation over {SUBSETS} subsets of "
-        f"{found[OURS].kernel.subset_size} pictures. SSIM: as in the paper, of an edit to the same person's own "
-        "picture of the expression, taken at the nearest yaw but not in the same pose"
-    )
     if true_edits is not None:
         ssim["SSIM, true edit ↑"] = {name: likeness(compared.get(name), true_edits.persons) for name in found}
-        note += f"; and of {len(true_edits)} edits to the true edit, which is in the same pose"
-    note += (
-        ". Brackets: 95 % interval over people. To read the rest by: the inputs themselves, whose FID and KID show "
-        f"that neither asks for the expression; {found[OTHERS].count} real pictures of the training people; and "
-        f"{found[HALVES].count} of the real pictures against the others, drawn at random: of so few the FID is too "
-        "large, the KID is not."
+    methods = names(experiment.methods)
+    text = note(
+        "table1",
+        num_edits=len(edits),
+        num_people=num_people(edits.persons),
+        num_real=len(real.content),
+        extractor=measuring.extractor.name,
+        num_features=measuring.extractor.num_features,
+        subsets=SUBSETS,
+        subset_size=found[OURS].kernel.subset_size,
+        num_true_edits=None if true_edits is None else len(true_edits),
+        num_other=found[OTHERS].count,
+        num_half=found[HALVES].count,
+        unable=[method.name for method in experiment.methods if method not in able],
+        shares=[f"{found[OURS].frechet / found[name].frechet:.2f} of {name}'s" for name in methods if name != OURS],
+        action_units=action_units_note(experiment),
     )
-    if min(len(edits), len(real.content)) <= num_features:
-        note += f" With no more pictures than features ({num_features}) the FID is far too large: read the KID."
-    if missing := [method.name for method in experiment.methods if method not in able]:
-        note += f" SSIM of {', '.join(missing)} to the true edit is not measured: the references lack what it needs."
-    note += experiment.note
-    return fidelity_table(found, ssim, names(experiment.methods), note)
+    return fidelity_table(found, ssim, methods, text)
+
+
+def action_units_note(experiment: Experiment) -> str:
+    """What is said of action units, if a method needs them."""
+    references = experiment.references
+    return note("action_units", max_yaw=experiment.max_yaw, explained=references.explained, unread=references.unread)
 
 
 OTHERS, HALVES = "real, other people", "real, half to half"
@@ -84,10 +89,8 @@ def comparable(experiment: Experiment) -> tuple[list[Method], TrueEdits | None]:
     return able, edits.select(rows[sample(len(rows), experiment.options.max_triples)])
 
 
-def fidelity_table(
-    found: dict[str, Distances], ssim: dict[str, dict[str, Estimate]], methods: list[str], note: str
-) -> Table:
-    """Table 1, of each column the best of the methods marked, with LEED's distance as a share of the others'.
+def fidelity_table(found: dict[str, Distances], ssim: dict[str, Column], methods: list[str], text: str) -> Table:
+    """Table 1, with the best of the methods in each column marked; `text` is its note.
 
     `ssim` has by the title of a column that of each row of `found`; rows that are not `methods` are for reference.
     """
@@ -102,18 +105,13 @@ def fidelity_table(
         *(([column[name].value for name in methods], False) for column in ssim.values()),
     ]
     best = [(place, i) for i, column in enumerate(columns, 1) if (place := best_of(*column)) is not None]
-    shares = [f"{found[OURS].frechet / found[name].frechet:.2f} of {name}'s" for name in methods if name != OURS]
-    if shares:
-        note += (
-            f" LEED's FID is {' and '.join(shares)} (the paper's on RaFD: 0.61 of StarGAN's, 0.84 of GANimation's)."
-        )
     values = {
         name: {"fid": row.frechet, "kid": row.kernel._asdict()}
         | {key: column[name]._asdict() for key, column in zip(("ssim", "ssim_true"), ssim.values(), strict=False)}
         for name, row in found.items()
     }
     header = ["", "FID ↓", "KID x 1000 ↓", *ssim]
-    return Table("Table 1: distance to real pictures and likeness", header, rows, note, values, best)
+    return Table("Table 1: distance to real pictures and likeness", header, rows, text, values, best)
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -129,7 +127,8 @@ def table2(experiment: Experiment, measuring: Measuring) -> Table | None:
     added = edits
     if options.generated == "train":
         added = plan_edits(corpus.train, options.num_edits, editable(corpus.train, experiment.methods))
-    generated, additions, digests = {}, {}, {"real": [measuring.fingerprint]}
+    generated, additions = {}, {}
+    digests: dict[str, list] = {"real": [measuring.fingerprint]}
     for method in experiment.methods:
         made = measuring.edits(method, edits, "edits")
         generated[method.name] = KeptLabelled(made, edits.expressions)
@@ -141,24 +140,29 @@ def table2(experiment: Experiment, measuring: Measuring) -> Table | None:
     found = classify(
         train, test, generated, additions, digests, options.seeds, recipe, experiment.cache, experiment.state
     )
-    note = (
-        f"Accuracy in %, mean ± deviation over {options.seeds} seeds, of classifiers trained on {len(train)} real "
-        f"pictures of {num_people(corpus.train.persons)} people (R), tested on {len(test)} real pictures of "
-        f"{num_people(corpus.test.persons)} others (R) and on {len(edits)} edits of these (G), and of classifiers "
-        f"trained on real pictures and {min(len(added), len(train))} edits, tested as R (R + G). An edit's expression "
-        f"is that of its reference. The paper leaves open the classifier, chosen here: {recipe.describe()}, the same "
-        f"for R + G. It divides the pictures at random; here the people are divided. "
+    if not experiment.state.is_main_process:
+        return None
+    text = note(
+        "table2",
+        seeds=options.seeds,
+        num_train=len(train),
+        train_people=num_people(corpus.train.persons),
+        num_test=len(test),
+        test_people=num_people(corpus.test.persons),
+        num_edits=len(edits),
+        num_added=min(len(added), len(train)),
+        recipe=recipe.describe(),
+        generated=options.generated,
+        lead=lead(found),
+        gain=100 * (found.both[OURS].mean - found.real.mean),
     )
-    note += GENERATED[options.generated]
-    return accuracy_table(found, note) if experiment.state.is_main_process else None
+    return accuracy_table(found, text)
 
 
-GENERATED = {
-    "test": "As the paper has it, the edits that R + G adds are those of the test people's pictures, so that it sees "
-    "these people in training; --generated train adds edits of the training people.",
-    "train": "The edits that R + G adds are of the training people, so that the test people are unseen; the paper's "
-    "are of the test pictures, the default of --generated.",
-}
+def lead(found: Accuracies) -> float | None:
+    """The points by which LEED's G is above the best of the others, if there are others."""
+    others = [spread.mean for name, spread in found.generated.items() if name != OURS]
+    return 100 * (found.generated[OURS].mean - max(others)) if others else None
 
 
 def real_pictures(measuring: Measuring, faces: Faces, title: str) -> Labelled:
@@ -168,8 +172,8 @@ def real_pictures(measuring: Measuring, faces: Faces, title: str) -> Labelled:
     return Labelled(everything.pictures[known], everything.expressions[known])
 
 
-def accuracy_table(found: Accuracies, note: str) -> Table:
-    """Table 2, the best of each column marked, with LEED's lead and the gain of R + G over R."""
+def accuracy_table(found: Accuracies, text: str) -> Table:
+    """Table 2, with the best of each column marked; `text` is its note."""
 
     def percent(value: Spread) -> str:
         return f"{show(100 * value.mean, 2)} ± {show(100 * value.deviation, 2)}"
@@ -180,20 +184,16 @@ def accuracy_table(found: Accuracies, note: str) -> Table:
     best = [
         (place, i) for i, column in enumerate(columns, 2) if (place := best_of(column, smallest=False)) is not None
     ]
-    others = [found.generated[name].mean for name in methods if name != OURS]
-    if others:
-        lead = 100 * (found.generated[OURS].mean - max(others))
-        note += f" LEED's G is {lead:+.2f} points from the better of the others (the paper's on RaFD: +4.31)."
-    gain = 100 * (found.both[OURS].mean - found.real.mean)
-    note += f" LEED's R + G is {gain:+.2f} points from R (the paper's on RaFD: +1.04)."
     values = {"R": vars(found.real)} | {
         name: {"G": vars(found.generated[name]), "R+G": vars(found.both[name])} for name in methods
     }
-    return Table("Table 2: expression classification", ["", "R ↑", "G ↑", "R + G ↑"], rows, note, values, best)
+    return Table("Table 2: expression classification", ["", "R ↑", "G ↑", "R + G ↑"], rows, text, values, best)
 
 
 # --------------------------------------------------------------------------------------------------------------------
 # Figures 3 and 6 in numbers
+
+FINAL = "final"
 
 
 def variants(options: argparse.Namespace) -> list[Variant]:
@@ -203,14 +203,12 @@ def variants(options: argparse.Namespace) -> list[Variant]:
     return [Variant(FINAL, options.leed), *others, Variant(PLAIN, options.leed, plain=True)]
 
 
-FINAL = "final"
-
-
-def variants_table(experiment: Experiment) -> Table | None:
+def variants_table(experiment: Experiment) -> Table:
     """Figure 3 in numbers."""
-    options, triples = experiment.options, experiment.corpus.triples
+    options, triples = experiment.options, experiment.triples
     rows = sample(len(triples), options.num_imperfect)
     folder = pairs_folder(options.data_dir, options.pairs_dir)
+    assert folder is not None
 
     def load(size: int) -> Triples:
         same = size == experiment.methods[-1].image_size
@@ -227,15 +225,14 @@ def variants_table(experiment: Experiment) -> Table | None:
         identity_embedding(None),
         batch_size=options.batch_size,
     )
-    note = ", learned neutral faces"
-    return ablation_table("Figure 3 in numbers", chosen, found, triples.input_persons[rows], note)
+    return ablation_table("Figure 3 in numbers", chosen, found, triples.input_persons[rows], "learned")
 
 
-def spoilt_table(experiment: Experiment) -> Table | None:
+def imperfect_table(experiment: Experiment) -> Table:
     """Figure 6 in numbers."""
-    options, triples = experiment.options, experiment.corpus.triples
+    options, triples = experiment.options, experiment.triples
     rows = sample(len(triples), options.num_imperfect)
-    found = imperfect.measure_spoilt(
+    found = imperfect.measure_imperfect(
         options.leed,
         options.evaluator,
         triples.select(rows),
@@ -243,18 +240,12 @@ def spoilt_table(experiment: Experiment) -> Table | None:
         experiment.cache,
         experiment.state,
         options.batch_size,
-        options.spoilt_shares,
+        options.imperfect_shares,
     )
     lines = [
-        [f"{name}, {share:.0%}" if share else "nothing", *(show_estimate(values[figure]) for figure in values)]
-        for (name, share), values in found.items()
+        [f"{name}, {share:.0%}" if share else "nothing", *map(show_estimate, estimates.values())]
+        for (name, share), estimates in found.items()
     ]
-    note = (
-        f"{len(rows)} triples with a true edit. A share of the expressive picture is blended into the learned neutral "
-        "face of the input, of the reference, or of both. SSIM is to the true edit; accuracy is the evaluator's, "
-        "distance that of its features to the true edit's, relative to input-to-truth; strength is the way towards "
-        "the truth in these features (the truth: 1). Brackets: 95 % interval over people."
-    )
-    values = {f"{n} {s:g}": {k: v._asdict() for k, v in figures.items()} for (n, s), figures in found.items()}
-    header = ["spoilt", *imperfect.FIGURES.values()]
-    return Table("Figure 6 in numbers", header, lines, note, values)
+    values = {f"{name} {share:g}": as_json(estimates) for (name, share), estimates in found.items()}
+    header = ["imperfect", *imperfect.METRICS.values()]
+    return Table("Figure 6 in numbers", header, lines, note("imperfect", num_triples=len(rows)), values)

@@ -1,11 +1,11 @@
-"""Which edits the experiments make: of which picture, after which reference, compared with which picture."""
+"""The edits that the experiments make: rows of inputs, of references, and of pictures to compare with."""
 
 import numpy as np
 import torch
 
-from leed.config import EXPRESSIONS
+from leed.config import ACTION_UNITS, EXPRESSIONS
 from leed.evaluation.pairs import Triples
-from leed.evaluation.paper.corpus import NUM_ACTION_UNITS, Faces
+from leed.evaluation.paper.corpus import Faces
 from leed.evaluation.paper.methods import Request
 from leed.images import normalize
 
@@ -38,7 +38,7 @@ class Edits:
         )
 
     def truths(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """The same people's own pictures (B, 3, S, S) in [-1, 1] and which of them there are, (B,)."""
+        """The same people's own pictures (B, 3, S, S) in [-1, 1], and a mask (B,) of those that exist."""
         own = self.own[rows]
         return normalize(self.faces.take(np.maximum(own, 0))), torch.from_numpy(own >= 0)
 
@@ -48,7 +48,7 @@ class Edits:
 
 
 class TrueEdits:
-    """Edits whose truth is known: triples. What is known of them is named as in `Edits`."""
+    """Edits whose truth is known: triples. Attributes are named as in `Edits`."""
 
     def __init__(
         self, triples: Triples, action_units: torch.Tensor | None = None, content: np.ndarray | None = None
@@ -57,7 +57,7 @@ class TrueEdits:
         self.content = np.arange(len(triples)) if content is None else content
         self.expressions, self.persons = triples.reference_expressions, triples.input_persons
         self.input_yaws, self.reference_yaws = triples.input_yaws, triples.reference_yaws
-        unknown = torch.full((len(triples), NUM_ACTION_UNITS), torch.nan)
+        unknown = torch.full((len(triples), len(ACTION_UNITS)), torch.nan)
         self.action_units = unknown if action_units is None else action_units
 
     def __len__(self) -> int:
@@ -71,7 +71,7 @@ class TrueEdits:
         )
 
     def truths(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """The true edits (B, 3, S, S) in [-1, 1], and that all of them are there."""
+        """The true edits (B, 3, S, S) in [-1, 1], and a mask (B,), which is True for all."""
         return normalize(self.triples.targets[rows]), torch.ones(len(rows), dtype=torch.bool)
 
     def select(self, rows: np.ndarray) -> "TrueEdits":
@@ -80,10 +80,11 @@ class TrueEdits:
 
 
 def plan_edits(faces: Faces, count: int, allowed: np.ndarray | None = None, seed: int = 0) -> Edits:
-    """Up to `count` different edits: every labelled picture with every other expression in turn, then anew.
+    """Up to `count` different edits: every labelled picture, paired with each other expression in turn.
 
-    The reference is another person's picture of the expression, drawn by `seed`. Both are among the pictures that
-    `allowed` (N,) marks. The first edits do not depend on `count`. Raises `ValueError` if no edit can be made.
+    This is repeated, with other references, until there are `count`. The reference is another person's picture of the
+    expression, drawn by `seed`. Both are among the pictures that `allowed` (N,) marks. The first edits do not depend
+    on `count`. Raises `ValueError` if no edit can be made.
     """
     random = np.random.default_rng(seed)
     labelled = np.flatnonzero((faces.expressions >= 0) & (True if allowed is None else allowed))
@@ -102,8 +103,8 @@ def plan_edits(faces: Faces, count: int, allowed: np.ndarray | None = None, seed
             pool = by_expression[expression]
             strangers = pool[faces.persons[pool] != faces.persons[row]]
             if turn < len(strangers):
-                inputs.append(row)
-                chosen.append(strangers[(place + turn) % len(strangers)])
+                inputs.append(int(row))
+                chosen.append(int(strangers[(place + turn) % len(strangers)]))
         if len(inputs) == made:
             break
     if not inputs:
@@ -118,7 +119,7 @@ def plan_edits(faces: Faces, count: int, allowed: np.ndarray | None = None, seed
 def own_pictures(faces: Faces, inputs: np.ndarray, references: np.ndarray) -> np.ndarray:
     """For each edit the row of the input person's own picture of the reference's expression, -1 if there is none.
 
-    Of several, the one whose yaw is nearest to the input's, then the first.
+    If there are several, it is the one whose yaw is nearest to the input's, then the first.
     """
     rows: dict[tuple[str, int], list[int]] = {}
     for row, key in enumerate(zip(faces.persons.tolist(), faces.expressions.tolist(), strict=True)):

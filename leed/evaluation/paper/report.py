@@ -4,10 +4,12 @@ import json
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 from PIL import Image
 
+from leed.evaluation.paper.cache import write_text
 from leed.evaluation.tables import markdown_table
 from leed.files import atomic_write
 
@@ -16,13 +18,13 @@ TEMPLATE = "report.html"
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it is shown, and `values`, its numbers. `best` marks cells (row, column) that are printed bold."""
+    """A table as it is shown, and its numbers, `values`. The cells (row, column) in `best` are printed bold."""
 
     title: str
     header: list[str]
     rows: list[list[str]]
     note: str
-    values: dict
+    values: dict[str, Any]  # Any: whatever JSON holds
     best: list[tuple[int, int]] = field(default_factory=list)
 
     def markdown(self, level: str = "##") -> str:
@@ -55,7 +57,7 @@ class Plate:
 
 
 def best_of(values: list[float], smallest: bool) -> int | None:
-    """The place of the best of some values; None if one alone was measured or none."""
+    """The index of the best of some values; None if fewer than two were measured."""
     known = [value for value in values if math.isfinite(value)]
     if len(known) < 2:
         return None
@@ -71,7 +73,7 @@ def save_picture(folder: Path, name: str, picture: Image.Image) -> str:
 def write_report(
     folder: Path, subtitle: str, tables: list[Table], plates: list[Plate], missing: list[str], command: str
 ) -> Path:
-    """Writes the page and returns its path. `missing` says what was left out and why."""
+    """Writes the page and returns its path. `missing` has a line for each part that was left out, with the reason."""
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     page = environment.get_template(TEMPLATE).render(
         subtitle=subtitle, tables=tables, plates=plates, missing=missing, command=command
@@ -86,7 +88,7 @@ def write_report(
         TEMPLATE: page,
     }
     for name, text in contents.items():
-        atomic_write(folder / name, lambda path, text=text: path.write_text(text, encoding="utf-8"))
+        write_text(folder / name, text)
     return folder / TEMPLATE
 
 

@@ -2,7 +2,6 @@
 
 import html.parser
 import json
-import sys
 from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
@@ -19,12 +18,10 @@ from leed import EXPRESSIONS, LEED, ExpressionClassifier
 from leed.config import TINY, replace
 from leed.data.drawn import draw_face
 from leed.data.readers.drawn import drawn_faces
-from leed.evaluation import ablation
-from leed.evaluation import edits as ruler
 from leed.evaluation.paper import __main__ as paper
-from leed.evaluation.paper import cache, corpus, fidelity, figures
-from leed.evaluation.paper.methods import PlainArithmetic
-from leed.evaluation.paper.study_pictures import picture_names, study_edits
+from leed.evaluation.paper import cache, corpus, fidelity, methods
+from leed.evaluation.paper.study_pictures import study_edits
+from leed.evaluation.sheets import GAP, TITLE_HEIGHT
 from leed.images import to_pil
 from leed.networks.neutralizer import Neutralizer
 from leed.study.pictures import REAL, read_pictures
@@ -116,9 +113,13 @@ def ganimation(models: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
             assert action_units.shape == (len(image), 17) and bool(action_units.isfinite().all())
             return (image + self.weight * action_units[:, :1, None, None]).clamp(-1, 1)
 
-    module = SimpleNamespace(GANimation=SimpleNamespace(from_pretrained=lambda path: Brightens()))
-    monkeypatch.setitem(sys.modules, "leed.networks.ganimation", module)
-    monkeypatch.setattr(corpus, "_action_units", lambda table: torch.linspace(0, 1, len(table))[:, None].repeat(1, 17))
+    stand_in = SimpleNamespace(from_pretrained=lambda path: Brightens())
+    monkeypatch.setattr(methods, "GANimation", stand_in)
+
+    def known(rows: list) -> tuple[torch.Tensor, None]:
+        return torch.linspace(0, 1, len(rows))[:, None].repeat(1, 17), None
+
+    monkeypatch.setattr(corpus, "stack_action_units", known)
     return models["stargan"]  # whose weights' digest stands for its own
 
 
@@ -133,7 +134,7 @@ def tables(folder: Path) -> dict[str, dict]:
 
 def height(num_rows: int, side: int = 32) -> int:
     """Of a panel with so many rows of faces and with titles of columns."""
-    return figures.TITLE_HEIGHT + num_rows * (side + figures.GAP) - figures.GAP
+    return TITLE_HEIGHT + num_rows * (side + GAP) - GAP
 
 
 class Page(html.parser.HTMLParser):
@@ -211,7 +212,7 @@ def test_three_methods(
     """With triples SSIM is to the true edit; the evaluator gives them action units; profiles have none."""
     given = arguments(models, faces, tmp_path, "--stargan", models["stargan"], "--ganimation", ganimation)
     given += ["--parts", "table1", "figure2", "figure3", "figure5", "figure6", "--num_imperfect", "4"]
-    given += ["--spoilt_shares", "0.5", "0.75"]
+    given += ["--imperfect_shares", "0.5", "0.75"]
     paper.main(given)
     found = tables(tmp_path)
     assert list(found["Table 1"]["values"])[:3] == ["StarGAN", "GANimation", "LEED"]
@@ -227,16 +228,16 @@ def test_three_methods(
     assert found["Table 1"]["values"]["GANimation"]["ssim_true"]["value"] is not None
     assert "R^2" in found["Table 1"]["note"]
     assert "of 4 edits to the true edit" in found["Table 1"]["note"]  # the references are turned as little
-    spoilt = found["Figure 6 in numbers"]["values"]
-    assert len(spoilt) == 7 and "both 0.75" in spoilt
+    imperfect = found["Figure 6 in numbers"]["values"]
+    assert len(imperfect) == 7 and "both 0.75" in imperfect
     assert list(found["Figure 3 in numbers"]["values"]) == ["final", "plain arithmetic"]
-    # Input, reference, two neutral faces and the edit, these spoilt, three edits, true edit.
+    # Input, reference, two neutral faces and the edit, these imperfect, three edits, true edit.
     assert Image.open(tmp_path / "figure6.png").height == height(2 + 3 + 2 + 3 + 1)
 
     def ganimation_row() -> tuple:
         profile = Image.open(tmp_path / "figure5.png")
         assert profile.height == height(6)
-        faces = profile.width // 2, height(3) + figures.GAP, profile.width, height(4)
+        faces = profile.width // 2, height(3) + GAP, profile.width, height(4)
         return profile.crop(faces).getextrema()
 
     white = ganimation_row()
@@ -289,53 +290,6 @@ def test_pictures_of_the_user_studies_without_a_folder(
     assert "left out: Table 3, the pictures that raters see: give --study_dir" in capsys.readouterr().out
 
 
-def test_names_of_pictures_are_names_of_files() -> None:
-    edits = SimpleNamespace(persons=np.array(["../a b", "Zoë"]), expressions=torch.tensor([1, 0]))
-    assert picture_names(edits) == ["0000_-a-b_happy", "0001_Zo-_neutral"]
-
-
-def test_ablation(
-    faces: Path, models: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Models of two sizes and plain arithmetic, a row each; a second run measures what is new alone."""
-    other = tmp_path / "other"
-    LEED(replace(TINY, image_size=48)).save_pretrained(other)
-    given = [f"lively={models['leed']}", f"same={models['leed']}", f"larger={other}", "--plain", "lively"]
-    given += ["--evaluator", models["evaluator"], "--data_dir", str(faces) + "-pairs", "--no-identity"]
-    output = ["--output_dir", str(tmp_path / "out"), "--num_alpha", "2"]
-    ablation.main([*given, *output])
-    printed = capsys.readouterr().out
-    found = json.loads((tmp_path / "out" / "ablation.json").read_text())["figures"]
-    assert list(found) == ["lively", "same", "larger", "plain arithmetic, lively"]
-    lines = {line.split(" | ")[0].strip("| "): line for line in printed.splitlines() if line[:1] == "|"}
-    assert "| 32 px |" in lines["lively"] and "| 48 px |" in lines["larger"]
-    assert lines["same"].replace("same", "lively") == lines["lively"] and "*" not in lines["lively"]
-    assert "*" in lines["larger"]  # it edits nothing
-    # Input, reference, four rows of edits, true edit.
-    assert Image.open(tmp_path / "out" / "ablation.png").height == height(7, side=48)
-    measured = []
-    measure = ruler.measure
-    monkeypatch.setattr(ruler, "measure", lambda *rest: measured.append(rest[0]) or measure(*rest))
-    ablation.main(["other=" + str(other), *given, *output])
-    assert measured == []
-    ablation.main([*given, *output, "--neutrals", "true"])
-    assert len(measured) == 3  # weights that are given twice are measured once
-    with pytest.raises(SystemExit):
-        ablation.main([f"a={other}", f"a={other}", *given[-5:]])
-    assert "every model needs a name of its own, got a, a" in capsys.readouterr().err
-
-
-@torch.no_grad()
-def test_plain_arithmetic_gives_a_perfect_reference_its_own_face(lively_leed: LEED) -> None:
-    """C_N + (C_B - C_N) is C_B; at alpha 0 it is C_N."""
-    plain = PlainArithmetic(lively_leed)
-    face = torch.rand(2, 3, 32, 32) * 2 - 1
-    prepared = plain.prepare(face, face)
-    assert torch.allclose(prepared(1.0), plain.decode(plain.encode(face)).clamp(-1, 1), atol=1e-5)
-    neutral = plain.neutral(face).image
-    assert torch.allclose(prepared(0.0), plain.decode(plain.encode(neutral)).clamp(-1, 1), atol=1e-5)
-
-
 def test_two_processes_find_the_same(cfeed: Path, models: dict[str, str], tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(cache, "SHARD", 5)
     one, two = (arguments(models, cfeed, tmp_path / name, "--parts", "table1", "table2") for name in ("one", "two"))
@@ -369,23 +323,6 @@ def test_models_are_checked_first(rafd: Path, models: dict[str, str], tmp_path: 
 def test_ganimation_needs_action_units(
     rafd: Path, models: dict[str, str], tmp_path: Path, ganimation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corpus, "_action_units", lambda table: torch.full((len(table), 17), torch.nan))
+    monkeypatch.setattr(corpus, "stack_action_units", lambda rows: (torch.full((len(rows), 17), torch.nan), None))
     with pytest.raises(SystemExit, match="GANimation needs action units, and this face set has none"):
         paper.main(arguments(models, rafd, tmp_path, "--ganimation", ganimation))
-
-
-def test_titles_of_small_faces_do_not_touch() -> None:
-    rows = {"": [torch.ones(3, 8, 8)] * 3}
-    alone = figures.panel(rows, titled=False)
-    titled = figures.panel(rows, ["contemptuous", "sad", "contemptuous"], titled=False)
-    assert alone.width == 3 * 8 + 2 * figures.GAP
-    ink = np.array(titled.convert("L"))[: figures.TITLE_HEIGHT].min(axis=0) < 128
-    gaps = np.diff(np.flatnonzero(ink))
-    assert not ink[0] and not ink[-1] and (gaps > figures.GAP + 8).sum() == 2  # between the three titles alone
-
-
-def test_photographs_of_a_folder(two_people: Path, tmp_path: Path) -> None:
-    """Pictures without a face are left out with a warning; two faces are needed."""
-    Image.new("RGB", (200, 200), "grey").save(two_people.parent / "a wall.png")
-    with pytest.warns(UserWarning, match="no face found in .*a wall.png"), pytest.raises(ValueError, match="got 1"):
-        figures.folder_photographs(str(two_people.parent), 32)
