@@ -46,7 +46,7 @@ def distribution(requirement: str) -> str:
 
 
 def imported_at_once(path: Path) -> set[str]:
-    """The packages that a file imports when it is imported itself; those imported inside functions are not among them."""
+    """The packages that a file imports when it is imported itself, outside of functions."""
     names = set()
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Import):
@@ -102,3 +102,8 @@ def test_a_wheel_takes_every_file_of_the_package() -> None:
             ROOT.joinpath(*package.split("."), pattern) for package, patterns in data.items() for pattern in patterns
         }
         assert any(fnmatch.fnmatch(str(path), str(pattern)) for pattern in patterns), f"no wheel would have {path}"
+
+
+def test_commits_are_checked_with_the_same_ruff() -> None:
+    pinned = next(requirement for requirement in requirements("dev") if distribution(requirement) == "ruff")
+    assert f"rev: v{pinned.partition('==')[2]}" in (ROOT / ".pre-commit-config.yaml").read_text()
