@@ -11,11 +11,14 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# deptry's second run is for what no user installs; it need not tell development packages from others.
+# mypy's second run is for the Python blocks of README, docs and cards; deptry's second run for what no user installs,
+# where packages for development are as good as others.
 quality: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	rm -rf $(VENV)/snippets && $(BIN)/python tests/docs/blocks.py $(VENV)/snippets
+	$(BIN)/mypy $(VENV)/snippets
 	$(BIN)/deptry .
 	$(BIN)/deptry . --exclude '\.?venv|build' --extend-exclude 'leed|app|hub' --ignore DEP002,DEP004
 
