@@ -22,6 +22,7 @@ EXTRA_OF = {
     "demo": "demo",
     "evaluation": "evaluation",
     "export": "publish",
+    "onnx_session": "photo",
     "photo": "photo",
     "runtime": "photo",
     "study": "study",
