@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from datasets import Dataset, Features
 from PIL import Image
 
 from leed.evaluation.paper.methods import Method
@@ -21,6 +22,37 @@ def picture(generator: np.random.Generator, size: int) -> dict:
     buffer = io.BytesIO()
     coarse.resize((size, size), Image.Resampling.BICUBIC).save(buffer, "PNG")
     return {"bytes": buffer.getvalue(), "path": "drawn.png"}
+
+
+def plain(colour: tuple[int, int, int] = (200, 100, 50), size: tuple[int, int] = (32, 32)) -> Image.Image:
+    """A picture of one colour."""
+    return Image.new("RGB", size, colour)
+
+
+def embedded(image: Image.Image) -> dict:
+    """A picture as parquet files embed it."""
+    buffer = io.BytesIO()
+    image.save(buffer, "png")
+    return {"bytes": buffer.getvalue(), "path": None}
+
+
+def png(colour: tuple[int, int, int] = (200, 100, 50)) -> dict:
+    """An embedded picture of one colour."""
+    return embedded(plain(colour))
+
+
+def save(path: Path, colour: tuple[int, int, int] = (200, 100, 50), size: tuple[int, int] = (32, 32)) -> Path:
+    """A picture of one colour in a file, whose folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plain(colour, size).save(path)
+    return path
+
+
+def write_parquet(folder: Path, split: str, columns: dict, features: dict) -> None:
+    """A split of a face set as one parquet file with these columns and their `datasets` features."""
+    folder.mkdir(parents=True, exist_ok=True)
+    dataset = Dataset.from_dict(columns, features=Features(features))
+    dataset.to_parquet(folder / f"{split}-00000-of-00001.parquet")
 
 
 def write_triples(root: Path, count: int) -> Path:
