@@ -133,56 +133,59 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def tiny_demo(lively_leed: LEED, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The module `leed.demo.actions` with a tiny model; what it keeps is forgotten afterwards."""
-    from leed.demo import actions as demo
+def tiny_actions(lively_leed: LEED, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The module `leed.demo.actions` with a tiny model; its caches are emptied afterwards."""
+    from leed.demo import actions
+
+    of_model = ("editor", "signer", "gallery_expression", "own_expression", "prepare", "prepare_preview")
 
     def forget() -> None:
-        for name in ("editor", "signer", "gallery_expression", "own_expression", "prepare", "preview", "rest_left"):
-            getattr(demo, name).cache_clear()
+        for name in (*of_model, "expression_remains"):
+            getattr(actions, name).cache_clear()
 
     lively_leed.save_pretrained(tmp_path / "model")
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(demo, "MODEL", str(tmp_path / "model"))
+    monkeypatch.setattr(actions, "MODEL", str(tmp_path / "model"))
     forget()
-    yield demo
+    yield actions
     monkeypatch.undo()
     forget()
 
 
 @pytest.fixture
-def app_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The module `app`, which does in this process what its worker would do in another."""
-    import app
+def no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo's backend does in this process what its worker would do in another."""
+    from leed.demo import backend
 
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(app, "worker", SimpleNamespace(call=lambda work, *arguments: work(*arguments)))
+    monkeypatch.setattr(backend, "worker", SimpleNamespace(call=lambda work, *arguments: work(*arguments)))
+
+
+@pytest.fixture
+def tiny_app(no_worker: None, tiny_actions: ModuleType) -> ModuleType:
+    """The module `app`, with a tiny model in this process."""
+    import app
+
     return app
 
 
 @pytest.fixture
-def tiny_app(app_here: ModuleType, tiny_demo: ModuleType) -> ModuleType:
-    """The same with a tiny model."""
-    return app_here
+def slow_app(tiny_app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, threading.Event]]:
+    """The demo, served from this process: its address, and the event that its edits wait for."""
+    from leed.demo import backend
 
-
-@pytest.fixture
-def slow_app(
-    tiny_app: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[ModuleType, str, threading.Event]]:
-    """The demo, served from this process: the module, its address, and the event that its edits wait for."""
-    edit, go_on = tiny_app.edit, threading.Event()
+    edit, go_on = backend.edit, threading.Event()
 
     @wraps(edit)
     def slow_edit(*arguments) -> tuple[Path, Path]:
         go_on.wait(10 * 60)
         return edit(*arguments)
 
-    monkeypatch.setattr(tiny_app, "edit", slow_edit)
+    monkeypatch.setattr(backend, "edit", slow_edit)
     port = free_port()
     page = tiny_app.launch(server_port=port, prevent_thread_lock=True, quiet=True)
     try:
-        yield tiny_app, f"http://127.0.0.1:{port}", go_on
+        yield f"http://127.0.0.1:{port}", go_on
     finally:
         go_on.set()
         page.close(verbose=False)

@@ -19,12 +19,12 @@ CLOSE_UP = 1.2  # side of a picture in sides of the model's crop
 NOTE = "AI-modified: a model made these expressions; the person did not."
 
 
-def grid(
+def expression_grid(
     prepared: PreparedPhoto, expressions: Mapping[str, Expression], alphas: Sequence[float] = ALPHAS
 ) -> Image.Image:
     """A sheet of the photo's face and its neutral face and, below, a row for each of the named expressions.
 
-    >>> grid(FaceEditor(leed).prepare(photo, happy), {"happy": happy, "angry": angry})
+    >>> expression_grid(FaceEditor(leed).prepare(photo, happy), {"happy": happy, "angry": angry})
     """
     face = close_up(prepared, TILE)
     rows = [[("photo", face.photo), ("neutral", face(0.0).photo)]]

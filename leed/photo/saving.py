@@ -33,7 +33,7 @@ MP4_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes
 GIF_FILTER = "split[a][b];[a]palettegen[palette];[b][palette]paletteuse=dither=bayer:bayer_scale=4:diff_mode=rectangle"
 
 
-def jpeg(image: Image.Image, marked: bool) -> bytes:
+def jpeg_bytes(image: Image.Image, marked: bool) -> bytes:
     """A picture as the bytes of a JPEG file, with the mark or without it."""
     buffer = BytesIO()
     _write_jpeg(image, buffer, XMP if marked else None)

@@ -28,9 +28,16 @@ from gradio_client.exceptions import AppError
 from gradio_client.utils import is_file_obj, traverse
 from PIL import Image
 
+import app
+import leed.demo
+from leed.demo import actions, callbacks, page
+from leed.demo.components import Camera
+from leed.demo.sweeping import sweep
+from leed.demo.texts import DOUBTS
 from leed.demo.worker import WorkerError
 from leed.photo.grid import CAPTION, GAP, TILE
 from leed.photo.saving import is_marked
+from leed.pretrained import ModelFileError
 
 PORTRAIT = ROOT / "leed/gallery/portraits/comp02.jpg"
 ANGRY = ROOT / "leed/gallery/faces/090_comp07_female_angry_v0.webp"
@@ -188,7 +195,7 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
 
 
 def test_the_page_fetches_nothing_from_outside(slow_app, outside: SimpleNamespace):
-    _, url, go_on = slow_app
+    url, go_on = slow_app
     go_on.set()
     file = {"path": outside.url, "url": outside.url, "meta": {"_type": "gradio.FileData"}}
     for name in ("photo", "own_reference", "reference", "alpha", "center_crop", "face"):
@@ -243,75 +250,68 @@ def test_only_photos_and_cameras_come_in_as_files(app_url: str):
 
 
 def test_a_camera_hands_over_pictures_not_paths():
-    from app import Camera
-
     assert Camera(sources=["webcam"], streaming=True).preprocess(ImageData(path=str(PORTRAIT))) is None
     frame = ImageData(url="data:image/jpeg;base64," + base64.b64encode(PORTRAIT.read_bytes()).decode())
     assert Camera(sources=["webcam"], streaming=True).preprocess(frame) == PORTRAIT.read_bytes()
 
 
-def test_a_doubtful_photo_or_reference_is_said(app_here, monkeypatch: pytest.MonkeyPatch):
-    from leed.demo import actions as demo
-
-    app = app_here
-    portrait, other = (str(app.portraits()[number][0]) for number in (0, 1))
-    *_, message, _ = app.show(portrait, 0, other, 1.0, False, 0)
+def test_a_doubtful_photo_or_reference_is_said(no_worker: None, monkeypatch: pytest.MonkeyPatch):
+    portrait, other = (str(callbacks.example_people()[number][0]) for number in (0, 1))
+    *_, message, _ = callbacks.show(portrait, 0, other, 1.0, False, 0)
     assert not message.visible
-    demo.rest_left.cache_clear()
-    monkeypatch.setattr(demo, "SETTLED", 1.1)  # as if nothing were neutral enough
-    *_, message, _ = app.show(portrait, 0, other, 1.0, False, 0)
-    assert message.visible and app.DOUBTS["photo"] in message.value and app.DOUBTS["reference"] in message.value
-    *_, message, _ = app.show(portrait, 0, None, 1.0, False, 0)
-    assert message.visible and app.DOUBTS["reference"] not in message.value
-    demo.rest_left.cache_clear()
+    actions.expression_remains.cache_clear()
+    monkeypatch.setattr(actions, "SETTLED", 1.1)  # as if nothing were neutral enough
+    *_, message, _ = callbacks.show(portrait, 0, other, 1.0, False, 0)
+    assert message.visible and DOUBTS["photo"] in message.value and DOUBTS["reference"] in message.value
+    *_, message, _ = callbacks.show(portrait, 0, None, 1.0, False, 0)
+    assert message.visible and DOUBTS["reference"] not in message.value
+    actions.expression_remains.cache_clear()
 
 
 @pytest.mark.parametrize(
     ("deleted", "forgotten"),
     [
-        ("photo", ["preview", "prepare", "found"]),
-        ("photo", ["preview", "prepare"]),
-        ("photo", ["rest_left"]),
+        ("photo", ["prepare_preview", "prepare", "detect"]),
+        ("photo", ["prepare_preview", "prepare"]),
+        ("photo", ["expression_remains"]),
         ("reference", ["own_expression"]),
-        ("reference", ["rest_left"]),
+        ("reference", ["expression_remains"]),
     ],
 )
 def test_a_picture_that_was_deleted_is_asked_for_again(
-    tiny_app, tiny_demo, tmp_path: Path, deleted: str, forgotten: list[str]
+    no_worker: None, tiny_actions: ModuleType, tmp_path: Path, deleted: str, forgotten: list[str]
 ):
     files = {"photo": tmp_path / "photo.jpg", "reference": tmp_path / "reference.jpg"}
     files["photo"].write_bytes(PORTRAIT.read_bytes())
     files["reference"].write_bytes(ANGRY.read_bytes())
     choice = str(files["photo"]), 0, str(files["reference"]), 1.0, True, 0
-    assert tiny_app.show(*choice)[0] is not None
+    assert callbacks.show(*choice)[0] is not None
     files[deleted].unlink()
-    for name in ("opened", *forgotten):
-        getattr(tiny_demo, name).cache_clear()
-    comparison, *_, message, _ = tiny_app.show(*choice)
+    for name in ("load_photo", *forgotten):
+        getattr(tiny_actions, name).cache_clear()
+    comparison, *_, message, _ = callbacks.show(*choice)
     assert comparison is None and message.visible
     assert message.value == "Your picture was deleted after an hour: please give it again."
 
 
-def test_old_files_are_removed_with_their_folders(tiny_app, tiny_demo, monkeypatch: pytest.MonkeyPatch):
+def test_old_files_are_removed_with_their_folders(no_worker: None, tiny_actions: ModuleType):
     """Those of requests, of uploads that broke off and of those that Gradio removed: all but what the page shows."""
-    page = tiny_app.build()
+    built = page.build(3600, 600)
     cache, shown = Path(get_upload_folder()), set()
-    for block in page.blocks.values():
+    for block in built.blocks.values():
         traverse(getattr(block, "value", None), lambda file: shown.add(Path(file["path"])), is_file_obj)
     assert len(shown) > 20 and all(cache in path.parents for path in shown)
 
-    results = [*tiny_demo.edit(str(PORTRAIT)), *tiny_demo.make_sequence(str(PORTRAIT), 40)]
-    (preview, edited), *faces = tiny_demo.results(str(PORTRAIT), 0, None, 1.0, False, 0)
+    results = [*tiny_actions.edit(str(PORTRAIT)), *tiny_actions.make_sequence(str(PORTRAIT), 40)]
+    (preview, edited), *faces = tiny_actions.render_preview(str(PORTRAIT), 0, None, 1.0, False, 0)
     pictures = {preview, edited, *faces}
     assert len({path.parent for path in results}) == 2 and len({path.parent for path in pictures}) == 1
     (cache / "empty").mkdir()
     (cache / "tmp12345").write_bytes(b"half a photo")
-    monkeypatch.setattr(tiny_app, "CACHE_SECONDS", 1)
-    monkeypatch.setattr(tiny_app, "SWEEP_SECONDS", 0)
     time.sleep(1.1)
     os.utime(edited)  # as Gradio touches a file that it serves again
-    (new := tiny_demo.result_folder() / "new.png").write_bytes(b"")
-    tiny_app.sweep(page)
+    (new := tiny_actions.result_folder() / "new.png").write_bytes(b"")
+    sweep(built, 1)
     left = {path for path in cache.rglob("*") if path.is_file()}
     assert left == shown | pictures | {new}
     assert set(cache.iterdir()) == {path.parent for path in left}
@@ -334,7 +334,7 @@ class Visitor:
 
 
 def test_who_finds_the_queue_full_is_told_at_once_and_nobody_waits_for_nothing(slow_app):
-    app, url, go_on = slow_app
+    url, go_on = slow_app
     visitor = Visitor(url)
     asked = [visitor.ask() for _ in range(app.MAX_WAITING + 8)]
     kept = [response for response in asked if response.status_code == 200]
@@ -349,15 +349,15 @@ def test_who_finds_the_queue_full_is_told_at_once_and_nobody_waits_for_nothing(s
 
 
 def test_the_page_survives_its_worker_and_a_request_is_answered_by_the_next(app_server):
-    visitor, page = Visitor(app_server.url), psutil.Process(app_server.process.pid)
-    (worker,) = page.children()
+    visitor, server = Visitor(app_server.url), psutil.Process(app_server.process.pid)
+    (worker,) = server.children()
     worker.suspend()  # so that the request is under way until it is killed
     asked = visitor.ask()
     time.sleep(0.5)
     assert httpx.get(app_server.url).status_code == 200
     worker.kill()
     assert "event: complete" in visitor.outcome(asked)
-    (other,) = page.children()
+    (other,) = server.children()
     assert other.pid != worker.pid and "event: complete" in visitor.outcome(visitor.ask())
 
 
@@ -371,9 +371,9 @@ def test_the_page_survives_its_worker_and_a_request_is_answered_by_the_next(app_
     ],
 )
 def test_what_goes_wrong_in_the_demo_is_one_sentence_and_the_page_lives_on(
-    slow_app, tiny_demo, monkeypatch: pytest.MonkeyPatch, error: BaseException, sentence: str
+    slow_app, tiny_actions: ModuleType, monkeypatch: pytest.MonkeyPatch, error: BaseException, sentence: str
 ):
-    _, url, go_on = slow_app
+    url, go_on = slow_app
     go_on.set()
     visitor = Visitor(url)
 
@@ -381,15 +381,15 @@ def test_what_goes_wrong_in_the_demo_is_one_sentence_and_the_page_lives_on(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(tiny_demo, "prepare", fail)
+        patch.setattr(tiny_actions, "prepare", fail)
         outcome = visitor.outcome(visitor.ask())
     assert "event: error" in outcome and sentence in outcome and "no names" not in outcome
     assert "event: complete" in visitor.outcome(visitor.ask())
 
 
 @pytest.fixture
-def app_on_zero_gpu(tiny_demo, monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, dict[str, float]]:
-    """The module `app` as on ZeroGPU, and what asks there for a GPU, with the seconds it asks for.
+def zero_gpu(tiny_actions: ModuleType, monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, dict[str, float]]:
+    """The demo's backend as on ZeroGPU, and what asks there for a GPU, with the seconds it asks for.
 
     In place of the package `spaces` is one that, like it, pickles what goes to the process with the GPU and comes
     back, of exceptions only Gradio's own.
@@ -411,23 +411,32 @@ def app_on_zero_gpu(tiny_demo, monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleT
 
         return call
 
-    importlib.import_module("app")  # which comes back to its place afterwards
-    monkeypatch.delitem(sys.modules, "app")
+    monkeypatch.setattr(leed.demo, "backend", leed.demo.backend)  # which comes back to its place afterwards
+    monkeypatch.delitem(sys.modules, "leed.demo.backend")
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
     monkeypatch.setitem(sys.modules, "spaces", SimpleNamespace(GPU=lend))
-    return importlib.import_module("app"), lent
+    return importlib.import_module("leed.demo.backend"), lent
 
 
-def test_zero_gpu_lends_a_gpu_for_what_a_button_asks_for(app_on_zero_gpu, tiny_demo, tmp_path: Path):
-    app, lent = app_on_zero_gpu
-    assert set(lent) == {"edit", "make_sequence", "make_grid"} and set(lent.values()) == {app.GPU_SECONDS}
+def test_zero_gpu_lends_a_gpu_for_what_a_button_asks_for(zero_gpu, tiny_actions: ModuleType, tmp_path: Path):
+    backend, lent = zero_gpu
+    assert set(lent) == {"edit", "make_sequence", "make_grid"} and set(lent.values()) == {backend.GPU_SECONDS}
     for name in lent:
-        here, work = getattr(app, name), getattr(tiny_demo, name)
+        here, work = getattr(backend, name), getattr(tiny_actions, name)
         assert here.__doc__ == work.__doc__ and inspect.signature(here) == inspect.signature(work)
     children = psutil.Process().children()
-    face, whole = app.edit(str(PORTRAIT), 40)
+    face, whole = backend.edit(str(PORTRAIT), 40)
     assert is_marked(face) and is_marked(whole)
     Image.new("RGB", (300, 200)).save(tmp_path / "wall.png")
     with pytest.raises(gr.Error, match="No face was found in the photo"):
-        app.edit(str(tmp_path / "wall.png"))
+        backend.edit(str(tmp_path / "wall.png"))
     assert psutil.Process().children() == children  # the worker was not asked
+
+
+def test_without_a_model_the_demo_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As in an installed wheel, beside which there is no hub folder."""
+    monkeypatch.setattr(actions, "DEFAULT_MODEL", tmp_path / "hub/leed-open")
+    monkeypatch.setattr(actions, "MODEL", str(tmp_path / "hub/leed-open"))
+    actions.editor.cache_clear()
+    with pytest.raises(ModelFileError, match="set LEED_MODEL"):
+        actions.editor()

@@ -13,6 +13,7 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
+import app
 from leed.photo.saving import is_marked
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -313,7 +314,7 @@ def next_by_keyboard(page: "sync_api.Page") -> str | None:
 
 
 def test_who_finds_the_queue_full_sees_the_example_and_is_told(browser: "sync_api.Browser", slow_app):
-    app, url, _ = slow_app
+    url, _ = slow_app
     visitor = httpx.Client(base_url=f"{url}/gradio_api", timeout=SECONDS)
     (path,) = visitor.post("/upload", files={"files": ("photo.jpg", PORTRAIT.read_bytes())}).json()
     photo = {"path": path, "meta": {"_type": "gradio.FileData"}}

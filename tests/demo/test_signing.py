@@ -193,14 +193,14 @@ def test_demo_does_not_start_with_a_wrong_certificate(credentials: Credentials):
 
 
 def test_every_result_of_the_demo_is_signed(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_demo, signer: Signer, credentials: Credentials
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_actions, signer: Signer, credentials: Credentials
 ):
-    demo, photo = tiny_demo, str(PORTRAIT)
+    demo, photo = tiny_actions, str(PORTRAIT)
     plain = demo.edit(photo)
     monkeypatch.setattr(demo, "signer", lambda: signer)
-    (_, shown), _, face = demo.results(photo, 0, None, 1.0, False, 0)
+    (_, shown), _, face = demo.render_preview(photo, 0, None, 1.0, False, 0)
     frame = tmp_path / "frame.jpg"
-    frame.write_bytes(demo.live(PORTRAIT.read_bytes(), "Happy", 1.0, None)[0])
+    frame.write_bytes(demo.edit_live(PORTRAIT.read_bytes(), "Happy", 1.0, None)[0])
     files = [*demo.edit(photo), *demo.make_sequence(photo), demo.make_grid(photo), shown, face, frame]
     assert len(files) == 9
     for path in files:
