@@ -176,9 +176,10 @@ def result_column(photo: PhotoColumn, expression: ExpressionColumn, shown: Previ
 
 def picture_tab(photo: PhotoColumn, expression: ExpressionColumn, shown: Preview) -> ResultColumn:
     """The edited picture at the strength of a slider, and a button that saves it."""
+    (before, after), face, edited_face = shown
     alpha = strength("alpha")
     comparison = gr.ImageSlider(
-        shown[0],
+        (str(before), str(after)),
         label="Before and after: drag the divider",
         slider_position=20,
         buttons=["fullscreen"],
@@ -189,10 +190,15 @@ def picture_tab(photo: PhotoColumn, expression: ExpressionColumn, shown: Preview
     look: dict[str, Any] = {"min_width": 120, "height": 180, "elem_classes": "face"}  # of Gradio's options
     with gr.Row():
         crop = gr.Image(
-            shown[1], label="Face", buttons=[], elem_id="crop", alt_text="The aligned face before the edit", **look
+            str(face),
+            label="Face",
+            buttons=[],
+            elem_id="crop",
+            alt_text="The aligned face before the edit",
+            **look,
         )
         edited = gr.Image(
-            shown[2],
+            str(edited_face),
             label="Edited face",
             buttons=["download"],
             elem_id="edited",

@@ -35,10 +35,11 @@ def expression_grid(
 
 
 def close_up(prepared: PreparedPhoto, side: int) -> PreparedPhoto:
-    """The same face in a square picture of its own, (side, side), upright and a little wider than the crop."""
+    """The same face upright in a square picture of its own, (side, side), a little wider than the crop."""
     margin = (CLOSE_UP - 1) / 2
-    corner = prepared.alignment.to_photo([-margin, -margin])
-    window = Alignment(tuple(corner), tuple(CLOSE_UP * length for length in prepared.alignment.across))
+    x, y = prepared.alignment.to_photo([-margin, -margin])
+    right, down = prepared.alignment.across
+    window = Alignment((x, y), (CLOSE_UP * right, CLOSE_UP * down))
     crop_side = side / CLOSE_UP
     inside = Alignment((margin * crop_side, margin * crop_side), (crop_side, 0.0))
     return replace(prepared, photo=window.crop(prepared.photo, side), alignment=inside)
@@ -50,11 +51,11 @@ def sheet(rows: list[list[tuple[str, Image.Image]]], note: str) -> Image.Image:
     size = max(len(row) for row in rows) * across + GAP, len(rows) * down + GAP + CAPTION
     picture = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(picture)
-    style = {"fill": INK, "font": ImageFont.load_default(FONT_SIZE)}
+    font = ImageFont.load_default(FONT_SIZE)
     for i, row in enumerate(rows):
         for j, (caption, tile) in enumerate(row):
             left, top = GAP + j * across, GAP + i * down
             picture.paste(tile, (left, top))
-            draw.text((left + TILE / 2, top + TILE + CAPTION / 2), caption, anchor="mm", **style)
-    draw.text((size[0] / 2, size[1] - CAPTION / 2), note, anchor="mm", **style)
+            draw.text((left + TILE / 2, top + TILE + CAPTION / 2), caption, INK, font, "mm")
+    draw.text((size[0] / 2, size[1] - CAPTION / 2), note, INK, font, "mm")
     return picture

@@ -29,6 +29,6 @@ def sequence_frames(
     prepared = prepared.at_most(MAX_SIDE)
     frames: dict[float, Image.Image] = {}
     for alpha in swing(max_alpha, steps):
-        if alpha not in frames:  # the way back shows the same pictures
+        if alpha not in frames:  # the way back has the same frames
             frames[alpha] = prepared(alpha).photo
     return [frames[alpha] for alpha in swing(max_alpha, steps)]

@@ -145,7 +145,7 @@ def test_an_interrupted_run_goes_on(rafd: Path, aligned: Path, tmp_path: Path, m
     first = files(tmp_path / "out")
     assert len(first) == 2 and first < set(RAFD)
     times = {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in first}
-    assert align_folder(rafd, tmp_path / "out", SIZE) == Outcome(aligned=2, there=2)
+    assert align_folder(rafd, tmp_path / "out", SIZE) == Outcome(aligned=2, existing=2)
     assert {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in first} == times
     assert files(tmp_path / "out") == set(RAFD)
     for name in RAFD:

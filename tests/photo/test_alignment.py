@@ -9,7 +9,7 @@ from PIL import Image
 
 from leed.images import INNER_CROP
 from leed.photo.alignment import align
-from leed.photo.detection import decode, distinct, find_faces
+from leed.photo.detection import decode_heads, find_faces, suppress_overlaps
 from leed.photo.geometry import Alignment, centre_alignment, padded_crop
 
 GALLERY = ROOT / "leed/gallery"
@@ -149,12 +149,12 @@ def test_decode_reads_the_heads():
     offset[0, :, 2, 3] = 0.25, -0.25  # row 2.75 * 4 = 11, column 3.25 * 4 = 13
     points[0, ::2, 2, 3] = 0.5  # rows, in heights
     points[0, 1::2, 2, 3] = 0.25  # columns, in widths
-    scores, boxes, places = decode(heat, log_size, offset, points)
+    scores, boxes, places = decode_heads(heat, log_size, offset, points)
     np.testing.assert_allclose(scores, [0.9])
     np.testing.assert_allclose(boxes, [[7, 1, 19, 21]])
     np.testing.assert_allclose(places, np.full((1, 5, 2), [10, 11]))
 
 
-def test_distinct_keeps_the_surer_of_two_overlapping_boxes():
+def test_suppression_keeps_the_surer_of_two_overlapping_boxes():
     boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [8, 0, 18, 10]], float)  # overlaps: 9/11, 2/18, 3/17
-    assert distinct(np.array([0.6, 0.9, 0.7]), boxes) == [1, 2]
+    assert suppress_overlaps(np.array([0.6, 0.9, 0.7]), boxes) == [1, 2]
