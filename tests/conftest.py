@@ -1,6 +1,7 @@
 """What tests share: no network, no GPU, one thread, tiny networks and a small set of drawn faces."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["ACCELERATE_USE_CPU"] = "true"
@@ -29,6 +31,9 @@ from torch import nn  # noqa: E402
 from leed import LEED  # noqa: E402
 from leed.config import TINY, ModelConfig  # noqa: E402
 
+if TYPE_CHECKING:
+    from playwright import sync_api
+
 torch.set_num_threads(1)
 
 VARIANTS = {
@@ -42,6 +47,18 @@ VARIANTS = {
     "bottleneck, face alone": replace(TINY, classifier_block="bottleneck", classifier_sees_neutral=False),
 }
 """The configurations that build other networks than each other."""
+
+
+BROWSER_OPTIONS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -228,6 +245,42 @@ def served(arguments: list[str], environment: dict[str, str], log: Path) -> Iter
     finally:
         process.terminate()
         process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium or Chrome."""
+    paths = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+    return next(filter(None, paths), None) or pytest.skip("no Chromium is installed: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")  # of the session, it would keep an event loop running under all other tests
+def playwright() -> Iterator["sync_api.Playwright"]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="it is not installed: pip install playwright")
+    with sync_api.sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: "sync_api.Playwright", chromium: str) -> Iterator["sync_api.Browser"]:
+    browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_OPTIONS)
+    yield browser
+    browser.close()
+
+
+def next_by_keyboard(page: "sync_api.Page") -> str | None:
+    """Presses Tab and gives the first line of the reached control's name; `None` at the end of the page."""
+    page.keyboard.press("Tab")
+    return page.evaluate(
+        """() => {
+            const control = document.activeElement
+            if (control === document.body) return null
+            const image = control.querySelector('img')
+            const name = control.ariaLabel && !image ? control.ariaLabel
+                : control.innerText || control.labels?.[0]?.innerText || image?.alt || ''
+            return name.trim().split('\\n')[0]
+        }"""
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,43 +1,27 @@
 """The demo as a program: started as a visitor would meet it, driven by Gradio's client."""
 
-import base64
-import importlib
-import inspect
-import os
-import pickle
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from functools import wraps
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from unittest.mock import Mock
 
-import gradio as gr
 import httpx
 import numpy as np
 import psutil
 import pytest
 import safehttpx
 from conftest import ROOT
-from gradio.data_classes import ImageData
-from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from gradio_client.utils import is_file_obj, traverse
 from PIL import Image
 
 import app
-import leed.demo
-from leed.demo import actions, callbacks, page
-from leed.demo.components import Camera
-from leed.demo.sweeping import sweep
-from leed.demo.texts import DOUBTS
 from leed.demo.worker import WorkerError
 from leed.photo.grid import CAPTION, GAP, TILE
 from leed.photo.saving import is_marked
-from leed.pretrained import ModelFileError
 
 PORTRAIT = ROOT / "leed/gallery/portraits/comp02.jpg"
 ANGRY = ROOT / "leed/gallery/faces/090_comp07_female_angry_v0.webp"
@@ -249,74 +233,6 @@ def test_only_photos_and_cameras_come_in_as_files(app_url: str):
     assert public == ["edit", "sequence", "grid", "references"]  # as the documentation lists them
 
 
-def test_a_camera_hands_over_pictures_not_paths():
-    assert Camera(sources=["webcam"], streaming=True).preprocess(ImageData(path=str(PORTRAIT))) is None
-    frame = ImageData(url="data:image/jpeg;base64," + base64.b64encode(PORTRAIT.read_bytes()).decode())
-    assert Camera(sources=["webcam"], streaming=True).preprocess(frame) == PORTRAIT.read_bytes()
-
-
-def test_a_doubtful_photo_or_reference_is_said(no_worker: None, monkeypatch: pytest.MonkeyPatch):
-    portrait, other = (str(callbacks.example_people()[number][0]) for number in (0, 1))
-    *_, message, _ = callbacks.show(portrait, 0, other, 1.0, False, 0)
-    assert not message.visible
-    actions.expression_remains.cache_clear()
-    monkeypatch.setattr(actions, "SETTLED", 1.1)  # as if nothing were neutral enough
-    *_, message, _ = callbacks.show(portrait, 0, other, 1.0, False, 0)
-    assert message.visible and DOUBTS["photo"] in message.value and DOUBTS["reference"] in message.value
-    *_, message, _ = callbacks.show(portrait, 0, None, 1.0, False, 0)
-    assert message.visible and DOUBTS["reference"] not in message.value
-    actions.expression_remains.cache_clear()
-
-
-@pytest.mark.parametrize(
-    ("deleted", "forgotten"),
-    [
-        ("photo", ["prepare_preview", "prepare", "detect"]),
-        ("photo", ["prepare_preview", "prepare"]),
-        ("photo", ["expression_remains"]),
-        ("reference", ["own_expression"]),
-        ("reference", ["expression_remains"]),
-    ],
-)
-def test_a_picture_that_was_deleted_is_asked_for_again(
-    no_worker: None, tiny_actions: ModuleType, tmp_path: Path, deleted: str, forgotten: list[str]
-):
-    files = {"photo": tmp_path / "photo.jpg", "reference": tmp_path / "reference.jpg"}
-    files["photo"].write_bytes(PORTRAIT.read_bytes())
-    files["reference"].write_bytes(ANGRY.read_bytes())
-    choice = str(files["photo"]), 0, str(files["reference"]), 1.0, True, 0
-    assert callbacks.show(*choice)[0] is not None
-    files[deleted].unlink()
-    for name in ("load_photo", *forgotten):
-        getattr(tiny_actions, name).cache_clear()
-    comparison, *_, message, _ = callbacks.show(*choice)
-    assert comparison is None and message.visible
-    assert message.value == "Your picture was deleted after an hour: please give it again."
-
-
-def test_old_files_are_removed_with_their_folders(no_worker: None, tiny_actions: ModuleType):
-    """Those of requests, of uploads that broke off and of those that Gradio removed: all but what the page shows."""
-    built = page.build(3600, 600)
-    cache, shown = Path(get_upload_folder()), set()
-    for block in built.blocks.values():
-        traverse(getattr(block, "value", None), lambda file: shown.add(Path(file["path"])), is_file_obj)
-    assert len(shown) > 20 and all(cache in path.parents for path in shown)
-
-    results = [*tiny_actions.edit(str(PORTRAIT)), *tiny_actions.make_sequence(str(PORTRAIT), 40)]
-    (preview, edited), *faces = tiny_actions.render_preview(str(PORTRAIT), 0, None, 1.0, False, 0)
-    pictures = {preview, edited, *faces}
-    assert len({path.parent for path in results}) == 2 and len({path.parent for path in pictures}) == 1
-    (cache / "empty").mkdir()
-    (cache / "tmp12345").write_bytes(b"half a photo")
-    time.sleep(1.1)
-    os.utime(edited)  # as Gradio touches a file that it serves again
-    (new := tiny_actions.result_folder() / "new.png").write_bytes(b"")
-    sweep(built, 1)
-    left = {path for path in cache.rglob("*") if path.is_file()}
-    assert left == shown | pictures | {new}
-    assert set(cache.iterdir()) == {path.parent for path in left}
-
-
 class Visitor:
     """Asks by HTTP for edits of a photo."""
 
@@ -361,82 +277,20 @@ def test_the_page_survives_its_worker_and_a_request_is_answered_by_the_next(app_
     assert other.pid != worker.pid and "event: complete" in visitor.outcome(visitor.ask())
 
 
-@pytest.mark.parametrize(
-    ("error", "sentence"),
-    [
-        (MemoryError(), "The demo is short of memory: please try again in a minute."),
-        (RuntimeError("no names of files, please"), "Something went wrong in the demo, not in your picture"),
-        (SystemExit(1), "Something went wrong in the demo, not in your picture"),
-        (WorkerError("2 processes died of edit"), "The demo broke down over this, twice: please try another picture"),
-    ],
-)
 def test_what_goes_wrong_in_the_demo_is_one_sentence_and_the_page_lives_on(
-    slow_app, tiny_actions: ModuleType, monkeypatch: pytest.MonkeyPatch, error: BaseException, sentence: str
+    slow_app, tiny_actions: ModuleType, monkeypatch: pytest.MonkeyPatch
 ):
     url, go_on = slow_app
     go_on.set()
     visitor = Visitor(url)
-
-    def fail(*_) -> None:
-        raise error
-
-    with monkeypatch.context() as patch:
-        patch.setattr(tiny_actions, "prepare", fail)
-        outcome = visitor.outcome(visitor.ask())
-    assert "event: error" in outcome and sentence in outcome and "no names" not in outcome
-    assert "event: complete" in visitor.outcome(visitor.ask())
-
-
-@pytest.fixture
-def zero_gpu(tiny_actions: ModuleType, monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, dict[str, float]]:
-    """The demo's backend as on ZeroGPU, and what asks there for a GPU, with the seconds it asks for.
-
-    In place of the package `spaces` is one that, like it, pickles what goes to the process with the GPU and comes
-    back, of exceptions only Gradio's own.
-    """
-    lent = {}
-
-    def lend(function: Callable, duration: float) -> Callable:
-        lent[function.__name__] = duration
-
-        @wraps(function)
-        def call(*arguments: object) -> object:
-            try:
-                result = function(*pickle.loads(pickle.dumps(arguments)))
-            except gr.Error as error:
-                raise pickle.loads(pickle.dumps(error)) from None
-            except Exception as error:
-                raise gr.Error(type(error).__name__) from None
-            return pickle.loads(pickle.dumps(result))
-
-        return call
-
-    monkeypatch.setattr(leed.demo, "backend", leed.demo.backend)  # which comes back to its place afterwards
-    monkeypatch.delitem(sys.modules, "leed.demo.backend")
-    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
-    monkeypatch.setitem(sys.modules, "spaces", SimpleNamespace(GPU=lend))
-    return importlib.import_module("leed.demo.backend"), lent
-
-
-def test_zero_gpu_lends_a_gpu_for_what_a_button_asks_for(zero_gpu, tiny_actions: ModuleType, tmp_path: Path):
-    backend, lent = zero_gpu
-    assert set(lent) == {"edit", "make_sequence", "make_grid"} and set(lent.values()) == {backend.GPU_SECONDS}
-    for name in lent:
-        here, work = getattr(backend, name), getattr(tiny_actions, name)
-        assert here.__doc__ == work.__doc__ and inspect.signature(here) == inspect.signature(work)
-    children = psutil.Process().children()
-    face, whole = backend.edit(str(PORTRAIT), 40)
-    assert is_marked(face) and is_marked(whole)
-    Image.new("RGB", (300, 200)).save(tmp_path / "wall.png")
-    with pytest.raises(gr.Error, match="No face was found in the photo"):
-        backend.edit(str(tmp_path / "wall.png"))
-    assert psutil.Process().children() == children  # the worker was not asked
-
-
-def test_without_a_model_the_demo_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """As in an installed wheel, beside which there is no hub folder."""
-    monkeypatch.setattr(actions, "DEFAULT_MODEL", tmp_path / "hub/leed-open")
-    monkeypatch.setattr(actions, "MODEL", str(tmp_path / "hub/leed-open"))
-    actions.editor.cache_clear()
-    with pytest.raises(ModelFileError, match="set LEED_MODEL"):
-        actions.editor()
+    for error, sentence in (
+        (MemoryError(), "The demo is short of memory: please try again in a minute."),
+        (RuntimeError("no names of files, please"), "Something went wrong in the demo, not in your picture"),
+        (SystemExit(1), "Something went wrong in the demo, not in your picture"),
+        (WorkerError("2 processes died of edit"), "The demo broke down over this, twice: please try another picture"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(tiny_actions, "prepare", Mock(side_effect=error))
+            outcome = visitor.outcome(visitor.ask())
+        assert "event: error" in outcome and sentence in outcome and "no names" not in outcome, error
+        assert "event: complete" in visitor.outcome(visitor.ask()), error
