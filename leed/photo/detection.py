@@ -13,6 +13,7 @@ import onnx
 import onnxruntime
 from PIL import Image
 
+from leed.onnx_session import cpu_session
 from leed.photo.geometry import padded_crop
 
 SEARCH_SIDE = 320  # longest side of the picture in which the detector searches [px]
@@ -107,12 +108,11 @@ class FaceDetector:
 
 
 def detector_session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-    """A session on the CPU that uses little memory and few cores."""
+    """A session on the CPU that keeps little memory."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # silence warnings about unused initialisers
-    options.add_session_config_entry("session.force_spinning_stop", "1")  # leave the cores to the model
     options.enable_cpu_mem_arena = False  # the arena never frees buffers of past input shapes
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return cpu_session(model.SerializeToString(), options)
 
 
 def as_input(pictures: np.ndarray) -> dict[str, np.ndarray]:
