@@ -20,7 +20,7 @@ def sequence_tab(inputs: list[gr.components.Component], changes: list[Callable])
     )
     with gr.Row(visible=False, elem_id="sequence-files") as row:
         files = [gr.DownloadButton(name, min_width=80) for name in ("MP4", "WebP", "GIF")]
-    work_long(make, backend.make_sequence, inputs, files, api_name="sequence", show=(film, [film, row]))
+    run_on_click(make, backend.make_sequence, inputs, files, api_name="sequence", show=(film, [film, row]))
     hide_when(changes, [film, row])
 
 
@@ -40,11 +40,11 @@ def grid_tab(inputs: list[gr.components.Component], changes: list[Callable]) -> 
         alt_text="The face with all expressions, at three strengths each",
     )
     file = gr.DownloadButton("Download sheet (PNG)", visible=False, elem_id="grid-file")
-    work_long(make, backend.make_grid, inputs, [file], api_name="grid", show=(sheet, [sheet, file]))
+    run_on_click(make, backend.make_grid, inputs, [file], api_name="grid", show=(sheet, [sheet, file]))
     hide_when(changes, [sheet, file])
 
 
-def work_long(
+def run_on_click(
     button: gr.Button,
     work: Callable,
     inputs: list[gr.components.Component],

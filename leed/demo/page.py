@@ -222,18 +222,19 @@ def choice(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColum
 def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColumn) -> None:
     """Makes the page react to its visitor.
 
-    To what visitors do, and not to Gradio's `change`, which comes again and again when answers overlap. While an
-    answer is under way, the last of their actions counts; but every click is sent, since Gradio would send a late
-    one with the place of one before.
+    It reacts to the visitor's actions and not to Gradio's `change`, which comes again and again when answers overlap.
+    While an answer is under way, the last action counts; but every click is sent, since Gradio would send a late one
+    with the place of one before.
     """
-    # event                                                            first                            then
-    # photo.input                                                      offer_faces                      show
-    # people.select                                                    example_photo, then offer_faces  show
-    # photo.select                                                     click_face, then outline_face    show
-    # face.input                                                       outline_face                     show
-    # faces.select                                                     pick                             show
-    # own_reference.input, alpha.change, center_crop.input                                              show
-    # expression.input, own_reference.input                            thumbnails_with_choice
+    # event                                  first                           then
+    # photo.input                            offer_faces                     show
+    # people.select                          example_photo and offer_faces   show
+    # photo.select                           click_face and outline_face     show
+    # face.input                             outline_face                    show
+    # faces.select                           pick                            show
+    # own_reference.input                    thumbnails_with_choice | show
+    # expression.input                       thumbnails_with_choice
+    # alpha.change, center_crop.input        show
     column, drawing, face, message, center_crop, people = photo
     kind, faces, reference, own_reference = expression
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
