@@ -30,7 +30,7 @@ MAX_WAITING = 32  # requests; further ones are refused at once
 CACHE_SECONDS = 3600  # uploads and results are deleted when they are that old
 SWEEP_SECONDS = 600  # between two looks for what is old
 
-# A folder of the page's own, as it removes what is old there; the worker puts its results there, too.
+# A folder of the page's own, from which it removes old files; the worker writes its results there.
 os.environ["GRADIO_TEMP_DIR"] = str(Path(get_upload_folder(), "leed"))
 
 

@@ -1,4 +1,4 @@
-"""What the demo does for its visitors, from the files that they upload to the files that they download.
+"""The work of the demo, from the files that visitors upload to the files that they download.
 
 The page is not known here. A path stands for a picture in the caches below: Gradio names an upload's folder by its
 content. Results are put into the folder that the variable GRADIO_TEMP_DIR names, which the page empties of what is
@@ -66,7 +66,7 @@ def image_size() -> int:
 
 @cache
 def signer() -> Signer | None:
-    """What signs the results, where a certificate is configured. Raises `CertificateError`."""
+    """The signer of the results; None if no certificate is configured. Raises `CertificateError`."""
     return Signer.from_environment()
 
 

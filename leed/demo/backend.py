@@ -18,7 +18,7 @@ from leed.photo.opening import PhotoError
 
 ZERO_GPU = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")  # as `spaces` reads it
 if ZERO_GPU:
-    import spaces  # before anything asks for CUDA: it stands in for that while no GPU is lent
+    import spaces  # before anything asks for CUDA: it stands in for CUDA while no GPU is lent
 
 GPU_SECONDS = 30  # that a request may take of what ZeroGPU lends, the start included
 
@@ -49,7 +49,7 @@ def errors_shown() -> Iterator[None]:
 
 
 def call(work: Callable[..., R], *arguments: object) -> R:
-    """What a function of `actions` gives or raises in the worker."""
+    """The result of a function of `actions`, called in the worker. Raises what it raises there."""
     return worker.call(work, *arguments)
 
 

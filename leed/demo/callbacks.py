@@ -1,4 +1,4 @@
-"""What the page shows when a visitor does something: answers to its events, in Gradio's terms."""
+"""Answers to the page's events: functions that give Gradio's components their new values."""
 
 import math
 from pathlib import Path
@@ -76,9 +76,9 @@ def outlines(size: tuple[int, int], faces: list[Face], chosen: int) -> str:
             f'<g class="{"chosen" if i == chosen else "other"}">'
             f'<rect x="{left:.0f}" y="{top:.0f}" width="{right - left:.0f}" height="{bottom - top:.0f}"/>{number}</g>'
         )
-    said = "1 face found" if len(faces) == 1 else f"{len(faces)} faces found; face {chosen + 1} is chosen"
+    text = "1 face found" if len(faces) == 1 else f"{len(faces)} faces found; face {chosen + 1} is chosen"
     return (
-        f'<svg viewBox="0 0 {size[0]} {size[1]}" font-size="{max(size) / 16:.0f}" role="img" aria-label="{said}">'
+        f'<svg viewBox="0 0 {size[0]} {size[1]}" font-size="{max(size) / 16:.0f}" role="img" aria-label="{text}">'
         f"{''.join(boxes)}</svg>"
     )
 

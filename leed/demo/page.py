@@ -39,7 +39,7 @@ LIVE_VISITORS = 2  # at the same time
 
 
 class PhotoColumn(NamedTuple):
-    """The photo, the choice among its faces, and what is to be said about them."""
+    """The photo, the choice among its faces, and messages about them."""
 
     photo: Photo
     drawing: gr.HTML  # boxes around the faces, over the photo
@@ -214,7 +214,7 @@ def picture_tab(photo: PhotoColumn, expression: ExpressionColumn, shown: Preview
 
 
 def choice(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColumn) -> list[gr.components.Component]:
-    """What an edit depends on, in the order of `actions.edit`."""
+    """The inputs of `actions.edit`, in its order."""
     reference = [expression.reference, expression.own_reference]
     return [photo.photo, *reference, result.alpha, photo.center_crop, photo.face]
 
@@ -261,7 +261,7 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
 
 
 def live_tab() -> None:
-    """The camera's frames beside their edits. Of those that come during an edit Gradio keeps only the last."""
+    """The camera's frames and their edits. Of the frames that come during an edit, Gradio keeps only the last."""
     gr.Markdown(
         "Give access to your camera, press *Record* and move: each picture gets the expression that you choose. "
         "No picture is kept, and the camera stops by itself after a few minutes."

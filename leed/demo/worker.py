@@ -72,6 +72,7 @@ class Worker:
             process.end()
 
     def _running(self) -> "_Process":
+        """The process, started if there is none."""
         with self._lock:
             if self._process is None or not self._process.is_alive():
                 self._process = None
@@ -140,6 +141,7 @@ class _Process:
 
     @contextmanager
     def _ended_if_unreachable(self) -> Iterator[None]:
+        """Ends the process if the connection to it breaks. Raises `_DiedError` then."""
         try:
             yield
         except (EOFError, OSError) as error:
@@ -147,6 +149,7 @@ class _Process:
             raise _DiedError from error
 
     def is_alive(self) -> bool:
+        """Whether the process runs."""
         return self._popen.poll() is None
 
     def wait(self) -> int:
@@ -154,6 +157,7 @@ class _Process:
         return self._popen.wait()
 
     def end(self) -> None:
+        """Kills the process and removes what belongs to it."""
         self._popen.kill()
         self._popen.wait()
         self._stdout.close()

@@ -1,1 +1,1 @@
-"""What every page of the project shares: its look, and how it is served."""
+"""Shared by the project's pages: their look, and the options with which they are served."""

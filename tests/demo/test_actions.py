@@ -1,4 +1,4 @@
-"""What the demo does for its visitors, without the page."""
+"""The work of the demo, without the page."""
 
 from pathlib import Path
 from types import ModuleType
@@ -40,7 +40,7 @@ def test_a_picture_that_was_deleted_is_asked_for_again(
 
 
 def test_without_a_model_the_demo_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """As in an installed wheel, beside which there is no hub folder."""
+    """As in an installed wheel, which has no hub folder."""
     monkeypatch.setattr(actions, "DEFAULT_MODEL", tmp_path / "hub/leed-open")
     monkeypatch.setattr(actions, "MODEL", str(tmp_path / "hub/leed-open"))
     actions.editor.cache_clear()

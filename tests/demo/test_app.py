@@ -110,7 +110,7 @@ def test_references_are_listed_in_the_order_of_their_numbers(client: Client):
     assert {item["person"] for item in references} == {f"comp{i:02}" for i in range(1, 11)}
 
 
-def test_no_face_is_said_and_the_centre_offered(client: Client, tmp_path: Path):
+def test_a_missing_face_is_reported_and_the_centre_offered(client: Client, tmp_path: Path):
     Image.new("RGB", (300, 200), (120, 140, 160)).save(tmp_path / "wall.png")
     with pytest.raises(AppError, match="No face was found in the photo"):
         edit(client, tmp_path / "wall.png")
@@ -249,7 +249,7 @@ class Visitor:
         return self.client.get(f"/call/v2/edit/{asked.json()['event_id']}").text
 
 
-def test_who_finds_the_queue_full_is_told_at_once_and_nobody_waits_for_nothing(slow_app):
+def test_a_full_queue_refuses_at_once_and_answers_all_that_it_took(slow_app):
     url, go_on = slow_app
     visitor = Visitor(url)
     asked = [visitor.ask() for _ in range(app.MAX_WAITING + 8)]

@@ -1,4 +1,4 @@
-"""What the page shows when a visitor does something."""
+"""Answers to the page's events."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from leed.demo import actions, callbacks
 from leed.demo.texts import DOUBTS
 
 
-def test_a_doubtful_photo_or_reference_is_said(no_worker: None, monkeypatch: pytest.MonkeyPatch):
+def test_a_doubtful_photo_or_reference_is_reported(no_worker: None, monkeypatch: pytest.MonkeyPatch):
     portrait, other = (str(callbacks.example_people()[number][0]) for number in (0, 1))
     *_, message, _ = callbacks.show(portrait, 0, other, 1.0, False, 0)
     assert not message.visible

@@ -1,4 +1,4 @@
-"""What the page's inputs hand over."""
+"""The page's inputs hand over files and frames."""
 
 import base64
 

@@ -23,7 +23,7 @@ SECONDS = 60
 def camera_page(
     playwright: "sync_api.Playwright", chromium: str, app_url: str, tmp_path: Path
 ) -> Iterator["sync_api.Page"]:
-    """The page in a browser whose camera shows a person who moves from side to side."""
+    """The page in a browser whose camera shows a person that moves from side to side."""
     with Image.open(PORTRAIT) as portrait, open(tmp_path / "camera.mjpeg", "wb") as film:
         for shift in (*range(0, 60, 4), *range(60, 0, -4)):
             frame = Image.new("RGB", (640, 480), (205, 208, 205))
@@ -182,7 +182,7 @@ def test_sheet_of_all_expressions(page: "sync_api.Page", tmp_path: Path):
     assert path.suffix == ".png" and is_marked(path)
 
 
-def test_no_face_is_said_and_the_centre_can_be_used(page: "sync_api.Page", tmp_path: Path):
+def test_a_missing_face_is_reported_and_the_centre_can_be_used(page: "sync_api.Page", tmp_path: Path):
     Image.new("RGB", (300, 200), (120, 140, 160)).save(tmp_path / "wall.png")
     page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
     page.set_input_files("#photo input[type=file]", tmp_path / "wall.png")
@@ -214,7 +214,7 @@ def test_own_reference(page: "sync_api.Page"):
 
 
 def test_camera(page: "sync_api.Page"):
-    """The fake camera shows no face, which is said; the picture arrived."""
+    """The fake camera shows no face, and the page says so: the picture arrived."""
     page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
     page.locator("#photo").get_by_label("Capture from camera").click()
     page.locator("#photo").get_by_text("Click to Access Webcam").click()
@@ -271,7 +271,7 @@ def test_keyboard_reaches_every_control_in_the_order_of_the_page(page: "sync_api
     assert not any(page.locator(hidden).is_visible() for hidden in ("#file", "#which-face"))
 
 
-def test_who_finds_the_queue_full_sees_the_example_and_is_told(browser: "sync_api.Browser", slow_app):
+def test_a_full_queue_is_reported_on_a_page_that_shows_the_example(browser: "sync_api.Browser", slow_app):
     url, _ = slow_app
     visitor = httpx.Client(base_url=f"{url}/gradio_api", timeout=SECONDS)
     (path,) = visitor.post("/upload", files={"files": ("photo.jpg", PORTRAIT.read_bytes())}).json()
