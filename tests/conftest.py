@@ -1,6 +1,7 @@
 """What tests share: no network, no GPU, one thread, tiny networks and a small set of drawn faces."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["ACCELERATE_USE_CPU"] = "true"
@@ -32,6 +34,9 @@ from leed.config import TINY, ModelConfig  # noqa: E402
 from leed.evaluation.pairs import Triples, load_triples  # noqa: E402
 from leed.networks.classifier import ExpressionClassifier  # noqa: E402
 
+if TYPE_CHECKING:
+    from playwright import sync_api
+
 torch.set_num_threads(1)
 
 VARIANTS = {
@@ -45,6 +50,18 @@ VARIANTS = {
     "bottleneck, face alone": replace(TINY, classifier_block="bottleneck", classifier_sees_neutral=False),
 }
 """The configurations that build other networks than each other."""
+
+
+BROWSER_OPTIONS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -153,56 +170,59 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def tiny_demo(lively_leed: LEED, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The module `leed.demo.actions` with a tiny model; what it keeps is forgotten afterwards."""
-    from leed.demo import actions as demo
+def tiny_actions(lively_leed: LEED, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The module `leed.demo.actions` with a tiny model; its caches are emptied afterwards."""
+    from leed.demo import actions
+
+    of_model = ("editor", "signer", "gallery_expression", "own_expression", "prepare", "prepare_preview")
 
     def forget() -> None:
-        for name in ("editor", "signer", "gallery_expression", "own_expression", "prepare", "preview", "rest_left"):
-            getattr(demo, name).cache_clear()
+        for name in (*of_model, "expression_remains"):
+            getattr(actions, name).cache_clear()
 
     lively_leed.save_pretrained(tmp_path / "model")
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(demo, "MODEL", str(tmp_path / "model"))
+    monkeypatch.setattr(actions, "MODEL", str(tmp_path / "model"))
     forget()
-    yield demo
+    yield actions
     monkeypatch.undo()
     forget()
 
 
 @pytest.fixture
-def app_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The module `app`, which does in this process what its worker would do in another."""
-    import app
+def no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo's backend does in this process what its worker would do in another."""
+    from leed.demo import backend
 
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(app, "worker", SimpleNamespace(call=lambda work, *arguments: work(*arguments)))
+    monkeypatch.setattr(backend, "worker", SimpleNamespace(call=lambda work, *arguments: work(*arguments)))
+
+
+@pytest.fixture
+def tiny_app(no_worker: None, tiny_actions: ModuleType) -> ModuleType:
+    """The module `app`, with a tiny model in this process."""
+    import app
+
     return app
 
 
 @pytest.fixture
-def tiny_app(app_here: ModuleType, tiny_demo: ModuleType) -> ModuleType:
-    """The same with a tiny model."""
-    return app_here
+def slow_app(tiny_app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, threading.Event]]:
+    """The demo, served from this process: its address, and the event that its edits wait for."""
+    from leed.demo import backend
 
-
-@pytest.fixture
-def slow_app(
-    tiny_app: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[ModuleType, str, threading.Event]]:
-    """The demo, served from this process: the module, its address, and the event that its edits wait for."""
-    edit, go_on = tiny_app.edit, threading.Event()
+    edit, go_on = backend.edit, threading.Event()
 
     @wraps(edit)
     def slow_edit(*arguments) -> tuple[Path, Path]:
         go_on.wait(10 * 60)
         return edit(*arguments)
 
-    monkeypatch.setattr(tiny_app, "edit", slow_edit)
+    monkeypatch.setattr(backend, "edit", slow_edit)
     port = free_port()
     page = tiny_app.launch(server_port=port, prevent_thread_lock=True, quiet=True)
     try:
-        yield tiny_app, f"http://127.0.0.1:{port}", go_on
+        yield f"http://127.0.0.1:{port}", go_on
     finally:
         go_on.set()
         page.close(verbose=False)
@@ -245,6 +265,42 @@ def served(arguments: list[str], environment: dict[str, str], log: Path) -> Iter
     finally:
         process.terminate()
         process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium or Chrome."""
+    paths = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+    return next(filter(None, paths), None) or pytest.skip("no Chromium is installed: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")  # of the session, it would keep an event loop running under all other tests
+def playwright() -> Iterator["sync_api.Playwright"]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="it is not installed: pip install playwright")
+    with sync_api.sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: "sync_api.Playwright", chromium: str) -> Iterator["sync_api.Browser"]:
+    browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_OPTIONS)
+    yield browser
+    browser.close()
+
+
+def next_by_keyboard(page: "sync_api.Page") -> str | None:
+    """Presses Tab and gives the first line of the reached control's name; `None` at the end of the page."""
+    page.keyboard.press("Tab")
+    return page.evaluate(
+        """() => {
+            const control = document.activeElement
+            if (control === document.body) return null
+            const image = control.querySelector('img')
+            const name = control.ariaLabel && !image ? control.ariaLabel
+                : control.innerText || control.labels?.[0]?.innerText || image?.alt || ''
+            return name.trim().split('\\n')[0]
+        }"""
+    )
 
 
 @pytest.fixture(scope="session")

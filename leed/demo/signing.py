@@ -1,6 +1,7 @@
-"""C2PA: a signed statement in each file that a model altered the picture, where a certificate is configured.
+"""C2PA: a signed manifest in each result, which says that a model altered the picture.
 
-It stands beside the mark of `leed.photo.saving`, which anyone can forge. PNG, JPEG, WebP, GIF and MP4 carry it.
+It comes in addition to the XMP mark of `leed.photo.saving`, which anyone can forge. PNG, JPEG, WebP, GIF and MP4
+carry it; a certificate must be configured.
 """
 
 import os
@@ -21,7 +22,7 @@ SETTINGS = {"builder": {"thumbnail": {"enabled": False}}}  # one would be larger
 
 
 class CertificateError(ValueError):
-    """Nothing can be signed with the configured certificate and key; the message is one sentence for who set them."""
+    """The configured certificate and key cannot sign; the message is one sentence for the person that set them."""
 
 
 class Signer:
@@ -31,9 +32,9 @@ class Signer:
     """
 
     def __init__(self, certificate: str, key: str) -> None:
-        """From the text of PEM files: the certificate followed by those that vouch for it, and its key.
+        """From the text of PEM files: the certificate chain, the signing certificate first, and its private key.
 
-        Signs once, to find out here what is wrong with them. Raises `CertificateError`.
+        Signs once, so that invalid credentials are reported here. Raises `CertificateError`.
         """
         try:
             import c2pa
@@ -53,7 +54,7 @@ class Signer:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Signer | None":
-        """With what LEED_C2PA_CERTIFICATE and LEED_C2PA_KEY hold, PEM text or the path of a PEM file.
+        """A signer with the PEM texts or files that LEED_C2PA_CERTIFICATE and LEED_C2PA_KEY give.
 
         None if neither is set. Raises `CertificateError`.
         """
@@ -68,12 +69,12 @@ class Signer:
         return cls(*(_pem(name, value) for name, value in values.items()))
 
     def sign_file(self, path: Path) -> Path:
-        """Puts the statement into a file of one of `TYPES`."""
+        """Puts the manifest into a file of one of `TYPES`; the same path."""
         path.write_bytes(self.sign(path.read_bytes(), path.suffix))
         return path
 
     def sign(self, data: bytes, suffix: str) -> bytes:
-        """The bytes of a file with the statement in it."""
+        """The bytes of a file with the manifest in it."""
         import c2pa
 
         signed = BytesIO()
@@ -87,7 +88,7 @@ class Signer:
 
 
 def _pem(name: str, value: str) -> str:
-    """The PEM text that a variable holds or names the file of."""
+    """The PEM text that the variable `name` holds, or that of the file that it names."""
     if "-----BEGIN" in value:
         return value
     try:
@@ -97,7 +98,7 @@ def _pem(name: str, value: str) -> str:
 
 
 def _algorithm(key: str) -> str:
-    """C2PA's name of the algorithm that a private key signs with."""
+    """C2PA's name for the signature algorithm of a private key."""
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa  # comes with c2pa-python
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 

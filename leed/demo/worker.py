@@ -1,7 +1,7 @@
 """Calls that are made in another process, which is started again when it dies.
 
-What is called may take its process down: the kernel kills one that needs too much memory, a library crashes. The
-process that calls lives on.
+A call may take its process down: the kernel kills a process that needs too much memory, or a library crashes. The
+process of the caller lives on.
 """
 
 import ctypes
@@ -17,40 +17,45 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Connection, Listener, arbitrary_address
+from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
+from typing import TypeVar
 
-ATTEMPTS = 2  # processes in which a call is made, if the first dies of it
-BACKLOG = 64  # callers that may wait to be heard
-FIRST_TO_GO = "500"  # of 1000: where memory is short, the kernel takes this process rather than the one that calls
-TRIM_SECONDS = 10  # after which memory that finished work left is given back
+ATTEMPTS = 2  # of a call: if its process dies of it, it is made once more in the next
+BACKLOG = 64  # connections that may wait to be accepted
+FIRST_TO_GO = "500"  # of 1000: if memory is short, the kernel kills this process rather than the caller
+TRIM_SECONDS = 10  # between two times at which freed memory is given back to the system
 
 logger = logging.getLogger(__name__)
 
+R = TypeVar("R")
+
 
 class WorkerError(RuntimeError):
-    """The process died of a call, and so did the next, in which the call was made again."""
+    """The process died of a call, and the next one died of it too."""
 
 
 class Worker:
-    """Another process that calls functions, in a thread for each that waits for one here.
+    """Another process that calls functions, each in a thread of its own.
 
     The first call starts it. If it dies, it is started again at once; it ends when this process does, even by force.
 
     >>> worker = Worker(load_model)
-    >>> worker.call(edit, "photo.png")  # what edit("photo.png") gives, computed there
+    >>> worker.call(edit, "photo.png")  # the result of edit("photo.png"), computed there
     """
 
     def __init__(self, first: Callable[[], object], environment: Mapping[str, str] | None = None) -> None:
-        """Each process calls `first` before all else; `environment` has variables that differ from those here."""
+        """Each process calls `first` before all else; `environment` holds variables that differ from those here."""
         self._first, self._environment = first, environment or {}
         self._process: _Process | None = None
         self._lock = threading.Lock()
 
-    def call(self, function: Callable, *arguments: object) -> object:
-        """What a function of a module gives or raises there; all that travels is pickled.
+    def call(self, function: Callable[..., R], *arguments: object) -> R:
+        """The result of a module's function, called there; arguments, result and errors are pickled.
 
-        The function may be called twice, if the process dies. Raises `WorkerError` if that does not help.
+        The function is called twice if the process dies. Raises what the function raises, and `WorkerError` if the
+        process dies both times.
         """
         for _ in range(ATTEMPTS):
             try:
@@ -67,6 +72,7 @@ class Worker:
             process.end()
 
     def _running(self) -> "_Process":
+        """The process, started if there is none."""
         with self._lock:
             if self._process is None or not self._process.is_alive():
                 self._process = None
@@ -81,7 +87,7 @@ class Worker:
             return self._process
 
     def _restart(self, process: "_Process") -> None:
-        """Waits until a process has died, and starts the next, so that the next caller need not wait for that."""
+        """Waits until a process has died and starts the next one, so that the next caller need not wait for it."""
         code = process.wait()
         if self._process is not process:  # closed
             return
@@ -97,32 +103,34 @@ class _DiedError(Exception):
 
 
 class _Process:
-    """A process that runs `serve`, and the way to it."""
+    """A process that runs `serve`, and the connections to it."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         """Waits until it listens. Raises `_DiedError`."""
-        self._address = arbitrary_address("AF_PIPE" if os.name == "nt" else "AF_UNIX")
-        self._key, self._free = secrets.token_bytes(32), []
+        self._address, self._key = new_address(), secrets.token_bytes(32)
+        self._free: list[Connection] = []
         self._popen = subprocess.Popen(
-            # By its path, as its package takes seconds to load.
+            # By its path, since its package takes seconds to import.
             [sys.executable, "-c", f"import runpy; runpy.run_path({__file__!r}, run_name='__main__')"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | environment,
-            start_new_session=True,  # Ctrl-C is for this process, whose end the other one sees
+            start_new_session=True,  # Ctrl-C is for this process; the other one notices its end
         )
+        assert self._popen.stdin is not None and self._popen.stdout is not None  # they are pipes
+        self._stdin, self._stdout = self._popen.stdin, self._popen.stdout
         with self._ended_if_unreachable():
-            pickle.dump((sys.path, self._address, self._key), self._popen.stdin)
-            self._popen.stdin.flush()  # and left open
-            if not self._popen.stdout.readline():
+            pickle.dump((sys.path, self._address, self._key), self._stdin)
+            self._stdin.flush()  # and left open
+            if not self._stdout.readline():
                 raise EOFError
 
-    def call(self, function: Callable, *arguments: object) -> object:
-        """What the function gives or raises there. Raises `_DiedError`."""
+    def call(self, function: Callable[..., R], *arguments: object) -> R:
+        """The result of the function there. Raises what it raises, and `_DiedError`."""
         with self._ended_if_unreachable():
             try:
                 connection = self._free.pop()
-            except IndexError:  # as many as there are calls at a time
+            except IndexError:  # a new one for each call at the same time
                 connection = Client(self._address, authkey=self._key)
             connection.send((function, arguments))
             returned, value = connection.recv()
@@ -133,6 +141,7 @@ class _Process:
 
     @contextmanager
     def _ended_if_unreachable(self) -> Iterator[None]:
+        """Ends the process if the connection to it breaks. Raises `_DiedError` then."""
         try:
             yield
         except (EOFError, OSError) as error:
@@ -140,6 +149,7 @@ class _Process:
             raise _DiedError from error
 
     def is_alive(self) -> bool:
+        """Whether the process runs."""
         return self._popen.poll() is None
 
     def wait(self) -> int:
@@ -147,32 +157,39 @@ class _Process:
         return self._popen.wait()
 
     def end(self) -> None:
+        """Kills the process and removes what belongs to it."""
         self._popen.kill()
         self._popen.wait()
-        self._popen.stdout.close()
-        with suppress(OSError):  # what it did not read is of no use
-            self._popen.stdin.close()
+        self._stdout.close()
+        with suppress(OSError):  # unread input can be dropped
+            self._stdin.close()
         with suppress(OSError):
             os.unlink(self._address)
+
+
+def new_address() -> str:
+    """An address at which a process of this machine can listen: a pipe on Windows, else a socket's path."""
+    name = f"leed-{secrets.token_hex(8)}"
+    return rf"\\.\pipe\{name}" if os.name == "nt" else os.path.join(get_temp_dir(), name)
 
 
 # In the other process.
 
 
 def serve() -> None:
-    """Answers calls until the process at the other end of the standard input has gone."""
+    """Answers calls until the process at the other end of the standard input ends."""
     sys.path[:], address, key = pickle.load(sys.stdin.buffer)
-    with suppress(OSError):  # there are systems without
+    with suppress(OSError):  # some systems have no such file
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO)
     listener = Listener(address, backlog=BACKLOG, authkey=key)
     print("Listening.", flush=True)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads there any more
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads from there any more
     threading.Thread(target=end_with_parent, args=(address,), daemon=True).start()
     threading.Thread(target=give_back_memory, daemon=True).start()
     while True:
         try:
             connection = listener.accept()
-        except (AuthenticationError, EOFError, OSError):  # who called has gone, or was none of ours
+        except (AuthenticationError, EOFError, OSError):  # client vanished or failed authentication
             continue
         threading.Thread(target=answer, args=(connection,), daemon=True).start()
 
@@ -180,14 +197,14 @@ def serve() -> None:
 def end_with_parent(address: str) -> None:
     """Ends this process when its standard input ends, which nothing but its parent holds open."""
     sys.stdin.buffer.read()
-    with suppress(OSError):  # the parent's own files, if it had no time to
+    with suppress(OSError):  # files of the parent, if it had no time to remove them
         os.unlink(address)
         os.rmdir(os.path.dirname(address))
     os._exit(0)
 
 
 def answer(connection: Connection) -> None:
-    """Calls the functions that come in, and sends for each (True, what it returned) or (False, what it raised)."""
+    """Calls the functions that come in, and sends back (True, its result) or (False, its error) for each."""
     with suppress(EOFError, OSError), connection:  # until the other end is closed
         while True:
             request = connection.recv_bytes()
@@ -202,6 +219,7 @@ def answer(connection: Connection) -> None:
 
 
 def pickled(outcome: tuple[bool, object]) -> bytes:
+    """The outcome of a call as bytes; a `TypeError` in its place if it cannot be pickled."""
     try:
         return pickle.dumps(outcome)
     except Exception as error:
@@ -209,7 +227,7 @@ def pickled(outcome: tuple[bool, object]) -> bytes:
 
 
 def give_back_memory() -> None:
-    """Gives what finished work left to the system, again and again; glibc keeps up to 300 MiB of it otherwise."""
+    """Gives freed memory back to the system, again and again; glibc would keep up to 300 MiB of it."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     while trim is not None:
         time.sleep(TRIM_SECONDS)

@@ -1,9 +1,9 @@
-"""The faces of a folder of pictures, each aligned to the crop that the models know, under the names that they had.
+"""Aligns the faces of a folder of pictures to the crop that the models know, under the names that they had.
 
     python -m leed.photo.align_folder path/to/rafd path/to/rafd-aligned
 
-Of several faces in a picture the largest is taken. Pictures that are there already are left as they are: run it again
-to go on where it was stopped. Those left out are listed, with the reason, in left-out.txt.
+If a picture shows several faces, the largest is taken. Run it again to resume after an interruption: pictures that
+are there already are left as they are. The pictures left out are listed, with the reason, in left-out.txt.
 """
 
 import argparse
@@ -21,23 +21,23 @@ from leed.photo.editor import NoFaceError
 from leed.photo.opening import PhotoError, open_photo
 
 SIZE = 256  # twice the models', which resize; side of the open face set's pictures [px]
-QUALITY = 95  # where the file format loses some
+QUALITY = 95  # of files in lossy formats
 LEFT_OUT = "left-out.txt"
 
 
 @dataclass
 class Outcome:
-    """What became of the pictures of a folder."""
+    """Counts of the aligned pictures of a folder, and the names of those left out."""
 
     aligned: int = 0
-    there: int = 0  # from a run before
-    faceless: list[str] = field(default_factory=list)  # names, as below
-    unreadable: dict[str, str] = field(default_factory=dict)  # why, by name in the folder
+    existing: int = 0  # from an earlier run
+    faceless: list[str] = field(default_factory=list)  # names in the folder
+    unreadable: dict[str, str] = field(default_factory=dict)  # the reason, by name in the folder
 
     def __str__(self) -> str:
         return (
             f"{self.aligned} aligned, {len(self.faceless)} without a face, {len(self.unreadable)} unreadable, "
-            f"{self.there} there already"
+            f"{self.existing} there already"
         )
 
     def left_out(self) -> str:
@@ -49,8 +49,8 @@ class Outcome:
 def align_folder(source: Path, target: Path, size: int = SIZE) -> Outcome:
     """Writes the aligned face (size, size) of each picture below `source` under its name below `target`.
 
-    Raises `ValueError` if there are no pictures, one of the folders lies in the other, or `target` holds a picture of
-    another size under a name that is due.
+    Raises `ValueError` if there are no pictures, one of the folders lies in the other, or a picture in `target` has
+    another size.
     """
     check_folders(source, target)
     if size < 1:
@@ -61,8 +61,8 @@ def align_folder(source: Path, target: Path, size: int = SIZE) -> Outcome:
     outcome = Outcome()
     for path in tqdm(paths, desc="pictures", disable=None):
         name = path.relative_to(source)
-        if is_there(target / name, size):
-            outcome.there += 1
+        if is_aligned(target / name, size):
+            outcome.existing += 1
             continue
         try:
             face = aligned_face(path, size)
@@ -73,7 +73,7 @@ def align_folder(source: Path, target: Path, size: int = SIZE) -> Outcome:
         else:
             write(face, target / name)
             outcome.aligned += 1
-    list_left_out(outcome, target / LEFT_OUT)
+    write_left_out(outcome, target / LEFT_OUT)
     return outcome
 
 
@@ -84,12 +84,12 @@ def check_folders(source: Path, target: Path) -> None:
         raise ValueError(f"{target} must not lie in {source} or hold it: give a folder beside {source} to write to")
 
 
-def is_there(path: Path, size: int) -> bool:
+def is_aligned(path: Path, size: int) -> bool:
     """Whether a file holds a picture (size, size). Raises `ValueError` if it holds one of another size."""
     try:
         with Image.open(path) as image:
             found = image.size
-    except OSError:  # no file, or none that anyone could use
+    except OSError:  # no file, or a damaged one
         return False
     if found != (size, size):
         raise ValueError(f"{path} has {found[0]}x{found[1]} pixels, not {size}x{size}: give a new folder to write to")
@@ -107,14 +107,14 @@ def aligned_face(path: Path, size: int) -> Image.Image:
 
 
 def write(picture: Image.Image, path: Path) -> None:
-    """Writes a picture in the format of the path's ending, all of it or nothing."""
+    """Writes a picture in the format of the path's suffix, wholly or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file_format = Image.registered_extensions()[path.suffix.lower()]
     atomic_write(path, lambda partial: picture.save(partial, file_format, quality=QUALITY))
 
 
-def list_left_out(outcome: Outcome, path: Path) -> None:
-    """Writes the list of those left out; where there are none, there is no such file."""
+def write_left_out(outcome: Outcome, path: Path) -> None:
+    """Writes the list of the pictures left out; removes it if there are none."""
     if lines := outcome.left_out():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(lines)

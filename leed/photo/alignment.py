@@ -1,4 +1,4 @@
-"""Faces in photos: where they are, and the crop of each that the models know.
+"""Aligning faces: the crop of a face that the models know.
 
 The crop: eyes level on row 0.30 of its side, their midpoint 0.3575 of the side above the mouth's, the middle of the
 whole face, jaw included, on column 0.5; position and size do not follow the expression.
@@ -39,13 +39,13 @@ def align(photo: Image.Image, face: Face, size: int = 128) -> tuple[Image.Image,
 
 
 def follow(photo: Image.Image, last: Alignment, size: int = 128) -> tuple[Image.Image, Alignment] | None:
-    """As `align` does, for a face that lay at `last` in a picture before; None if none is surely there."""
+    """As `align`, for a face that lay at `last` in the frame before; None if no face is surely there."""
     alignment, sure = refined(photo, last)
     return (alignment.crop(photo, size), alignment) if sure else None
 
 
 def refined(photo: Image.Image, alignment: Alignment) -> tuple[Alignment, bool]:
-    """The crop of the face that a rough one shows, and whether it surely is one: a face, and its place settled."""
+    """The exact crop of a face from a rough one, and whether it is sure: the score is high and the place settled."""
     for _ in range(REFINEMENTS):
         rough, window = alignment, window_around(alignment)
         features, score = detector().look(window.view(photo, WINDOW))
@@ -57,13 +57,13 @@ def refined(photo: Image.Image, alignment: Alignment) -> tuple[Alignment, bool]:
 
 
 def rough_alignment(points: np.ndarray) -> Alignment:
-    """The crop as far as five points (5, 2) tell: eyes, nose tip, mouth corners."""
+    """The crop that five points (5, 2) suggest: eyes, nose tip, mouth corners."""
     eyes, mouth = points[:2].mean(0), points[3:].mean(0)
     right = points[1] - points[0]
     eye_distance = float(np.hypot(*right)) or 1.0
     right = right / eye_distance
     down = np.array([-right[1], right[0]])
-    height = max(float((mouth - eyes) @ down), 0.3 * eye_distance)  # at least what no face has
+    height = max(float((mouth - eyes) @ down), 0.3 * eye_distance)  # no face has less
     nose = float((points[2] - eyes) @ right) / height
     side = height * (SIDE + SIDE_PER_NOSE_SQUARED * min(nose**2, 0.25) + SIDE_PER_EYE_DISTANCE * eye_distance / height)
     anchor = eyes + CENTRE_PER_NOSE * np.clip(nose, -0.5, 0.5) * height * right
@@ -73,8 +73,9 @@ def rough_alignment(points: np.ndarray) -> Alignment:
 def window_around(rough: Alignment) -> Alignment:
     """The square a little wider than a rough crop in which `refined_alignment` looks."""
     scale = 1 + 2 * WINDOW_MARGIN
-    corner = rough.to_photo([0.5 - scale / 2, WINDOW_CENTRE - scale / 2])
-    return Alignment(tuple(corner), tuple(scale * np.asarray(rough.across)))
+    x, y = rough.to_photo([0.5 - scale / 2, WINDOW_CENTRE - scale / 2])
+    right, down = rough.across
+    return Alignment((x, y), (scale * right, scale * down))
 
 
 def refined_alignment(window: Alignment, features: np.ndarray) -> Alignment:

@@ -1,4 +1,7 @@
-"""Faces found in a photo."""
+"""Finding faces in photos: CenterFace in ONNX Runtime.
+
+Positions are (x, y) in pixels of an upright photo, (0, 0) being the outer corner of the first pixel.
+"""
 
 import importlib.util
 from dataclasses import dataclass
@@ -10,6 +13,7 @@ import onnx
 import onnxruntime
 from PIL import Image
 
+from leed.onnx_session import cpu_session
 from leed.photo.geometry import padded_crop
 
 SEARCH_SIDE = 320  # longest side of the picture in which the detector searches [px]
@@ -27,13 +31,13 @@ class Face:
 
     @property
     def area(self) -> float:
-        """Of the box, in square pixels."""
+        """Area of the box, in square pixels."""
         left, top, right, bottom = self.box
         return (right - left) * (bottom - top)
 
     @property
     def centre(self) -> tuple[float, float]:
-        """The middle of the box."""
+        """The middle (x, y) of the box."""
         left, top, right, bottom = self.box
         return (left + right) / 2, (top + bottom) / 2
 
@@ -72,27 +76,30 @@ class FaceDetector:
                 value.type.tensor_type.shape.dim[axis].dim_param = f"{value.name}_{axis}"
         del model.graph.input[1:]  # the weights, which ONNX Runtime takes for constants, and faster paths, only so
         model.graph.output.append(onnx.helper.make_tensor_value_info(self.NECK, onnx.TensorProto.FLOAT, None))
-        del model.graph.value_info[:]  # fixed shapes too
-        self.session = _session(model)
+        del model.graph.value_info[:]  # fixed shapes, too
+        self.session = detector_session(model)
 
     def find(self, photo: Image.Image, border: float = 0.0) -> list[Face]:
-        """The faces of a photo, surrounded by a border of `border` times its longer side; the surest first."""
+        """The faces of a photo, the surest first.
+
+        The photo is searched with a border around it, `border` times its longer side wide.
+        """
         scale = SEARCH_SIDE / max(photo.size) / (1 + 2 * border)
         size = [max(1, round(length * scale)) for length in photo.size]
         margin = round(SEARCH_SIDE * border / (1 + 2 * border))
         right, bottom = (-(-(length + 2 * margin) // 32) * 32 - margin for length in size)
         small = photo.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0)
         picture = padded_crop(small, (-margin, -margin, right, bottom))
-        scores, boxes, points = decode(*self.session.run(self.HEADS, as_input(np.asarray(picture)[None])))
+        scores, boxes, points = decode_heads(*self.session.run(self.HEADS, as_input(np.asarray(picture)[None])))
         shrink = np.divide(size, photo.size)
         boxes, points = (boxes - margin) / np.tile(shrink, 2), (points - margin) / shrink
-        faces = [Face(tuple(boxes[i].tolist()), points[i], float(scores[i])) for i in distinct(scores, boxes)]
+        faces = [Face(tuple(boxes[i].tolist()), points[i], float(scores[i])) for i in suppress_overlaps(scores, boxes)]
         return [face for face in faces if shows_centre(face, photo.size)]
 
     def look(self, window: Image.Image) -> tuple[np.ndarray, float]:
-        """What the neck says of a square picture of side `WINDOW` and of its mirror image, (2, F).
+        """The neck's features of a square picture and of its mirror image, (2, F), and the surest face's score.
 
-        And the score of the surest face in it.
+        The picture's side must be a multiple of 32.
         """
         picture = np.asarray(window)
         pictures = as_input(np.stack([picture, picture[:, ::-1]]))
@@ -100,24 +107,27 @@ class FaceDetector:
         return neck.reshape(2, -1), float(heat[0].max())
 
 
-def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+def detector_session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    """A session on the CPU that keeps little memory."""
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # the file's unused initialisers are no news
-    options.add_session_config_entry("session.force_spinning_stop", "1")  # leave the cores to the model
-    options.enable_cpu_mem_arena = False  # it would keep memory for every shape of a photo that ever came
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    options.log_severity_level = 3  # silence warnings about unused initialisers
+    options.enable_cpu_mem_arena = False  # the arena never frees buffers of past input shapes
+    return cpu_session(model.SerializeToString(), options)
 
 
 def as_input(pictures: np.ndarray) -> dict[str, np.ndarray]:
-    """What the detector takes: RGB pictures (B, H, W, 3), uint8, with sides that 32 divides, as its named input."""
+    """RGB pictures (B, H, W, 3), uint8, as the detector's named input; their sides must be multiples of 32."""
     batch = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), dtype=np.float32)
     return {FaceDetector.INPUT: batch}
 
 
-def decode(
+def decode_heads(
     heat: np.ndarray, log_size: np.ndarray, offset: np.ndarray, points: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scores (N,), boxes (N, 4) and points (N, 5, 2) in pixels of the picture, surest first, from the four heads."""
+    """Scores (N,), boxes (N, 4) and points (N, 5, 2) in pixels of the picture, the surest first.
+
+    The four heads are maps (1, C, H, W) of one picture, at 1/4 of its size.
+    """
     row, column = np.nonzero(heat[0, 0] > MIN_SCORE)
     order = np.argsort(-heat[0, 0, row, column])
     row, column = row[order], column[order]
@@ -129,8 +139,8 @@ def decode(
     return heat[0, 0, row, column], np.concatenate([corner, corner + size], 1), places
 
 
-def distinct(scores: np.ndarray, boxes: np.ndarray) -> list[int]:
-    """Indices of the boxes (N, 4), surest first, that overlap no surer one too much."""
+def suppress_overlaps(scores: np.ndarray, boxes: np.ndarray) -> list[int]:
+    """Indices of the boxes (N, 4), the surest first, that overlap no surer one too much (NMS)."""
     kept: list[int] = []
     for i in np.argsort(-scores):
         others = boxes[kept]

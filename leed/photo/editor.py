@@ -1,4 +1,4 @@
-"""Photo in, edited photo out: open it, find and align a face, edit it, paste it back."""
+"""Photo in, edited photo out: find and align a face, edit it, paste it back."""
 
 from dataclasses import dataclass, replace
 
@@ -12,8 +12,6 @@ from leed.photo.geometry import Alignment, centre_alignment
 from leed.photo.opening import upright
 from leed.photo.pasting import Motion, paste
 
-Image.init()  # registers them all; `Image.open` knows only the commonest until then
-
 
 class NoFaceError(ValueError):
     """No face was found in a photo."""
@@ -21,16 +19,16 @@ class NoFaceError(ValueError):
 
 @dataclass(frozen=True)
 class Edit:
-    """What an edit gives: the aligned face before and after, and the whole photo with the edited face in it."""
+    """An edit: the aligned face before and after, and the whole photo with the edited face in it."""
 
     crop: Image.Image  # (S, S)
     edited: Image.Image  # (S, S)
-    photo: Image.Image  # as large as the photo that was given
+    photo: Image.Image  # of the size of the photo that was given
 
 
 @dataclass(frozen=True)
 class PreparedPhoto:
-    """A photo whose face is found, aligned and neutralised: calling it with alpha does the rest."""
+    """A photo whose face is found, aligned and neutralised; a call with alpha gives the edit."""
 
     photo: Image.Image
     crop: Image.Image
@@ -47,12 +45,12 @@ class PreparedPhoto:
         return replace(self, face=self.face.with_expression(expression))
 
     def at_most(self, side: int) -> "PreparedPhoto":
-        """The same with a photo whose longer side is at most `side` pixels; for previews."""
+        """The same with a photo whose longer side has at most `side` pixels; for previews."""
         scale = side / max(self.photo.size)
         if scale >= 1:
             return self
-        size = tuple(max(1, round(length * scale)) for length in self.photo.size)
-        photo = self.photo.resize(size, Image.Resampling.LANCZOS)
+        width, height = (max(1, round(length * scale)) for length in self.photo.size)
+        photo = self.photo.resize((width, height), Image.Resampling.LANCZOS)
         return replace(self, photo=photo, alignment=self.alignment.scaled(scale))
 
 
@@ -99,9 +97,9 @@ class FaceEditor:
         return PreparedPhoto(photo, crop, alignment, self.leed.prepare(crop, expression))
 
     def prepare_near(self, photo: Image.Image, expression: Expression, last: Alignment) -> PreparedPhoto | None:
-        """`prepare` for a face of an upright RGB photo near `last`, its place in a picture before; None if it is gone.
+        """As `prepare`, for a face of an upright RGB frame near `last`, its place in the frame before.
 
-        Much quicker than to search the whole photo.
+        This is much quicker than a search of the whole frame. None if the face is gone.
         """
         found = follow(photo, last, self.leed.config.image_size)
         if found is None:
@@ -126,7 +124,7 @@ class FaceEditor:
     ) -> tuple[Image.Image, Alignment]:
         """The aligned crop of a face of an upright RGB photo, of the model's size, and where it lies.
 
-        `faces` as in `prepare`; `what` is what an error calls the photo.
+        `faces` as in `prepare`; errors call the photo `what`. Raises as `edit` does.
         """
         size = self.leed.config.image_size
         faces = find_faces(photo) if faces is None else faces

@@ -1,23 +1,28 @@
-"""A face's crop as a similarity transform of the photo."""
+"""The place of a face in a photo: a square crop, moved, turned and scaled.
+
+Positions are (x, y) in pixels of an upright photo, (0, 0) being the outer corner of the first pixel.
+"""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
 
-EYE_ROW = 0.30  # of the crop's side
+EYE_ROW = 0.30  # row of the eyes in a crop, as a fraction of its side
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """The similarity between a photo and a square crop of it."""
+    """A similarity transform between a photo and a square crop of it."""
 
     corner: tuple[float, float]  # the crop's upper left corner in the photo
     across: tuple[float, float]  # from there to the upper right corner
 
     @property
     def side(self) -> float:
-        """Of the crop, in pixels of the photo."""
+        """Side of the crop, in pixels of the photo."""
         return float(np.hypot(*self.across))
 
     @classmethod
@@ -39,29 +44,30 @@ class Alignment:
         x, y = self.across
         return np.array([[x, y], [-y, x]])
 
-    def to_photo(self, points: np.ndarray) -> np.ndarray:
+    def to_photo(self, points: ArrayLike) -> np.ndarray:
         """Positions in the crop, as fractions of its side, to positions in the photo; (..., 2) both."""
         return np.asarray(self.corner) + np.asarray(points) @ self.axes
 
-    def to_crop(self, points: np.ndarray) -> np.ndarray:
+    def to_crop(self, points: ArrayLike) -> np.ndarray:
         """Inverse of `to_photo`."""
         return (np.asarray(points) - np.asarray(self.corner)) @ self.axes.T / self.side**2
 
     def distance(self, other: "Alignment") -> float:
-        """From this crop's corners to another's, at most, as a fraction of the other's side."""
+        """Largest distance between a corner of this crop and of another, as a fraction of the other's side."""
         corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
         return float(np.linalg.norm(other.to_crop(self.to_photo(corners)) - corners, axis=1).max())
 
     def scaled(self, factor: float) -> "Alignment":
         """The same crop in a photo resized by `factor`."""
-        return Alignment(*(tuple(factor * value for value in pair) for pair in (self.corner, self.across)))
+        (x, y), (right, down) = self.corner, self.across
+        return Alignment((factor * x, factor * y), (factor * right, factor * down))
 
     def bounds(
         self, size: tuple[int, int], part: tuple[float, float, float, float] = (0, 0, 1, 1)
     ) -> tuple[int, int, int, int]:
-        """The smallest box of a photo of (width, height) `size` that holds what it shows of the crop.
+        """The smallest box (left, top, right, bottom) around the crop in a photo of (width, height) `size`.
 
-        `part` (left, top, right, bottom), in fractions of the crop's side, is the part of it that is meant.
+        `part` (left, top, right, bottom), in fractions of the crop's side, is the part of it to be held.
         """
         x1, y1, x2, y2 = part
         corners = self.to_photo([[x1, y1], [x2, y1], [x1, y2], [x2, y2]])
@@ -79,7 +85,7 @@ class Alignment:
         return fine.resize((size, size), Image.Resampling.LANCZOS)
 
     def view(self, photo: Image.Image, size: int) -> Image.Image:
-        """As `crop`, in a third of the time and not free of aliases: enough to find a face in it."""
+        """As `crop`, in a third of the time but with aliases: enough to find a face in it."""
         return self.sampled(photo, size, max(1, int(self.side / size)), Image.Resampling.BILINEAR)
 
     def sampled(self, photo: Image.Image, size: int, factor: int, kind: Image.Resampling) -> Image.Image:
@@ -99,16 +105,15 @@ class Alignment:
         box: tuple[int, int, int, int],
         resampling: Image.Resampling = Image.Resampling.BICUBIC,
     ) -> Image.Image:
-        """What the box of the photo shows of the crop: the way back; black where it shows nothing."""
+        """Inverse of `crop`: a box of the photo with the crop in it, black around the crop."""
         size = min(crop.width, max(1, round(self.side)))
-        if size < crop.width:  # what follows can enlarge but would skip pixels
+        if size < crop.width:  # `transform` can enlarge but would skip pixels
             crop = crop.resize((size, size), Image.Resampling.LANCZOS)
         left, top, right, bottom = box
         (a, b), (d, e) = self.axes * (size / self.side**2)
         x, y = self.to_crop([left, top]) * size
         coefficients = (a, b, x, d, e, y)
-        size = (right - left, bottom - top)
-        return crop.transform(size, Image.Transform.AFFINE, coefficients, resampling)
+        return crop.transform((right - left, bottom - top), Image.Transform.AFFINE, coefficients, resampling)
 
 
 def padded_crop(photo: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
@@ -116,17 +121,26 @@ def padded_crop(photo: Image.Image, box: tuple[int, int, int, int]) -> Image.Ima
     left, top, right, bottom = box
     if left >= 0 and top >= 0 and right <= photo.width and bottom <= photo.height:
         return photo.crop((left, top, right, bottom))
-    (left, right, *columns), (top, bottom, *rows) = within(left, right, photo.width), within(top, bottom, photo.height)
-    return Image.fromarray(np.pad(photo.crop((left, top, right, bottom)), (rows, columns, (0, 0)), mode="edge"))
+    columns, rows = clip_range(left, right, photo.width), clip_range(top, bottom, photo.height)
+    part = np.asarray(photo.crop((columns.start, rows.start, columns.stop, rows.stop)))
+    return Image.fromarray(np.pad(part, (rows.missing, columns.missing, (0, 0)), mode="edge"))
 
 
-def within(start: int, stop: int, length: int) -> tuple[int, int, int, int]:
-    """The part of a range in [0, length), at least the place nearest to it; and how much is missing on either side."""
+class ClippedRange(NamedTuple):
+    """The part of a range that lies in another, and how much of it is missing before and after that part."""
+
+    start: int
+    stop: int
+    missing: tuple[int, int]
+
+
+def clip_range(start: int, stop: int, length: int) -> ClippedRange:
+    """The part of a range in [0, length); the place nearest to the range if they do not meet."""
     low = min(max(start, 0), length - 1)
     high = max(min(stop, length), low + 1)
     missing = stop - start - (high - low)
     before = min(max(-start, 0), missing)
-    return low, high, before, missing - before
+    return ClippedRange(low, high, (before, missing - before))
 
 
 def centre_alignment(size: tuple[int, int]) -> Alignment:

@@ -19,12 +19,12 @@ CLOSE_UP = 1.2  # side of a picture in sides of the model's crop
 NOTE = "AI-modified: a model made these expressions; the person did not."
 
 
-def grid(
+def expression_grid(
     prepared: PreparedPhoto, expressions: Mapping[str, Expression], alphas: Sequence[float] = ALPHAS
 ) -> Image.Image:
     """A sheet of the photo's face and its neutral face and, below, a row for each of the named expressions.
 
-    >>> grid(FaceEditor(leed).prepare(photo, happy), {"happy": happy, "angry": angry})
+    >>> expression_grid(FaceEditor(leed).prepare(photo, happy), {"happy": happy, "angry": angry})
     """
     face = close_up(prepared, TILE)
     rows = [[("photo", face.photo), ("neutral", face(0.0).photo)]]
@@ -35,10 +35,11 @@ def grid(
 
 
 def close_up(prepared: PreparedPhoto, side: int) -> PreparedPhoto:
-    """The same face in a square picture of its own, (side, side), upright and a little wider than the crop."""
+    """The same face upright in a square picture of its own, (side, side), a little wider than the crop."""
     margin = (CLOSE_UP - 1) / 2
-    corner = prepared.alignment.to_photo([-margin, -margin])
-    window = Alignment(tuple(corner), tuple(CLOSE_UP * length for length in prepared.alignment.across))
+    x, y = prepared.alignment.to_photo([-margin, -margin])
+    right, down = prepared.alignment.across
+    window = Alignment((x, y), (CLOSE_UP * right, CLOSE_UP * down))
     crop_side = side / CLOSE_UP
     inside = Alignment((margin * crop_side, margin * crop_side), (crop_side, 0.0))
     return replace(prepared, photo=window.crop(prepared.photo, side), alignment=inside)
@@ -50,11 +51,11 @@ def sheet(rows: list[list[tuple[str, Image.Image]]], note: str) -> Image.Image:
     size = max(len(row) for row in rows) * across + GAP, len(rows) * down + GAP + CAPTION
     picture = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(picture)
-    style = {"fill": INK, "font": ImageFont.load_default(FONT_SIZE)}
+    font = ImageFont.load_default(FONT_SIZE)
     for i, row in enumerate(rows):
         for j, (caption, tile) in enumerate(row):
             left, top = GAP + j * across, GAP + i * down
             picture.paste(tile, (left, top))
-            draw.text((left + TILE / 2, top + TILE + CAPTION / 2), caption, anchor="mm", **style)
-    draw.text((size[0] / 2, size[1] - CAPTION / 2), note, anchor="mm", **style)
+            draw.text((left + TILE / 2, top + TILE + CAPTION / 2), caption, INK, font, "mm")
+    draw.text((size[0] / 2, size[1] - CAPTION / 2), note, INK, font, "mm")
     return picture

@@ -1,4 +1,4 @@
-"""The pictures of a camera, edited one by one."""
+"""Frames of a camera, edited one by one."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +15,7 @@ SEARCH_EVERY = 15  # frames; the largest face may have become another
 
 @dataclass(frozen=True)
 class Track:
-    """Where a camera's last frame showed the face."""
+    """The place of the face in a camera's last frame."""
 
     alignment: Alignment
     size: tuple[int, int]  # width and height of that frame
@@ -27,18 +27,19 @@ def edit_frame(
 ) -> tuple[Image.Image, Track | None]:
     """The frame with an expression on its largest face, captioned as altered, and where that face is.
 
-    Given that of the frame before, the face is sought there first. A frame that shows no face comes back as it is,
-    with a caption that says so, and None.
+    If `last` says where the face was in the frame before, it is looked for there first. A frame that shows no face
+    comes back unaltered with a caption that says so, and None.
     """
     frame = frame.copy()
     frame.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    follow = last is not None and last.size == frame.size and last.followed < SEARCH_EVERY
-    prepared = editor.prepare_near(frame, expression, last.alignment) if follow else None
-    followed = last.followed + 1 if prepared is not None else 0
-    try:
-        prepared = prepared or editor.prepare(frame, expression)
-    except NoFaceError:
-        return captioned(frame, "No face found"), None
+    prepared, followed = None, 0
+    if last is not None and last.size == frame.size and last.followed < SEARCH_EVERY:
+        prepared, followed = editor.prepare_near(frame, expression, last.alignment), last.followed + 1
+    if prepared is None:
+        try:
+            prepared, followed = editor.prepare(frame, expression), 0
+        except NoFaceError:
+            return captioned(frame, "No face found"), None
     return captioned(prepared(alpha).photo, "AI-modified"), Track(prepared.alignment, frame.size, followed)
 
 

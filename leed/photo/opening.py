@@ -1,4 +1,4 @@
-"""Photographs opened as visitors give them: any format, upright, in sRGB."""
+"""Opening photos as people give them: any format, made upright RGB pictures in sRGB."""
 
 from io import BytesIO
 from pathlib import Path
@@ -7,12 +7,14 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from leed.images import to_rgb
 
+Image.init()  # registers all formats; until then `Image.open` knows only the commonest
+
 MAX_MEGAPIXELS = 16
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 
 
 class PhotoError(ValueError):
-    """A file is no photo that can be edited; the message is one sentence for the person who gave it."""
+    """A file is no photo that can be edited; the message is one sentence for the person that gave it."""
 
 
 def open_photo(path: Path | str | BytesIO) -> Image.Image:
@@ -23,6 +25,7 @@ def open_photo(path: Path | str | BytesIO) -> Image.Image:
             if megapixels <= MAX_MEGAPIXELS:
                 return upright(image)
     except Image.DecompressionBombError:
+        assert Image.MAX_IMAGE_PIXELS is not None  # without a limit there is no such error
         megapixels = 2 * Image.MAX_IMAGE_PIXELS / 1e6
     except FileNotFoundError:
         raise PhotoError(f"There is no file {path}.") from None
@@ -44,7 +47,7 @@ def upright(image: Image.Image) -> Image.Image:
 
 def oriented(image: Image.Image) -> Image.Image:
     """The picture turned as its EXIF data say, if these can be read."""
-    image.load()  # so that what is wrong below is wrong with the EXIF data
+    image.load()  # so that an error below is one of the EXIF data
     try:
         return ImageOps.exif_transpose(image)
     except Exception:  # Pillow raises TypeError, SyntaxError, struct.error, ...
@@ -58,6 +61,8 @@ def to_srgb(image: Image.Image) -> Image.Image:
         return image
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
-        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError):  # a profile that is broken or of another mode says nothing
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):  # the profile is broken, or of another mode
         return image
+    assert converted is not None  # as it is only for a conversion in place
+    return converted

@@ -26,14 +26,14 @@ STRIP = 2**16  # pixels of the photo that are computed at a time: what fits a co
 
 @dataclass(frozen=True)
 class Motion:
-    """How a crop of side S changed by motion alone."""
+    """The part of an edit that is mere motion, of a crop of side S."""
 
-    moved: Tensor  # (1, 3, S, S): the crop as the model carried it, before anything was painted
-    flow: Tensor  # (1, 2, S, S): from where each pixel came, as a fraction of the side, x first
+    moved: Tensor  # (1, 3, S, S): the crop as the model warped it, before anything was painted
+    flow: Tensor  # (1, 2, S, S): where each pixel came from, relative to its place, as a fraction of the side, x first
 
     @classmethod
     def of(cls, trace: EditTrace) -> "Motion":
-        """The motion of a single face."""
+        """The motion in the trace of a single face."""
         return cls(grey_levels(trace.warped).cpu(), trace.flow.float().cpu() / 2)
 
 
@@ -42,9 +42,9 @@ def paste(
 ) -> Image.Image:
     """The photo with an edited crop in it.
 
-    The motion is done to the photo's own pixels, which keeps what is finer than the crop, such as hair and pores.
-    What the edit painted beyond that is added; where it is much, the photo's own detail gives way. Motion and
-    paint fade out at the crop's edge. Where both are next to nothing the photo stays as it is, bit for bit.
+    The photo's own pixels are moved, which keeps detail finer than the crop, such as hair and pores. Then the edit's
+    paint is added; where there is much of it, the photo's own detail gives way. Motion and paint fade out at the
+    crop's edge. Where both are next to nothing the photo stays as it is, bit for bit.
     """
     change = shrunk(change_of(maps_of(crop), maps_of(edited), motion), alignment.side)
     result = photo.copy()
@@ -57,10 +57,10 @@ def paste(
 
 
 def change_of(before: Tensor, after: Tensor, motion: Motion | None) -> Tensor:
-    """What is to be done to the photo, at the crop's resolution, (1, 6, S, S), each channel 0 where nothing is.
+    """The change to the photo at the crop's resolution, (1, 6, S, S), 0 where the photo stays as it is.
 
-    Channels: flow (2) as a fraction of the side; how much of the moved photo is replaced (1), in [0, 1]; what is
-    added (3).
+    Channels: flow (2) as a fraction of the side; the replaced share of the moved photo (1), in [0, 1]; the added
+    colours (3).
     """
     side = before.shape[-1]
     fade = feather(side)
@@ -69,8 +69,9 @@ def change_of(before: Tensor, after: Tensor, motion: Motion | None) -> Tensor:
     flow = without_small(motion.flow, STILL_PIXELS)
     faded = fade * flow
     carried, moved = moved_by(before.expand(2, -1, -1, -1), torch.cat([flow, faded]) * side).split(1)
-    painted = after - motion.moved + carried - moved  # `moved` is what the photo will show at this resolution,
-    size = blurred(painted.abs().mean(1, keepdim=True))  # `carried` what it would where the motion fades out
+    # At this resolution the photo will show `moved`, and would show `carried` if the motion did not fade out.
+    painted = after - motion.moved + carried - moved
+    size = blurred(painted.abs().mean(1, keepdim=True))
     replaced = fade * (1 - torch.exp(-((size / DETAIL_TOLERANCE) ** 2)))
     replaced[size < STILL_LEVELS] = 0
     added = fade * without_small(painted, STILL_LEVELS) + replaced * moved
@@ -78,24 +79,25 @@ def change_of(before: Tensor, after: Tensor, motion: Motion | None) -> Tensor:
 
 
 def shrunk(change: Tensor, side: float) -> Tensor:
-    """The channels of `change_of` for a crop that takes `side` pixels of the photo: sampling would skip some."""
+    """The change, no larger than the `side` [px] that the crop has in the photo: sampling would skip pixels."""
     size = max(1, round(side))
     return change if size >= change.shape[-1] else resize(change, size)
 
 
 def touched(change: Tensor) -> tuple[float, float, float, float] | None:
-    """The part of the crop in which something is to be done, as fractions of its side; None if nothing is."""
+    """The part of the crop that changes (left, top, right, bottom), as fractions of its side; None if nothing does."""
     anything = (change != 0).any(1)[0].numpy()
-    rows, columns = anything.any(1).nonzero()[0], anything.any(0).nonzero()[0]
+    rows, columns = (np.flatnonzero(np.any(anything, axis=axis)) for axis in (1, 0))
     if not len(rows):
         return None
     reach = 2  # of the bicubic kernel [px]
-    low, high = np.array([columns[0], rows[0]]) - reach, np.array([columns[-1], rows[-1]]) + 1 + reach
-    return tuple(np.concatenate([low, high]).clip(0, len(anything)) / len(anything))
+    edges = np.array([columns[0] - reach, rows[0] - reach, columns[-1] + 1 + reach, rows[-1] + 1 + reach])
+    left, top, right, bottom = edges.clip(0, len(anything)) / len(anything)
+    return left, top, right, bottom
 
 
 def changed(photo: Image.Image, box: tuple[int, int, int, int], change: Tensor, alignment: Alignment) -> Image.Image:
-    """A box of the photo, changed; `change` is that of `change_of`."""
+    """A box of the photo after the change of `change_of`."""
     left, top, right, bottom = box
     flow, replaced, added = placed(change, alignment, box)
     reach = int(flow.abs().max().ceil()) + 2  # the bicubic kernel's
@@ -105,8 +107,11 @@ def changed(photo: Image.Image, box: tuple[int, int, int, int], change: Tensor, 
 
 
 def placed(change: Tensor, alignment: Alignment, box: tuple[int, int, int, int]) -> tuple[Tensor, Tensor, Tensor]:
-    """The channels of `change_of` as a box of the photo shows them: flow (1, 2, h, w) [px], replaced (1, 1, h, w) and
-    added (1, 3, h, w). Flow and share are smooth, colours are not."""
+    """The change at the resolution of a box of the photo.
+
+    Returns the flow (1, 2, h, w) [px], the replaced share (1, 1, h, w) and the added colours (1, 3, h, w). Flow and
+    share are smooth, colours are not.
+    """
     left, top, right, bottom = box
     start, beside, below = alignment.to_crop(np.add([[0, 0], [1, 0], [0, 1]], (left + 0.5, top + 0.5)))
     columns = 2 * (start + np.arange(right - left)[:, None] * (beside - start)) - 1
@@ -128,18 +133,18 @@ def strips(box: tuple[int, int, int, int]) -> Iterator[tuple[int, int, int, int]
 
 
 def maps_of(picture: Image.Image) -> Tensor:
-    """The colours of an RGB picture."""
+    """An RGB picture as colours (1, 3, H, W) in [0, 255]."""
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].contiguous().float()
 
 
 def picture_of(maps: Tensor) -> Image.Image:
-    """Colours as an RGB picture."""
+    """Colours (1, 3, H, W) in [0, 255] as an RGB picture."""
     planes = maps[0].round().clamp_(0, 255).byte().numpy()
     return Image.merge("RGB", [Image.fromarray(plane) for plane in planes])
 
 
 def moved_by(pixels: Tensor, flow: Tensor, margin: int = 0) -> Tensor:
-    """The pixels (B, C, H, W), at each place but those of a margin, plus `flow` (B, 2, h, w) [px]."""
+    """Pixels (B, C, H, W) warped by a backward `flow` (B, 2, h, w) [px], without a margin that only lends pixels."""
     height, width = pixels.shape[-2:]
     rows, columns = (torch.arange(margin + 0.5, length - margin) * (2 / length) - 1 for length in (height, width))
     x, y = torch.add(columns, flow[:, 0], alpha=2 / width), torch.add(rows[:, None], flow[:, 1], alpha=2 / height)
@@ -147,23 +152,24 @@ def moved_by(pixels: Tensor, flow: Tensor, margin: int = 0) -> Tensor:
 
 
 def values_at(maps: Tensor, grid: Tensor, mode: str, beyond: str) -> Tensor:
-    """Maps (B, C, H, W) where a grid (B, h, w, 2) says; `beyond` their border lie "zeros", or the "border" goes on."""
+    """Maps (B, C, H, W) sampled at a grid (B, h, w, 2) in [-1, 1]; `beyond` their edge are "zeros" or the "border"."""
     return F.grid_sample(maps, grid, mode=mode, padding_mode=beyond, align_corners=False)
 
 
 def without_small(vectors: Tensor, threshold: float) -> Tensor:
-    """Vectors (1, C, H, W) up to a length of `threshold` become zero, those from three times that on stay."""
+    """Vectors (1, C, H, W) without those shorter than `threshold`; those above three times that stay as they are."""
     length = vectors.square().sum(1, keepdim=True).sqrt_()
     part = ((length / threshold - 1) / 2).clamp_(0, 1)
     return vectors * (part * part * (3 - 2 * part))
 
 
 def blurred(maps: Tensor) -> Tensor:
-    """Two means over 3x3 neighbours."""
+    """Maps (B, C, H, W), each value averaged twice over its 3x3 neighbours."""
     maps = F.pad(maps, (2, 2, 2, 2), mode="replicate")
     for axis in (2, 2, 3, 3):
         length = maps.shape[axis] - 2
-        maps = sum(maps.narrow(axis, start, length) for start in range(3)) / 3
+        before, here, after = (maps.narrow(axis, start, length) for start in range(3))
+        maps = (before + here + after) / 3
     return maps
 
 

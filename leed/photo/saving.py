@@ -1,4 +1,7 @@
-"""The machine-readable mark of a picture that a model altered, and the one way to write results to files."""
+"""Writing results to files, with a machine-readable mark (XMP) that a model altered them.
+
+Nothing else that a picture came with is written: no EXIF, GPS, comments or colour profile.
+"""
 
 import struct
 from collections.abc import Iterator
@@ -24,34 +27,34 @@ XMP = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 </x:xmpmeta>
 <?xpacket end="w"?>"""
 
-# Where XMP stands in the formats that Pillow does not write it to (Adobe, XMP Specification, part 3).
+# The place of XMP in formats for which Pillow does not write it (Adobe, XMP Specification, part 3).
 GIF_BLOCK = b"\x21\xff\x0bXMP DataXMP"  # an application extension; its text is followed by
-GIF_TRAILER = bytes([1, *range(255, -1, -1), 0])  # what leads readers, who take the text for sub-blocks, out of it
+GIF_TRAILER = bytes([1, *range(255, -1, -1), 0])  # which leads readers that take the text for sub-blocks out of it
 MP4_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes
 
 # One palette for all frames; ordered dither, which stands still where the picture does and takes a third of the time.
 GIF_FILTER = "split[a][b];[a]palettegen[palette];[b][palette]paletteuse=dither=bayer:bayer_scale=4:diff_mode=rectangle"
 
 
-def jpeg(image: Image.Image, marked: bool) -> bytes:
-    """A picture as the bytes of a JPEG file, with the mark or without it."""
+def jpeg_bytes(image: Image.Image, marked: bool) -> bytes:
+    """The bytes of a JPEG file of a picture, with the mark or without it."""
     buffer = BytesIO()
     _write_jpeg(image, buffer, XMP if marked else None)
     return buffer.getvalue()
 
 
 def save_marked(image: Image.Image, path: Path | str) -> Path:
-    """Writes an edited picture as PNG or JPEG, by the path's suffix, with the mark."""
+    """Writes an edited picture with the mark, as PNG or JPEG by the path's suffix; the path."""
     return _save(image, Path(path), XMP)
 
 
 def save_plain(image: Image.Image, path: Path | str) -> Path:
-    """Writes an unaltered picture in the same way, without the mark."""
+    """Writes an unaltered picture without the mark, as PNG or JPEG by the path's suffix; the path."""
     return _save(image, Path(path), None)
 
 
 def _save(image: Image.Image, path: Path, xmp: str | None) -> Path:
-    """Nothing of what the picture came with (EXIF, GPS, comments, colour profile) is written."""
+    """Writes the pixels of a picture and, if there is one, an XMP text."""
     if path.suffix == ".png":
         chunks = PngInfo()
         if xmp is not None:
@@ -65,27 +68,28 @@ def _save(image: Image.Image, path: Path, xmp: str | None) -> Path:
 
 
 def _write_jpeg(image: Image.Image, target: Path | BytesIO, xmp: str | None) -> None:
+    """As `_save`, into a JPEG file or its bytes."""
     options = {} if xmp is None else {"xmp": xmp.encode()}
     plain(image).save(target, "JPEG", quality=92, **options)
 
 
 def plain(image: Image.Image) -> Image.Image:
-    """The pixels of a picture, without what it came with: EXIF, GPS, comments, colour profile."""
+    """A copy of a picture without metadata."""
     image = image.copy()
     image.info = {}
     return image
 
 
 def save_marked_sequence(frames: list[Image.Image], path: Path | str, fps: int) -> Path:
-    """Writes edited RGB pictures of one size as an endless WebP or GIF or as MP4, by the path's suffix, with the mark.
+    """Writes edited RGB pictures of one size with the mark, as an endless WebP or GIF or as MP4 by the path's suffix.
 
-    MP4 is H.264 with even sides, as players expect it: an odd side grows by a pixel.
+    Returns the path. MP4 is H.264 with even sides, as players expect it: an odd side grows by a pixel.
     """
     path = Path(path)
     if path.suffix == ".webp":
-        first, *rest = map(plain, frames)
+        first, *others = map(plain, frames)
         first.save(
-            path, save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, quality=85, method=2,
+            path, save_all=True, append_images=others, duration=round(1000 / fps), loop=0, quality=85, method=2,
             xmp=XMP.encode(),
         )  # fmt: skip
     elif path.suffix == ".gif":
@@ -139,7 +143,7 @@ def mp4_xmp(path: Path) -> bytes:
 
 
 def mp4_boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and content of the boxes of an MP4, those inside of boxes aside."""
+    """Kind and content of the outermost boxes of an MP4."""
     start = 0
     while start + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, start)

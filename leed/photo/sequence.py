@@ -18,15 +18,17 @@ def swing(max_alpha: float = MAX_SHOWN_ALPHA, steps: int = STEPS) -> list[float]
     return rising + rising[-2:0:-1]
 
 
-def sequence(prepared: PreparedPhoto, max_alpha: float = MAX_SHOWN_ALPHA, steps: int = STEPS) -> list[Image.Image]:
+def sequence_frames(
+    prepared: PreparedPhoto, max_alpha: float = MAX_SHOWN_ALPHA, steps: int = STEPS
+) -> list[Image.Image]:
     """The frames of a seamless loop; `leed.photo.saving.save_marked_sequence` writes them.
 
-    >>> frames = sequence(FaceEditor(leed).prepare(photo, reference))
+    >>> frames = sequence_frames(FaceEditor(leed).prepare(photo, reference))
     >>> save_marked_sequence(frames, "smile.mp4", FPS)
     """
     prepared = prepared.at_most(MAX_SIDE)
     frames: dict[float, Image.Image] = {}
     for alpha in swing(max_alpha, steps):
-        if alpha not in frames:  # the way back shows the same pictures
+        if alpha not in frames:  # the way back has the same frames
             frames[alpha] = prepared(alpha).photo
     return [frames[alpha] for alpha in swing(max_alpha, steps)]

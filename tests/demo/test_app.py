@@ -1,33 +1,24 @@
 """The demo as a program: started as a visitor would meet it, driven by Gradio's client."""
 
-import base64
-import importlib
-import inspect
-import os
-import pickle
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from functools import wraps
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from unittest.mock import Mock
 
-import gradio as gr
 import httpx
 import numpy as np
 import psutil
 import pytest
 import safehttpx
 from conftest import ROOT
-from gradio.data_classes import ImageData
-from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from gradio_client.utils import is_file_obj, traverse
 from PIL import Image
 
+import app
 from leed.demo.worker import WorkerError
 from leed.photo.grid import CAPTION, GAP, TILE
 from leed.photo.saving import is_marked
@@ -119,7 +110,7 @@ def test_references_are_listed_in_the_order_of_their_numbers(client: Client):
     assert {item["person"] for item in references} == {f"comp{i:02}" for i in range(1, 11)}
 
 
-def test_no_face_is_said_and_the_centre_offered(client: Client, tmp_path: Path):
+def test_a_missing_face_is_reported_and_the_centre_offered(client: Client, tmp_path: Path):
     Image.new("RGB", (300, 200), (120, 140, 160)).save(tmp_path / "wall.png")
     with pytest.raises(AppError, match="No face was found in the photo"):
         edit(client, tmp_path / "wall.png")
@@ -188,7 +179,7 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
 
 
 def test_the_page_fetches_nothing_from_outside(slow_app, outside: SimpleNamespace):
-    _, url, go_on = slow_app
+    url, go_on = slow_app
     go_on.set()
     file = {"path": outside.url, "url": outside.url, "meta": {"_type": "gradio.FileData"}}
     for name in ("photo", "own_reference", "reference", "alpha", "center_crop", "face"):
@@ -242,81 +233,6 @@ def test_only_photos_and_cameras_come_in_as_files(app_url: str):
     assert public == ["edit", "sequence", "grid", "references"]  # as the documentation lists them
 
 
-def test_a_camera_hands_over_pictures_not_paths():
-    from app import Camera
-
-    assert Camera(sources=["webcam"], streaming=True).preprocess(ImageData(path=str(PORTRAIT))) is None
-    frame = ImageData(url="data:image/jpeg;base64," + base64.b64encode(PORTRAIT.read_bytes()).decode())
-    assert Camera(sources=["webcam"], streaming=True).preprocess(frame) == PORTRAIT.read_bytes()
-
-
-def test_a_doubtful_photo_or_reference_is_said(app_here, monkeypatch: pytest.MonkeyPatch):
-    from leed.demo import actions as demo
-
-    app = app_here
-    portrait, other = (str(app.portraits()[number][0]) for number in (0, 1))
-    *_, message, _ = app.show(portrait, 0, other, 1.0, False, 0)
-    assert not message.visible
-    demo.rest_left.cache_clear()
-    monkeypatch.setattr(demo, "SETTLED", 1.1)  # as if nothing were neutral enough
-    *_, message, _ = app.show(portrait, 0, other, 1.0, False, 0)
-    assert message.visible and app.DOUBTS["photo"] in message.value and app.DOUBTS["reference"] in message.value
-    *_, message, _ = app.show(portrait, 0, None, 1.0, False, 0)
-    assert message.visible and app.DOUBTS["reference"] not in message.value
-    demo.rest_left.cache_clear()
-
-
-@pytest.mark.parametrize(
-    ("deleted", "forgotten"),
-    [
-        ("photo", ["preview", "prepare", "found"]),
-        ("photo", ["preview", "prepare"]),
-        ("photo", ["rest_left"]),
-        ("reference", ["own_expression"]),
-        ("reference", ["rest_left"]),
-    ],
-)
-def test_a_picture_that_was_deleted_is_asked_for_again(
-    tiny_app, tiny_demo, tmp_path: Path, deleted: str, forgotten: list[str]
-):
-    files = {"photo": tmp_path / "photo.jpg", "reference": tmp_path / "reference.jpg"}
-    files["photo"].write_bytes(PORTRAIT.read_bytes())
-    files["reference"].write_bytes(ANGRY.read_bytes())
-    choice = str(files["photo"]), 0, str(files["reference"]), 1.0, True, 0
-    assert tiny_app.show(*choice)[0] is not None
-    files[deleted].unlink()
-    for name in ("opened", *forgotten):
-        getattr(tiny_demo, name).cache_clear()
-    comparison, *_, message, _ = tiny_app.show(*choice)
-    assert comparison is None and message.visible
-    assert message.value == "Your picture was deleted after an hour: please give it again."
-
-
-def test_old_files_are_removed_with_their_folders(tiny_app, tiny_demo, monkeypatch: pytest.MonkeyPatch):
-    """Those of requests, of uploads that broke off and of those that Gradio removed: all but what the page shows."""
-    page = tiny_app.build()
-    cache, shown = Path(get_upload_folder()), set()
-    for block in page.blocks.values():
-        traverse(getattr(block, "value", None), lambda file: shown.add(Path(file["path"])), is_file_obj)
-    assert len(shown) > 20 and all(cache in path.parents for path in shown)
-
-    results = [*tiny_demo.edit(str(PORTRAIT)), *tiny_demo.make_sequence(str(PORTRAIT), 40)]
-    (preview, edited), *faces = tiny_demo.results(str(PORTRAIT), 0, None, 1.0, False, 0)
-    pictures = {preview, edited, *faces}
-    assert len({path.parent for path in results}) == 2 and len({path.parent for path in pictures}) == 1
-    (cache / "empty").mkdir()
-    (cache / "tmp12345").write_bytes(b"half a photo")
-    monkeypatch.setattr(tiny_app, "CACHE_SECONDS", 1)
-    monkeypatch.setattr(tiny_app, "SWEEP_SECONDS", 0)
-    time.sleep(1.1)
-    os.utime(edited)  # as Gradio touches a file that it serves again
-    (new := tiny_demo.result_folder() / "new.png").write_bytes(b"")
-    tiny_app.sweep(page)
-    left = {path for path in cache.rglob("*") if path.is_file()}
-    assert left == shown | pictures | {new}
-    assert set(cache.iterdir()) == {path.parent for path in left}
-
-
 class Visitor:
     """Asks by HTTP for edits of a photo."""
 
@@ -333,8 +249,8 @@ class Visitor:
         return self.client.get(f"/call/v2/edit/{asked.json()['event_id']}").text
 
 
-def test_who_finds_the_queue_full_is_told_at_once_and_nobody_waits_for_nothing(slow_app):
-    app, url, go_on = slow_app
+def test_a_full_queue_refuses_at_once_and_answers_all_that_it_took(slow_app):
+    url, go_on = slow_app
     visitor = Visitor(url)
     asked = [visitor.ask() for _ in range(app.MAX_WAITING + 8)]
     kept = [response for response in asked if response.status_code == 200]
@@ -349,85 +265,32 @@ def test_who_finds_the_queue_full_is_told_at_once_and_nobody_waits_for_nothing(s
 
 
 def test_the_page_survives_its_worker_and_a_request_is_answered_by_the_next(app_server):
-    visitor, page = Visitor(app_server.url), psutil.Process(app_server.process.pid)
-    (worker,) = page.children()
+    visitor, server = Visitor(app_server.url), psutil.Process(app_server.process.pid)
+    (worker,) = server.children()
     worker.suspend()  # so that the request is under way until it is killed
     asked = visitor.ask()
     time.sleep(0.5)
     assert httpx.get(app_server.url).status_code == 200
     worker.kill()
     assert "event: complete" in visitor.outcome(asked)
-    (other,) = page.children()
+    (other,) = server.children()
     assert other.pid != worker.pid and "event: complete" in visitor.outcome(visitor.ask())
 
 
-@pytest.mark.parametrize(
-    ("error", "sentence"),
-    [
+def test_what_goes_wrong_in_the_demo_is_one_sentence_and_the_page_lives_on(
+    slow_app, tiny_actions: ModuleType, monkeypatch: pytest.MonkeyPatch
+):
+    url, go_on = slow_app
+    go_on.set()
+    visitor = Visitor(url)
+    for error, sentence in (
         (MemoryError(), "The demo is short of memory: please try again in a minute."),
         (RuntimeError("no names of files, please"), "Something went wrong in the demo, not in your picture"),
         (SystemExit(1), "Something went wrong in the demo, not in your picture"),
         (WorkerError("2 processes died of edit"), "The demo broke down over this, twice: please try another picture"),
-    ],
-)
-def test_what_goes_wrong_in_the_demo_is_one_sentence_and_the_page_lives_on(
-    slow_app, tiny_demo, monkeypatch: pytest.MonkeyPatch, error: BaseException, sentence: str
-):
-    _, url, go_on = slow_app
-    go_on.set()
-    visitor = Visitor(url)
-
-    def fail(*_) -> None:
-        raise error
-
-    with monkeypatch.context() as patch:
-        patch.setattr(tiny_demo, "prepare", fail)
-        outcome = visitor.outcome(visitor.ask())
-    assert "event: error" in outcome and sentence in outcome and "no names" not in outcome
-    assert "event: complete" in visitor.outcome(visitor.ask())
-
-
-@pytest.fixture
-def app_on_zero_gpu(tiny_demo, monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, dict[str, float]]:
-    """The module `app` as on ZeroGPU, and what asks there for a GPU, with the seconds it asks for.
-
-    In place of the package `spaces` is one that, like it, pickles what goes to the process with the GPU and comes
-    back, of exceptions only Gradio's own.
-    """
-    lent = {}
-
-    def lend(function: Callable, duration: float) -> Callable:
-        lent[function.__name__] = duration
-
-        @wraps(function)
-        def call(*arguments: object) -> object:
-            try:
-                result = function(*pickle.loads(pickle.dumps(arguments)))
-            except gr.Error as error:
-                raise pickle.loads(pickle.dumps(error)) from None
-            except Exception as error:
-                raise gr.Error(type(error).__name__) from None
-            return pickle.loads(pickle.dumps(result))
-
-        return call
-
-    importlib.import_module("app")  # which comes back to its place afterwards
-    monkeypatch.delitem(sys.modules, "app")
-    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
-    monkeypatch.setitem(sys.modules, "spaces", SimpleNamespace(GPU=lend))
-    return importlib.import_module("app"), lent
-
-
-def test_zero_gpu_lends_a_gpu_for_what_a_button_asks_for(app_on_zero_gpu, tiny_demo, tmp_path: Path):
-    app, lent = app_on_zero_gpu
-    assert set(lent) == {"edit", "make_sequence", "make_grid"} and set(lent.values()) == {app.GPU_SECONDS}
-    for name in lent:
-        here, work = getattr(app, name), getattr(tiny_demo, name)
-        assert here.__doc__ == work.__doc__ and inspect.signature(here) == inspect.signature(work)
-    children = psutil.Process().children()
-    face, whole = app.edit(str(PORTRAIT), 40)
-    assert is_marked(face) and is_marked(whole)
-    Image.new("RGB", (300, 200)).save(tmp_path / "wall.png")
-    with pytest.raises(gr.Error, match="No face was found in the photo"):
-        app.edit(str(tmp_path / "wall.png"))
-    assert psutil.Process().children() == children  # the worker was not asked
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(tiny_actions, "prepare", Mock(side_effect=error))
+            outcome = visitor.outcome(visitor.ask())
+        assert "event: error" in outcome and sentence in outcome and "no names" not in outcome, error
+        assert "event: complete" in visitor.outcome(visitor.ask()), error

@@ -1,62 +1,36 @@
-"""The demo and the user studies in a browser. Skipped without Chromium (`apt-get install chromium`) or playwright."""
+"""The demo in a browser. Skipped without Chromium (`apt-get install chromium`) or playwright."""
 
 import base64
-import shutil
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import httpx
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import BROWSER_OPTIONS, ROOT, next_by_keyboard
 from PIL import Image
 
+import app
 from leed.photo.saving import is_marked
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-if CHROMIUM is None:
-    pytest.skip("no Chromium is installed: apt-get install chromium", allow_module_level=True)
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 
 PORTRAIT = ROOT / "leed/gallery/portraits/comp02.jpg"
-OPTIONS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-)
 SECONDS = 60
 
 
-@pytest.fixture(scope="module")
-def playwright() -> Iterator["sync_api.Playwright"]:
-    with sync_api.sync_playwright() as playwright:
-        yield playwright
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: "sync_api.Playwright") -> Iterator["sync_api.Browser"]:
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-    yield browser
-    browser.close()
-
-
 @pytest.fixture
-def camera_page(playwright: "sync_api.Playwright", app_url: str, tmp_path: Path) -> Iterator["sync_api.Page"]:
-    """The page in a browser whose camera shows a person who moves from side to side."""
+def camera_page(
+    playwright: "sync_api.Playwright", chromium: str, app_url: str, tmp_path: Path
+) -> Iterator["sync_api.Page"]:
+    """The page in a browser whose camera shows a person that moves from side to side."""
     with Image.open(PORTRAIT) as portrait, open(tmp_path / "camera.mjpeg", "wb") as film:
         for shift in (*range(0, 60, 4), *range(60, 0, -4)):
             frame = Image.new("RGB", (640, 480), (205, 208, 205))
             frame.paste(portrait.resize((442, 480)), (70 + shift, 0))
             frame.save(film, "JPEG")
-    options = (*OPTIONS, f"--use-file-for-fake-video-capture={tmp_path / 'camera.mjpeg'}")
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+    options = (*BROWSER_OPTIONS, f"--use-file-for-fake-video-capture={tmp_path / 'camera.mjpeg'}")
+    browser = playwright.chromium.launch(executable_path=chromium, args=options)
     page = browser.new_page(permissions=["camera"])
     page.set_default_timeout(SECONDS * 1000)
     page.goto(app_url)
@@ -208,7 +182,7 @@ def test_sheet_of_all_expressions(page: "sync_api.Page", tmp_path: Path):
     assert path.suffix == ".png" and is_marked(path)
 
 
-def test_no_face_is_said_and_the_centre_can_be_used(page: "sync_api.Page", tmp_path: Path):
+def test_a_missing_face_is_reported_and_the_centre_can_be_used(page: "sync_api.Page", tmp_path: Path):
     Image.new("RGB", (300, 200), (120, 140, 160)).save(tmp_path / "wall.png")
     page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
     page.set_input_files("#photo input[type=file]", tmp_path / "wall.png")
@@ -240,7 +214,7 @@ def test_own_reference(page: "sync_api.Page"):
 
 
 def test_camera(page: "sync_api.Page"):
-    """The fake camera shows no face, which is said; the picture arrived."""
+    """The fake camera shows no face, and the page says so: the picture arrived."""
     page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
     page.locator("#photo").get_by_label("Capture from camera").click()
     page.locator("#photo").get_by_text("Click to Access Webcam").click()
@@ -297,23 +271,8 @@ def test_keyboard_reaches_every_control_in_the_order_of_the_page(page: "sync_api
     assert not any(page.locator(hidden).is_visible() for hidden in ("#file", "#which-face"))
 
 
-def next_by_keyboard(page: "sync_api.Page") -> str | None:
-    """Presses Tab and gives the first line of the reached control's name; `None` at the end of the page."""
-    page.keyboard.press("Tab")
-    return page.evaluate(
-        """() => {
-            const control = document.activeElement
-            if (control === document.body) return null
-            const image = control.querySelector('img')
-            const name = control.ariaLabel && !image ? control.ariaLabel
-                : control.innerText || control.labels?.[0]?.innerText || image?.alt || ''
-            return name.trim().split('\\n')[0]
-        }"""
-    )
-
-
-def test_who_finds_the_queue_full_sees_the_example_and_is_told(browser: "sync_api.Browser", slow_app):
-    app, url, _ = slow_app
+def test_a_full_queue_is_reported_on_a_page_that_shows_the_example(browser: "sync_api.Browser", slow_app):
+    url, _ = slow_app
     visitor = httpx.Client(base_url=f"{url}/gradio_api", timeout=SECONDS)
     (path,) = visitor.post("/upload", files={"files": ("photo.jpg", PORTRAIT.read_bytes())}).json()
     photo = {"path": path, "meta": {"_type": "gradio.FileData"}}
@@ -338,91 +297,3 @@ def test_phone_width_needs_no_sideways_scrolling(browser: "sync_api.Browser", ap
         page.wait_for_selector("#gallery img", state="attached", timeout=SECONDS * 1000)
         page.get_by_role("tab", name=tab).click()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-# The user studies: `study_page` asks 13 questions.
-
-
-class StudyVisit:
-    """A rater at the page of the user studies, in a fresh browser; `answers` are those that the page has kept."""
-
-    def __init__(self, browser: "sync_api.Browser", study_page: SimpleNamespace, width: int) -> None:
-        self.context = browser.new_context(viewport={"width": width, "height": 844}, has_touch=width < 640)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(SECONDS * 1000)
-        self.requests: list[str] = []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.file = study_page.answers
-        self.page.goto(study_page.url)
-        self.page.wait_for_selector("#agree:visible")
-
-    def wait_for_question(self, number: int) -> None:
-        self.page.wait_for_selector(f".progress:has-text('Question {number} of 13')")
-        self.page.wait_for_timeout(450)  # until a click is no longer taken for the second of two
-
-    def pictures(self) -> list[str]:
-        images = self.page.locator(".picture img:visible")
-        return images.evaluate_all("images => images.map(image => image.src)")
-
-    def answers(self) -> list[tuple]:
-        with sqlite3.connect(self.file) as file:
-            (rater,) = file.execute("SELECT rater FROM raters ORDER BY rowid DESC").fetchone()
-            query = "SELECT position, answer FROM answers WHERE rater = ? ORDER BY position"
-            return file.execute(query, (rater,)).fetchall()
-
-
-def test_study_by_keyboard_with_a_reload_and_a_double_click(browser: "sync_api.Browser", study_page: SimpleNamespace):
-    visit = StudyVisit(browser, study_page, 1280)
-    page = visit.page
-    while next_by_keyboard(page) != "I have read this and agree to take part":
-        pass
-    page.keyboard.press("Enter")
-    visit.wait_for_question(1)
-    assert len(visit.pictures()) == 1
-    page.keyboard.press("2")
-    visit.wait_for_question(2)
-    before = visit.pictures()
-    page.reload()
-    visit.wait_for_question(2)
-    assert visit.pictures() == before
-    page.locator(".answer:visible", has_text="Real").dblclick()
-    visit.wait_for_question(3)
-    while next_by_keyboard(page) != "Fake":
-        pass
-    page.keyboard.press("Enter")
-    visit.wait_for_question(4)
-    assert visit.answers() == [(0, "fake"), (1, "real"), (2, "fake")]
-    for number in range(4, 14):
-        visit.wait_for_question(number)
-        assert len(visit.pictures()) == (1 if number < 10 else 3)
-        page.keyboard.press("1")
-    page.wait_for_selector(".judged img")
-    assert page.locator(".judged img").count() == 8 and page.locator(".answer:visible").count() == 0
-    assert [position for position, _ in visit.answers()] == list(range(13))
-    page.reload()
-    page.wait_for_selector(".judged img")
-    assert len(visit.answers()) == 13
-    assert not any(name in url for url in visit.requests for name in ("leed", "stargan", "ganimation", "happy"))
-    visit.context.close()
-
-
-def test_study_on_a_phone_and_stopped(browser: "sync_api.Browser", study_page: SimpleNamespace):
-    visit = StudyVisit(browser, study_page, 390)
-    page = visit.page
-    page.tap("#agree")
-    for number in range(1, 12):
-        visit.wait_for_question(number)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        bottom = page.locator(".answer:visible").last.bounding_box()
-        assert bottom["y"] + bottom["height"] <= 844 and bottom["height"] >= 44
-        if number < 11:
-            page.locator(".answer:visible").last.tap()
-    alts = page.locator(".picture img:visible").evaluate_all("images => images.map(image => image.alt)")
-    assert alts == ["Picture 1", "Picture 2", "Picture 3"]
-    page.get_by_text("Stop here").tap()
-    page.tap("#stop")
-    page.wait_for_selector(".judged img")
-    assert len(visit.answers()) == 10
-    page.reload()
-    page.wait_for_selector(".judged img")
-    visit.context.close()

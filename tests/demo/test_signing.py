@@ -1,4 +1,4 @@
-"""Signed statements (C2PA) are read back from every format; a certificate that cannot sign is said at the start."""
+"""Signed manifests (C2PA) are read back from every format; invalid credentials are reported at the start."""
 
 import json
 import os
@@ -130,7 +130,7 @@ def test_every_format_is_signed_beside_its_mark(marked: Path, signer: Signer, cr
             np.testing.assert_array_equal(after.convert("RGB"), picture.convert("RGB"))
 
 
-def test_who_did_not_sign_is_not_trusted(tmp_path: Path, signer: Signer, credentials: Credentials):
+def test_an_unknown_signer_is_not_trusted(tmp_path: Path, signer: Signer, credentials: Credentials):
     path = signer.sign_file(save_marked(Image.new("RGB", (8, 8)), tmp_path / "a.png"))
     assert is_signed(path, credentials) and not is_signed(path, make_credentials())
 
@@ -170,14 +170,14 @@ def test_certificate_and_key_may_lie_in_files(tmp_path: Path, credentials: Crede
         (lambda good: make_credentials(days=-1).environment, "not valid at time of signing"),
     ],
 )  # fmt: skip
-def test_what_cannot_sign_is_said(change: Callable, message: str, credentials: Credentials):
+def test_invalid_credentials_are_reported(change: Callable, message: str, credentials: Credentials):
     environment = change(credentials)
     with pytest.raises(CertificateError, match=message) as raised:
         Signer.from_environment(environment)
     assert credentials.key.splitlines()[1] not in str(raised.value)  # the key stays secret
 
 
-def test_missing_library_is_said(monkeypatch: pytest.MonkeyPatch, credentials: Credentials):
+def test_a_missing_library_is_reported(monkeypatch: pytest.MonkeyPatch, credentials: Credentials):
     monkeypatch.setitem(sys.modules, "c2pa", None)
     with pytest.raises(CertificateError, match="pip install c2pa-python"):
         Signer(credentials.certificate, credentials.key)
@@ -193,14 +193,14 @@ def test_demo_does_not_start_with_a_wrong_certificate(credentials: Credentials):
 
 
 def test_every_result_of_the_demo_is_signed(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_demo, signer: Signer, credentials: Credentials
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_actions, signer: Signer, credentials: Credentials
 ):
-    demo, photo = tiny_demo, str(PORTRAIT)
+    demo, photo = tiny_actions, str(PORTRAIT)
     plain = demo.edit(photo)
     monkeypatch.setattr(demo, "signer", lambda: signer)
-    (_, shown), _, face = demo.results(photo, 0, None, 1.0, False, 0)
+    (_, shown), _, face = demo.render_preview(photo, 0, None, 1.0, False, 0)
     frame = tmp_path / "frame.jpg"
-    frame.write_bytes(demo.live(PORTRAIT.read_bytes(), "Happy", 1.0, None)[0])
+    frame.write_bytes(demo.edit_live(PORTRAIT.read_bytes(), "Happy", 1.0, None)[0])
     files = [*demo.edit(photo), *demo.make_sequence(photo), demo.make_grid(photo), shown, face, frame]
     assert len(files) == 9
     for path in files:

@@ -94,7 +94,7 @@ def test_a_process_that_is_killed_while_idle_is_replaced_at_once(worker: Worker)
     assert worker.call(abs, -1) == 1
 
 
-def test_a_process_that_cannot_start_is_said_and_not_kept() -> None:
+def test_a_process_that_cannot_start_is_reported_and_not_kept() -> None:
     before = psutil.Process().children()
     with pytest.raises(ValueError, match="invalid literal"):
         Worker(partial(int, "x")).call(os.getpid)

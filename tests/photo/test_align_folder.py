@@ -10,7 +10,7 @@ from PIL import Image
 
 from leed.data.faces import FaceDataset, encoded, load_faces
 from leed.images import INNER_CROP
-from leed.photo import align_folder as aligning
+from leed.photo.align_folder import Outcome, align_folder, aligned_face, main, write
 from leed.photo.detection import find_faces
 from leed.photo.geometry import EYE_ROW
 
@@ -53,7 +53,7 @@ def rafd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def aligned(rafd: Path) -> Path:
     target = rafd.with_name("aligned")
-    assert aligning.align_folder(rafd, target, SIZE) == aligning.Outcome(aligned=len(RAFD))
+    assert align_folder(rafd, target, SIZE) == Outcome(aligned=len(RAFD))
     return target
 
 
@@ -110,7 +110,7 @@ def test_the_reader_of_cfeed_takes_aligned_pictures_whole(tmp_path: Path) -> Non
     name = "01-04/Images1/01_126_3963.png"
     wide = canvas(gallery_face("090_comp02_male_neutral_v0"), (1000, 750), (400, 180))
     source = make(tmp_path / "cfeed", {name: wide})
-    aligning.align_folder(source, tmp_path / "aligned", SIZE)
+    align_folder(source, tmp_path / "aligned", SIZE)
     table = load_faces(tmp_path / "aligned")
     assert table["person"][:] == ["cfeed-126"]
     taken = FaceDataset(table, SIZE).images[0].permute(1, 2, 0).numpy()
@@ -122,8 +122,8 @@ def test_the_largest_face_is_taken(tmp_path: Path) -> None:
     large, small = gallery_face("090_comp02_male_neutral_v0"), gallery_face("090_comp03_female_neutral_v0")
     picture.paste(small.resize((200, 200)), (0, 100))
     picture.paste(large.resize((500, 500)), (230, 30))
-    found = aligning.aligned_face(make(tmp_path, {"two.png": picture}) / "two.png", SIZE)
-    alone = aligning.aligned_face(make(tmp_path, {"one.png": canvas(large)}) / "one.png", SIZE)
+    found = aligned_face(make(tmp_path, {"two.png": picture}) / "two.png", SIZE)
+    alone = aligned_face(make(tmp_path, {"one.png": canvas(large)}) / "one.png", SIZE)
     assert np.abs(np.asarray(found, float) - np.asarray(alone, float)).mean() < 8
 
 
@@ -141,11 +141,11 @@ def test_an_interrupted_run_goes_on(rafd: Path, aligned: Path, tmp_path: Path, m
     with monkeypatch.context() as patch:
         patch.setattr(Image.Image, "save", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            aligning.align_folder(rafd, tmp_path / "out", SIZE)
+            align_folder(rafd, tmp_path / "out", SIZE)
     first = files(tmp_path / "out")
     assert len(first) == 2 and first < set(RAFD)
     times = {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in first}
-    assert aligning.align_folder(rafd, tmp_path / "out", SIZE) == aligning.Outcome(aligned=2, there=2)
+    assert align_folder(rafd, tmp_path / "out", SIZE) == Outcome(aligned=2, existing=2)
     assert {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in first} == times
     assert files(tmp_path / "out") == set(RAFD)
     for name in RAFD:
@@ -161,7 +161,7 @@ def test_what_cannot_be_aligned_is_named_and_counted(rafd: Path, tmp_path: Path,
     (source / "broken.jpg").write_bytes(b"no picture")
     (source / "cut.png").write_bytes((rafd / name).read_bytes()[:5000])
     (source / "notes.txt").write_text("no picture either")
-    aligning.main([str(source), str(target), "--size", "64"])
+    main([str(source), str(target), "--size", "64"])
     assert capsys.readouterr().out.splitlines()[-1] == "1 aligned, 1 without a face, 2 unreadable, 0 there already"
     assert files(target) == {name, "left-out.txt"}
     lines = dict(line.split("\t") for line in (target / "left-out.txt").read_text().splitlines())
@@ -170,7 +170,7 @@ def test_what_cannot_be_aligned_is_named_and_counted(rafd: Path, tmp_path: Path,
 
     for left_out in lines:
         (source / left_out).unlink()
-    aligning.main([str(source), str(target), "--size", "64"])
+    main([str(source), str(target), "--size", "64"])
     assert capsys.readouterr().out == "0 aligned, 0 without a face, 0 unreadable, 1 there already\n"
     assert files(target) == {name}
 
@@ -189,7 +189,7 @@ def test_wrong_folders_are_refused_in_a_sentence(rafd: Path, aligned: Path, tmp_
         (rafd, tmp_path / "file", [], "file"),
     ):
         with pytest.raises(SystemExit, match=message):
-            aligning.main([str(source), str(target), *options])
+            main([str(source), str(target), *options])
     assert not (tmp_path / "out").exists()
     assert files(rafd) == set(RAFD)
 
@@ -198,7 +198,7 @@ def test_wrong_folders_are_refused_in_a_sentence(rafd: Path, aligned: Path, tmp_
 def test_every_ending_is_written_in_its_format(tmp_path: Path, ending: str) -> None:
     picture = Image.fromarray(np.mgrid[:64, :64].sum(0).astype(np.uint8)).convert("RGB")
     path = tmp_path / f"face.{ending}"
-    aligning.write(picture, path)
+    write(picture, path)
     with Image.open(path) as found:
         assert found.format == {"JPG": "JPEG", "jpeg": "JPEG", "tif": "TIFF", "tiff": "TIFF"}.get(
             ending, ending.upper()

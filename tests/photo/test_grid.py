@@ -7,7 +7,7 @@ from PIL import Image
 
 from leed import LEED
 from leed.photo.editor import FaceEditor, PreparedPhoto
-from leed.photo.grid import CAPTION, GAP, TILE, close_up, grid
+from leed.photo.grid import CAPTION, GAP, TILE, close_up, expression_grid
 
 PORTRAITS = ROOT / "leed/gallery/portraits"
 
@@ -21,7 +21,7 @@ def prepared(lively_leed: LEED) -> PreparedPhoto:
 
 def test_sheet_holds_every_expression_at_every_strength(prepared: PreparedPhoto):
     expression = prepared.face.expression
-    sheet = grid(prepared, {"one": expression, "two": expression, "three": expression}, alphas=(0.5, 1.0))
+    sheet = expression_grid(prepared, {"one": expression, "two": expression, "three": expression}, alphas=(0.5, 1.0))
     assert sheet.size == (2 * (TILE + GAP) + GAP, 4 * (TILE + CAPTION) + GAP + CAPTION)
     pixels, face = np.asarray(sheet), close_up(prepared, TILE)
     expected = [[face.photo, face(0.0).photo], *[[face(alpha).photo for alpha in (0.5, 1.0)]] * 3]

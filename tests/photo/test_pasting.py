@@ -35,7 +35,7 @@ def texture() -> Image.Image:
 
 
 def motion_by(crop: Image.Image, flow: Tensor) -> tuple[Image.Image, Motion]:
-    """The crop moved by a flow (1, 2, S, S) in fractions of its side, as the edit and as what it is told of it."""
+    """The crop moved by a flow (1, 2, S, S) in fractions of its side, as an edit and as its motion."""
     moved = moved_by(maps_of(crop), flow * crop.width)
     return picture_of(moved), Motion(moved, flow)
 

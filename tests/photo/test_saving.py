@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leed.photo.saving import DIGITAL_SOURCE_TYPE, is_marked, jpeg, save_marked, save_marked_sequence, save_plain
+from leed.photo.saving import DIGITAL_SOURCE_TYPE, is_marked, jpeg_bytes, save_marked, save_marked_sequence, save_plain
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def test_mark_is_written_and_read(picture: Image.Image, suffix: str, tmp_path: P
 
 
 def test_bytes_are_those_of_the_file(picture: Image.Image, tmp_path: Path):
-    assert jpeg(picture, marked=True) == save_marked(picture, tmp_path / "marked.jpg").read_bytes()
-    assert jpeg(picture, marked=False) == save_plain(picture, tmp_path / "plain.jpg").read_bytes()
+    assert jpeg_bytes(picture, marked=True) == save_marked(picture, tmp_path / "marked.jpg").read_bytes()
+    assert jpeg_bytes(picture, marked=False) == save_plain(picture, tmp_path / "plain.jpg").read_bytes()
 
 
 def test_png_keeps_every_pixel(picture: Image.Image, tmp_path: Path):

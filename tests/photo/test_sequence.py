@@ -6,7 +6,7 @@ from PIL import Image
 
 from leed import LEED
 from leed.photo.editor import FaceEditor
-from leed.photo.sequence import MAX_SIDE, sequence, swing
+from leed.photo.sequence import MAX_SIDE, sequence_frames, swing
 
 PORTRAIT = ROOT / "leed/gallery/portraits/comp02.jpg"
 HAPPY = ROOT / "leed/gallery/portraits/comp05.jpg"
@@ -22,7 +22,7 @@ def test_swing_goes_up_and_comes_back_without_a_repeated_frame():
 def test_frames_follow_alpha_and_have_a_sensible_size(lively_leed: LEED):
     photo = Image.open(PORTRAIT).resize((1400, 1520))
     prepared = FaceEditor(lively_leed).prepare(photo, Image.open(HAPPY))
-    frames = sequence(prepared, max_alpha=1.0, steps=4)
+    frames = sequence_frames(prepared, max_alpha=1.0, steps=4)
     assert len(frames) == 6 and all(max(frame.size) == MAX_SIDE for frame in frames)
     first, full = (np.asarray(frames[i], int) for i in (0, 3))
     np.testing.assert_array_equal(first, prepared.at_most(MAX_SIDE)(0.0).photo)

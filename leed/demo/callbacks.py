@@ -1,0 +1,129 @@
+"""Answers to the page's events: functions that give Gradio's components their new values."""
+
+import math
+from pathlib import Path
+
+import gradio as gr
+
+from leed import gallery
+from leed.demo import actions, backend
+from leed.demo.texts import DOUBTS
+from leed.gallery import GalleryFace
+from leed.photo.detection import Face
+from leed.photo.editor import NoFaceError
+from leed.photo.opening import PhotoError
+
+NO_PHOTO = (1, 1)  # the size of a photo that is not there, for a drawing without faces
+
+
+@backend.errors_shown()
+def show(
+    photo: str | None, reference: int, own_reference: str | None, alpha: float, center_crop: bool, face: int
+) -> tuple:
+    """The page's results: comparison, crop, edited face, message, offer of a centre crop."""
+    if photo is None:
+        return None, None, None, gr.Markdown(visible=False), gr.Checkbox(visible=center_crop)
+    try:
+        pictures = backend.call(actions.render_preview, photo, reference, own_reference, alpha, center_crop, face)
+        doubts = [DOUBTS[name] for name in backend.call(actions.list_doubts, photo, own_reference, center_crop, face)]
+    except (PhotoError, NoFaceError) as error:
+        offer = center_crop or isinstance(error, NoFaceError)
+        return None, None, None, gr.Markdown(str(error), visible=True), gr.Checkbox(visible=offer)
+    message = gr.Markdown("\n\n".join(doubts), visible=bool(doubts))
+    return *pictures, message, gr.Checkbox(visible=center_crop)
+
+
+def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
+    """The (width, height) of a photo and its faces; no face in a photo that cannot be read, as `show` explains."""
+    if photo is None:
+        return NO_PHOTO, []
+    try:
+        return backend.call(actions.detect, photo)
+    except PhotoError:
+        return NO_PHOTO, []
+
+
+@backend.errors_shown()
+def offer_faces(photo: str | None) -> tuple[gr.Radio, str]:
+    """For a new photo: the choice among its faces, if there are several; its faces outlined, the largest as chosen."""
+    size, faces = faces_of(photo)
+    names = [("1, the largest", 0), *((str(i + 1), i) for i in range(1, len(faces)))]
+    return gr.Radio(names, value=0, visible=len(faces) > 1), outlines(size, faces, 0)
+
+
+@backend.errors_shown()
+def outline_face(photo: str | None, face: int) -> str:
+    """The faces of a photo outlined, `face` as the chosen one."""
+    return outlines(*faces_of(photo), face)
+
+
+@backend.errors_shown()
+def click_face(photo: str | None, event: gr.SelectData) -> int:
+    """The face whose centre is nearest to a click on the photo."""
+    _, faces = faces_of(photo)
+    return min(range(len(faces)), key=lambda i: math.dist(faces[i].centre, event.index), default=0)
+
+
+def outlines(size: tuple[int, int], faces: list[Face], chosen: int) -> str:
+    """A drawing to be laid over a photo of (width, height) `size`: a box around each face, numbered if several."""
+    if not faces:
+        return ""
+    boxes = []
+    for i, face in enumerate(faces):
+        left, top, right, bottom = face.box
+        number = f'<text x="{left:.0f}" y="{top:.0f}" dx="0.25em" dy="0.95em">{i + 1}</text>' if len(faces) > 1 else ""
+        boxes.append(
+            f'<g class="{"chosen" if i == chosen else "other"}">'
+            f'<rect x="{left:.0f}" y="{top:.0f}" width="{right - left:.0f}" height="{bottom - top:.0f}"/>{number}</g>'
+        )
+    text = "1 face found" if len(faces) == 1 else f"{len(faces)} faces found; face {chosen + 1} is chosen"
+    return (
+        f'<svg viewBox="0 0 {size[0]} {size[1]}" font-size="{max(size) / 16:.0f}" role="img" aria-label="{text}">'
+        f"{''.join(boxes)}</svg>"
+    )
+
+
+def list_references() -> list[dict]:
+    """The faces of the gallery: number, expression, person and strength."""
+    return [
+        {"reference": i, "expression": face.expression, "person": face.person, "strength": face.intensity}
+        for i, face in enumerate(actions.references())
+    ]
+
+
+def caption(face: GalleryFace) -> str:
+    """The expression of a face of the gallery, its person and, but for neutral faces, its strength."""
+    strength = "" if face.expression == "neutral" else f", strength {face.intensity:.0%}"
+    return f"{face.expression}, person {int(face.person.removeprefix('comp'))}{strength}"
+
+
+def example_people() -> list[tuple[Path, str]]:
+    """The photos of the example people and what they are called."""
+    return [(path, f"example person {number}") for number, path in enumerate(gallery.portraits(), 1)]
+
+
+def example_photo(event: gr.SelectData) -> Path:
+    """The photo of the example person that was clicked."""
+    return example_people()[event.index][0]
+
+
+def thumbnails(expression: str) -> list[tuple[Path, str]]:
+    """The faces of the gallery that show an expression, with their captions."""
+    return [(face.path, caption(face)) for face in actions.references() if face.expression == expression.lower()]
+
+
+def first_of(expression: str) -> int:
+    """The number of the first face of the gallery that shows an expression."""
+    return [face.expression for face in actions.references()].index(expression.lower())
+
+
+def pick(expression: str, event: gr.SelectData) -> tuple[int, None]:
+    """The number of the thumbnail that was clicked, and no reference of one's own any more."""
+    return first_of(expression) + event.index, None
+
+
+def thumbnails_with_choice(expression: str, reference: int, own_reference: str | None) -> gr.Gallery:
+    """The faces that show an expression; the chosen one is framed if it is among them."""
+    faces, place = thumbnails(expression), reference - first_of(expression)
+    chosen = own_reference is None and 0 <= place < len(faces)
+    return gr.Gallery(faces, selected_index=place if chosen else None)

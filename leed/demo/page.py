@@ -1,0 +1,340 @@
+"""The layout of the page, and which event calls what."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from leed.config import EXPRESSIONS
+from leed.demo import actions, backend, callbacks
+from leed.demo.components import Camera, Photo, WhichFace
+from leed.demo.long_work import grid_tab, sequence_tab
+from leed.demo.texts import ABOUT, CAPTION, TITLE
+from leed.model import MAX_SHOWN_ALPHA
+from leed.web.theme import page_theme
+
+CSS = Path(__file__).with_name("style.css")
+DIVIDER_KEYS = Path(__file__).with_name("divider.js")
+
+THEME = page_theme(
+    background_fill_primary="*neutral_50",
+    block_background_fill="white",
+    block_label_background_fill="*block_background_fill",
+    block_label_text_color="*body_text_color_subdued",
+    block_label_text_size="*text_xs",
+    block_title_background_fill="transparent",
+    block_title_text_color="*body_text_color",
+    block_title_padding="0",
+    # Dark enough, as the buttons are: see `page_theme`.
+    color_accent="*primary_700",
+    slider_color="*primary_600",
+    checkbox_label_background_fill_selected="*primary_700",
+    block_info_text_color="*neutral_500",
+)
+
+FIRST_PERSON, FIRST_EXPRESSION = 4, "happy"  # example shown on first load
+LIVE_SECONDS = 120  # of work for one visitor's camera, which then stops for the next visitor's sake
+LIVE_INTERVAL = 0.1  # between two frames that the page sends; those that come during an edit are dropped [s]
+LIVE_VISITORS = 2  # at the same time
+
+
+class PhotoColumn(NamedTuple):
+    """The photo, the choice among its faces, and messages about them."""
+
+    photo: Photo
+    drawing: gr.HTML  # boxes around the faces, over the photo
+    face: WhichFace
+    message: gr.Markdown
+    center_crop: gr.Checkbox
+    people: gr.Gallery
+
+
+class ExpressionColumn(NamedTuple):
+    """The reference: a face of the gallery or of one's own."""
+
+    expression: gr.Radio
+    faces: gr.Gallery
+    reference: gr.Number  # of the gallery; hidden
+    own_reference: Photo
+
+
+Preview = tuple[tuple[Path, Path], Path, Path]  # the files that `actions.render_preview` writes
+
+
+class ResultColumn(NamedTuple):
+    """The strength, and the pictures that come out."""
+
+    alpha: gr.Slider
+    comparison: gr.ImageSlider
+    crop: gr.Image
+    edited: gr.Image
+
+
+def build(cache_seconds: int, sweep_seconds: int) -> gr.Blocks:
+    """The page, from which Gradio removes files after `cache_seconds`; it looks for them every `sweep_seconds`."""
+    with gr.Blocks(title="LEED", delete_cache=(sweep_seconds, cache_seconds), analytics_enabled=False) as page:
+        gr.Markdown(TITLE, elem_id="header")
+        with gr.Tabs():
+            with gr.Tab("Photo"):
+                photo_tab()
+            with gr.Tab("Live camera"):
+                live_tab()
+        gr.Markdown(ABOUT.format(size=backend.call(actions.image_size)), elem_id="about")
+        gr.api(callbacks.list_references, api_name="references")
+    return page
+
+
+def photo_tab() -> None:
+    """A photo, a reference and the result; on first load those of an example."""
+    person, reference = str(callbacks.example_people()[FIRST_PERSON][0]), callbacks.first_of(FIRST_EXPRESSION)
+    shown = backend.call(actions.render_preview, person, reference, None, 1.0, False, 0)
+    with gr.Row():
+        photo = photo_column(person)
+        expression = expression_column(reference)
+        result = result_column(photo, expression, shown)
+    connect(photo, expression, result)
+
+
+def photo_column(person: str) -> PhotoColumn:
+    """The first column, with the photo of an example person in it."""
+    with gr.Column(min_width=300):
+        gr.Markdown("### 1. Photo")
+        with gr.Column(min_width=0, elem_id="photo-and-outlines"):
+            photo = Photo(
+                person,
+                label="Photo with a face",
+                sources=["upload", "webcam", "clipboard"],
+                height=360,
+                elem_id="photo",
+                alt_text="The photo to edit",
+                placeholder="Drop a photo here, click to choose one, or use the camera or the clipboard below",
+            )
+            drawing = gr.HTML(callbacks.outline_face(person, 0), elem_id="outlines")
+        face = WhichFace(
+            [("1, the largest", 0)],
+            value=0,
+            label="Face to edit",
+            info="Numbered in the photo; a click on the photo chooses one, too.",
+            visible=False,
+            elem_id="which-face",
+        )
+        message = gr.Markdown(visible=False, elem_id="message")
+        center_crop = gr.Checkbox(
+            label="Use the centre of the picture",
+            info="If no face is found, the central square is taken for one.",
+            visible=False,
+            elem_id="center-crop",
+        )
+        gr.Markdown("Or one of these people, who do not exist:")
+        people = picker(callbacks.example_people(), "Example people", elem_id="people")
+    return PhotoColumn(photo, drawing, face, message, center_crop, people)
+
+
+def expression_column(reference: int) -> ExpressionColumn:
+    """The second column, with a face of the gallery chosen that shows `FIRST_EXPRESSION`."""
+    with gr.Column(min_width=300):
+        gr.Markdown("### 2. Expression")
+        expression = gr.Radio(
+            [name.capitalize() for name in EXPRESSIONS if name != "neutral"],
+            value=FIRST_EXPRESSION.capitalize(),
+            label="Expression",
+            info="Which faces to choose from.",
+            elem_id="expression",
+        )
+        gr.Markdown("Click the face whose expression you want; each person shows it in several strengths.")
+        faces = picker(callbacks.thumbnails(FIRST_EXPRESSION), "Reference faces", elem_id="gallery", selected_index=0)
+        number = gr.Number(reference, precision=0, label="reference", visible="hidden")
+        with gr.Accordion("Or a reference of your own", open=False):
+            own_reference = Photo(
+                label="Photo of a face with the expression",
+                sources=["upload", "webcam", "clipboard"],
+                height=240,
+                elem_id="own-reference",
+                alt_text="Your own reference",
+            )
+    return ExpressionColumn(expression, faces, number, own_reference)
+
+
+def result_column(photo: PhotoColumn, expression: ExpressionColumn, shown: Preview) -> ResultColumn:
+    """The third column, with the pictures `shown` in it."""
+    inputs = [photo.photo, expression.reference, expression.own_reference, photo.center_crop, photo.face]
+    changes = [item.input for item in (photo.photo, expression.own_reference, photo.center_crop, photo.face)]
+    changes += [item.select for item in (photo.photo, photo.people, expression.faces)]
+    with gr.Column(min_width=300):
+        gr.Markdown("### 3. Result")
+        marks = "XMP" if actions.signer() is None else "XMP, signed C2PA"
+        gr.Markdown(CAPTION.format(marks=marks), elem_id="caption")
+        with gr.Tabs():
+            with gr.Tab("Picture"):
+                result = picture_tab(photo, expression, shown)
+            with gr.Tab("Sequence"):
+                sequence_tab(inputs, changes)
+            with gr.Tab("All expressions"):
+                grid_tab(inputs, changes)
+    return result
+
+
+def picture_tab(photo: PhotoColumn, expression: ExpressionColumn, shown: Preview) -> ResultColumn:
+    """The edited picture at the strength of a slider, and a button that saves it."""
+    (before, after), face, edited_face = shown
+    alpha = strength("alpha")
+    comparison = gr.ImageSlider(
+        (str(before), str(after)),
+        label="Before and after: drag the divider",
+        slider_position=20,
+        buttons=["fullscreen"],
+        elem_id="comparison",
+    )
+    save = gr.Button("Download photo (PNG)", variant="primary", elem_id="save")
+    file = gr.DownloadButton(visible="hidden", elem_id="file")
+    look: dict[str, Any] = {"min_width": 120, "height": 180, "elem_classes": "face"}  # of Gradio's options
+    with gr.Row():
+        crop = gr.Image(
+            str(face),
+            label="Face",
+            buttons=[],
+            elem_id="crop",
+            alt_text="The aligned face before the edit",
+            **look,
+        )
+        edited = gr.Image(
+            str(edited_face),
+            label="Edited face",
+            buttons=["download"],
+            elem_id="edited",
+            alt_text="The aligned face with the chosen expression",
+            **look,
+        )
+    result = ResultColumn(alpha, comparison, crop, edited)
+    inputs = choice(photo, expression, result)
+    save.click(backend.edit, inputs, [edited, file], concurrency_id="model", api_name="edit").success(
+        None, js="() => document.querySelector('#file').click()"
+    )
+    return result
+
+
+def choice(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColumn) -> list[gr.components.Component]:
+    """The inputs of `actions.edit`, in its order."""
+    reference = [expression.reference, expression.own_reference]
+    return [photo.photo, *reference, result.alpha, photo.center_crop, photo.face]
+
+
+def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColumn) -> None:
+    """Makes the page react to its visitor.
+
+    It reacts to the visitor's actions and not to Gradio's `change`, which comes again and again when answers overlap.
+    While an answer is under way, the last action counts; but every click is sent, since Gradio would send a late one
+    with the place of one before.
+    """
+    # event                                  first                           then
+    # photo.input                            offer_faces                     show
+    # people.select                          example_photo and offer_faces   show
+    # photo.select                           click_face and outline_face     show
+    # face.input                             outline_face                    show
+    # faces.select                           pick                            show
+    # own_reference.input                    thumbnails_with_choice | show
+    # expression.input                       thumbnails_with_choice
+    # alpha.change, center_crop.input        show
+    column, drawing, face, message, center_crop, people = photo
+    kind, faces, reference, own_reference = expression
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    clicked, last = quiet | {"trigger_mode": "multiple"}, quiet | {"trigger_mode": "always_last"}
+    offer = {"fn": callbacks.offer_faces, "inputs": column, "outputs": [face, drawing], **last}
+    outline = {"fn": callbacks.outline_face, "inputs": [column, face], "outputs": drawing, **last}
+    framed = {
+        "fn": callbacks.thumbnails_with_choice, "inputs": [kind, reference, own_reference], "outputs": faces, **last
+    }  # fmt: skip
+    draw = {
+        "fn": callbacks.show,
+        "inputs": choice(photo, expression, result),
+        "outputs": [result.comparison, result.crop, result.edited, message, center_crop],
+        "concurrency_id": "model",
+        **last,
+    }
+    column.input(**offer).then(**draw)
+    people.select(callbacks.example_photo, None, column, **clicked).then(**offer).then(**draw)
+    column.select(callbacks.click_face, column, face, **clicked).then(**outline).then(**draw)
+    face.input(**outline).then(**draw)
+    faces.select(callbacks.pick, kind, [reference, own_reference], **clicked).then(**draw)
+    gr.on([own_reference.input, result.alpha.change, center_crop.input], **draw)  # the slider's reset is no `input`
+    gr.on([kind.input, own_reference.input], **framed)
+
+
+def live_tab() -> None:
+    """The camera's frames and their edits. Of the frames that come during an edit, Gradio keeps only the last."""
+    gr.Markdown(
+        "Give access to your camera, press *Record* and move: each picture gets the expression that you choose. "
+        "No picture is kept, and the camera stops by itself after a few minutes."
+    )
+    with gr.Row():
+        camera = Camera(
+            label="Your camera",
+            sources=["webcam"],
+            streaming=True,
+            webcam_options=gr.WebcamOptions(constraints={"video": {"width": 640, "height": 480}}),
+            height=420,
+            elem_id="camera",
+            alt_text="Your camera",
+        )
+        screen = Camera(
+            label="With the expression: AI-modified",
+            interactive=False,
+            buttons=["fullscreen"],
+            height=420,
+            elem_id="screen",
+            alt_text="The camera's picture with the chosen expression",
+        )
+    with gr.Row():
+        expression = gr.Radio(
+            [name.capitalize() for name in actions.expressions_of(actions.LIVE_PERSON)],
+            value="Happy",
+            label="Expression",
+            info="Can be changed while the camera runs.",
+            min_width=300,
+            elem_id="live-expression",
+        )
+        alpha = strength("live-alpha")
+    track = gr.State()  # where each visitor's own face was
+    camera.stream(
+        backend.edit_live,
+        [camera, expression, alpha, track],
+        [screen, track],
+        stream_every=LIVE_INTERVAL,
+        time_limit=LIVE_SECONDS,
+        concurrency_limit=LIVE_VISITORS,
+        concurrency_id="live",
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
+def strength(elem_id: str) -> gr.Slider:
+    """The slider of alpha."""
+    return gr.Slider(
+        0,
+        MAX_SHOWN_ALPHA,
+        value=1.0,
+        step=0.05,
+        label="Strength (alpha)",
+        info="0 is a neutral face, 1 as strong as in the reference; more exaggerates.",
+        min_width=300,
+        elem_id=elem_id,
+    )
+
+
+def picker(
+    pictures: list[tuple[Path, str]], label: str, elem_id: str, selected_index: int | None = None
+) -> gr.Gallery:
+    """Captioned pictures of which a click chooses one."""
+    return gr.Gallery(
+        pictures,
+        label=label,
+        show_label=False,
+        columns=5,
+        allow_preview=False,
+        selected_index=selected_index,
+        object_fit="cover",
+        buttons=[],
+        elem_id=elem_id,
+        elem_classes="faces",
+    )

@@ -1,0 +1,34 @@
+"""What the page says, in Markdown; `{names}` are filled in by the page."""
+
+TITLE = """
+# LEED
+**Your face, another expression.** Give a photo and a face that shows an expression, choose how strong: the same person
+comes out with that expression.
+"""
+
+CAPTION = (
+    "**AI-modified picture:** a model made the expression, not the person. "
+    "Saved files carry a mark that says so ({marks})."
+)
+
+DOUBTS = {
+    "photo": "The expression in your photo could not be taken away entirely, and some of it may stay in the result: "
+    "a photo with a calm face and a closed mouth works better.",
+    "reference": "Your reference's expression could not be read well, and may come out weak or wrong: "
+    "a sharper picture, more from the front, works better.",
+}
+
+ABOUT = """
+**What it is for.** Research, teaching and play with your own face, or with the face of someone who agreed to it.
+
+**What it is not for.** Do not use pictures of people without their consent, do not present a result as something a
+person did or felt, and do not judge anyone by it. It edits expressions; it does not recognise people or read emotions.
+
+**What happens to your picture.** It is used for your edits only and is not logged. Its files are deleted after about
+an hour; it leaves the memory when newer pictures come.
+
+The example people and all faces of the gallery do not exist: each is an average of three to five people, with rendered
+expressions; modified from the Face Research Lab London Set (DeBruine and Jones, 2017,
+[doi 10.6084/m9.figshare.5047666.v5](https://doi.org/10.6084/m9.figshare.5047666.v5)), CC-BY 4.0. The edit happens on
+the face at {size}x{size} pixels.
+"""

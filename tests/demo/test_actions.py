@@ -1,0 +1,48 @@
+"""The work of the demo, without the page."""
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from conftest import ROOT
+
+from leed.demo import actions, callbacks
+from leed.pretrained import ModelFileError
+
+PORTRAIT = ROOT / "leed/gallery/portraits/comp02.jpg"
+ANGRY = ROOT / "leed/gallery/faces/090_comp07_female_angry_v0.webp"
+
+
+@pytest.mark.parametrize(
+    ("deleted", "forgotten"),
+    [
+        ("photo", ["prepare_preview", "prepare", "detect"]),
+        ("photo", ["prepare_preview", "prepare"]),
+        ("photo", ["expression_remains"]),
+        ("reference", ["own_expression"]),
+        ("reference", ["expression_remains"]),
+    ],
+)
+def test_a_picture_that_was_deleted_is_asked_for_again(
+    no_worker: None, tiny_actions: ModuleType, tmp_path: Path, deleted: str, forgotten: list[str]
+):
+    files = {"photo": tmp_path / "photo.jpg", "reference": tmp_path / "reference.jpg"}
+    files["photo"].write_bytes(PORTRAIT.read_bytes())
+    files["reference"].write_bytes(ANGRY.read_bytes())
+    choice = str(files["photo"]), 0, str(files["reference"]), 1.0, True, 0
+    assert callbacks.show(*choice)[0] is not None
+    files[deleted].unlink()
+    for name in ("load_photo", *forgotten):
+        getattr(tiny_actions, name).cache_clear()
+    comparison, *_, message, _ = callbacks.show(*choice)
+    assert comparison is None and message.visible
+    assert message.value == "Your picture was deleted after an hour: please give it again."
+
+
+def test_without_a_model_the_demo_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As in an installed wheel, which has no hub folder."""
+    monkeypatch.setattr(actions, "DEFAULT_MODEL", tmp_path / "hub/leed-open")
+    monkeypatch.setattr(actions, "MODEL", str(tmp_path / "hub/leed-open"))
+    actions.editor.cache_clear()
+    with pytest.raises(ModelFileError, match="set LEED_MODEL"):
+        actions.editor()

@@ -1,0 +1,58 @@
+"""Finding faces, on the composite people of the gallery."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from leed import gallery
+from leed.photo.detection import decode_heads, find_faces, suppress_overlaps
+
+PORTRAITS = gallery.portraits()
+
+
+@pytest.mark.parametrize("path", PORTRAITS[::3], ids=lambda path: path.stem)
+def test_portrait_has_one_face(path: Path):
+    photo = Image.open(path)
+    (face,) = find_faces(photo)
+    left, top, right, bottom = face.box
+    assert 150 < left < 300 < right < 550 and 150 < top < bottom < 680
+    assert (face.points[0] < face.points[1])[0] and face.points[:2, 1].max() < face.points[2, 1] < face.points[
+        3:, 1
+    ].min()
+
+
+def test_largest_face_comes_first():
+    small, large = Image.open(PORTRAITS[0]).resize((250, 271)), Image.open(PORTRAITS[1]).resize((500, 543))
+    photo = Image.new("RGB", (800, 560), (200, 200, 200))
+    photo.paste(small, (0, 100))
+    photo.paste(large, (280, 0))
+    faces = find_faces(photo)
+    assert len(faces) == 2
+    assert faces[0].area > 2 * faces[1].area and faces[0].box[0] > 280 > faces[1].box[2]
+
+
+@pytest.mark.parametrize("picture", [Image.new("RGB", (300, 200), "white"), Image.new("RGB", (3, 1000), "red")])
+def test_no_face_in_an_empty_picture(picture: Image.Image):
+    assert find_faces(picture) == []
+
+
+def test_decode_reads_the_heads():
+    """One cell, by hand: row 2, column 3 of a map at a quarter of the picture's side."""
+    heat, log_size = np.zeros((1, 1, 8, 8)), np.zeros((1, 2, 8, 8))
+    offset, points = np.zeros((1, 2, 8, 8)), np.zeros((1, 10, 8, 8))
+    heat[0, 0, 2, 3] = 0.9
+    log_size[0, :, 2, 3] = np.log([5, 3])  # height 20, width 12
+    offset[0, :, 2, 3] = 0.25, -0.25  # row 2.75 * 4 = 11, column 3.25 * 4 = 13
+    points[0, ::2, 2, 3] = 0.5  # rows, in heights
+    points[0, 1::2, 2, 3] = 0.25  # columns, in widths
+    scores, boxes, places = decode_heads(heat, log_size, offset, points)
+    np.testing.assert_allclose(scores, [0.9])
+    np.testing.assert_allclose(boxes, [[7, 1, 19, 21]])
+    np.testing.assert_allclose(places, np.full((1, 5, 2), [10, 11]))
+
+
+def test_suppression_keeps_the_surer_of_two_overlapping_boxes():
+    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [8, 0, 18, 10]], float)  # overlaps: 9/11, 2/18, 3/17
+    assert suppress_overlaps(np.array([0.6, 0.9, 0.7]), boxes) == [1, 2]

@@ -1,0 +1,86 @@
+"""Photos in, edited photos out, with a tiny model."""
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+from leed import LEED, Expression
+from leed.photo.editor import FaceEditor, NoFaceError
+from leed.photo.opening import open_photo, upright
+
+PORTRAITS = ROOT / "leed/gallery/portraits"
+PORTRAIT = PORTRAITS / "comp02.jpg"
+HAPPY = ROOT / "leed/gallery/faces/090_comp07_female_happy_v0.webp"
+
+
+@pytest.fixture(scope="module")
+def editor(lively_leed: LEED) -> FaceEditor:
+    return FaceEditor(lively_leed)
+
+
+@pytest.fixture(scope="module")
+def portrait() -> Image.Image:
+    return open_photo(PORTRAIT)
+
+
+def test_edit_of_a_portrait(editor: FaceEditor, portrait: Image.Image):
+    edit = editor.edit(portrait, Image.open(HAPPY), alpha=1.5)
+    size = editor.leed.config.image_size
+    assert edit.crop.size == edit.edited.size == (size, size) and edit.photo.size == portrait.size
+    change = np.abs(np.asarray(edit.photo, int) - np.asarray(portrait, int)).max(2)
+    assert change[:150].max() == 0 and change[300:560, 250:450].max() > 3
+
+
+def test_edit_is_the_model_s_own(editor: FaceEditor, portrait: Image.Image):
+    """The aligned face goes through `LEED.edit` as it is."""
+    reference, _ = editor.align(upright(Image.open(HAPPY)))
+    edit = editor.edit(portrait, Image.open(HAPPY), alpha=0.7)
+    np.testing.assert_array_equal(edit.edited, editor.leed.edit(edit.crop, reference, alpha=0.7))
+
+
+def test_prepared_photo_equals_edit(editor: FaceEditor, portrait: Image.Image):
+    expression = editor.expression(Image.open(HAPPY))
+    assert isinstance(expression, Expression)
+    prepared = editor.prepare(portrait, editor.expression(portrait)).with_expression(expression)
+    np.testing.assert_array_equal(prepared(0.5).photo, editor.edit(portrait, expression, 0.5).photo)
+    preview = prepared.at_most(350)
+    assert preview.photo.size == (322, 350) and preview(0.5).photo.size == (322, 350)
+    np.testing.assert_array_equal(preview(0.5).edited, prepared(0.5).edited)
+    assert prepared.at_most(10_000) is prepared
+
+
+def test_rotated_photo_is_edited_upright(editor: FaceEditor, portrait: Image.Image):
+    turned = portrait.transpose(Image.Transpose.ROTATE_90)
+    turned.getexif()[0x0112] = 6
+    np.testing.assert_array_equal(
+        editor.edit(turned, Image.open(HAPPY)).photo, editor.edit(portrait, Image.open(HAPPY)).photo
+    )
+
+
+def test_second_face_is_edited(editor: FaceEditor, portrait: Image.Image):
+    photo = Image.new("RGB", (800, 560), (200, 200, 200))
+    photo.paste(portrait.resize((250, 271)), (0, 100))
+    photo.paste(open_photo(PORTRAITS / "comp05.jpg").resize((500, 543)), (280, 0))
+    edit = editor.edit(photo, Image.open(HAPPY), alpha=1.5, face=1)
+    change = np.abs(np.asarray(edit.photo, int) - np.asarray(photo, int)).max(2)
+    assert change[:, 280:].max() == 0 and change[:, :250].max() > 3
+    with pytest.raises(ValueError, match=r"face must be in \[0, 1\] for this photo, got 2"):
+        editor.edit(photo, Image.open(HAPPY), face=2)
+
+
+def test_no_face(editor: FaceEditor, portrait: Image.Image):
+    wall = Image.new("RGB", (300, 200), (120, 140, 160))
+    with pytest.raises(NoFaceError, match="No face was found in the photo: .*centre"):
+        editor.edit(wall, Image.open(HAPPY))
+    with pytest.raises(NoFaceError, match="No face was found in the reference picture"):
+        editor.edit(portrait, wall)
+    edit = editor.edit(wall, Image.open(HAPPY), center_crop=True)
+    assert edit.photo.size == wall.size
+    change = np.abs(np.asarray(edit.photo, int) - np.asarray(wall, int)).max(2)
+    assert change[:, :50].max() == 0 and change[:, 250:].max() == 0  # the central square is 200 wide
+
+
+def test_alpha_out_of_range(editor: FaceEditor, portrait: Image.Image):
+    with pytest.raises(ValueError, match="alpha must be in"):
+        editor.edit(portrait, Image.open(HAPPY), alpha=3)
