@@ -12,7 +12,8 @@ from PIL import Image
 from leed.study.pictures import FAKE, REAL, png
 from leed.study.questions import MORE_REAL, OTHER, REAL_OR_FAKE, THIS, Question
 from leed.study.rating import Study, truth
-from leed.web.no_downloads import refuse_addresses
+from leed.web.launching import launch_safely
+from leed.web.theme import page_theme
 
 CONSENT = Path(__file__).parent / "consent.md"
 DEBRIEF = Path(__file__).parent / "debrief.md"
@@ -74,26 +75,15 @@ document.addEventListener('keydown', event => {
 </script>
 """
 
-THEME = gr.themes.Soft(
-    primary_hue="teal", neutral_hue="slate", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
-).set(
-    button_primary_background_fill="*primary_700",
-    button_primary_background_fill_hover="*primary_800",
-    body_text_color_subdued="*neutral_500",
-)
-
 
 def launch(study: Study, debrief: str, **options) -> None:
     """Serves a study. The options are those of Gradio's `launch`, besides what the study needs."""
-    refuse_addresses()
-    build(study, debrief).launch(
-        theme=THEME,
+    launch_safely(
+        build(study, debrief),
+        max_file_size="1kb",  # nothing is uploaded
+        theme=page_theme(),
         css=CSS,
         head=SCRIPT,
-        max_file_size="1kb",  # nothing is uploaded
-        strict_cors=True,
-        enable_monitoring=False,  # at /monitoring, open to all otherwise
-        run_history=False,
         footer_links=[],
         **options,
     )

@@ -1,4 +1,4 @@
-"""What keeps a Gradio page from fetching addresses."""
+"""A guard against server-side request forgery (SSRF): a Gradio page that fetches no URL."""
 
 from typing import NoReturn
 
@@ -7,13 +7,13 @@ import safehttpx
 
 
 async def _refuse(*_: object, **__: object) -> NoReturn:
-    """Stands for a download."""
+    """Stands in for a download."""
     raise gr.Error("Please upload the picture as a file.", print_exception=False)
 
 
-def refuse_addresses() -> None:
-    """From now on no page of this process fetches an address that a request names where a file is meant.
+def block_url_fetching() -> None:
+    """Keeps every page of this process from fetching a URL that a request names in place of a file.
 
-    Gradio would do so for any input, however large and slow the answer is, and with this library alone.
+    Gradio would fetch it for any input, however large and slow the answer is. It uses this library alone for that.
     """
     safehttpx.get = safehttpx.async_validate_url = _refuse
