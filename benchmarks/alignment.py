@@ -1,4 +1,4 @@
-"""How exactly photos are aligned, and the fit of what `leed.photo.alignment` learned from data.
+"""The precision with which photos are aligned, and the fit of what `leed.photo.alignment` learned from data.
 
     python benchmarks/alignment.py measure --data_dir ../shared/data/openfaces
     python benchmarks/alignment.py fit --data_dir ../shared/data/openfaces
@@ -7,8 +7,8 @@
 aligns the face, and compares with the set's own crop, eyes levelled: the distance between the positions of the eyes in
 both crops, in pixels of a crop of 128. The people of the fit are others.
 
-`fit` writes `leed/alignment.safetensors` from the training pictures, each seen through misplaced windows, some grey,
-dark or coarse, and mirrored.
+`fit` writes `leed/photo/alignment.safetensors` from the training pictures, each seen through misplaced windows, some
+grey, dark or coarse, and mirrored.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def true_alignment(row: dict) -> tuple[Alignment, np.ndarray]:
 
 
 def hide(picture: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, Alignment]:
-    """A photo with the picture somewhere in it, rolled and resized, and where: the picture's own place."""
+    """A photo with the picture somewhere in it, rolled and resized, and the picture's place in it."""
     size = rng.integers(300, 900, 2)
     side = size.min() * rng.uniform(0.6, 1.0)
     angle = np.radians(rng.uniform(-15, 15))
@@ -63,7 +63,7 @@ def hide(picture: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, A
     margin = 1280  # more than the photo can show of the picture's surroundings, which repeat its border
     wide = padded_crop(picture, (-margin, -margin, 256 + margin, 256 + margin))
     (a, b), (d, e) = place.axes * (256 / side**2)
-    x, y = place.to_crop([0, 0]) * 256 + margin
+    x, y = place.to_crop(np.zeros(2)) * 256 + margin
     photo = wide.transform(tuple(size.tolist()), Image.Transform.AFFINE, (a, b, x, d, e, y), Image.Resampling.BICUBIC)
     return photo, place
 
@@ -71,7 +71,7 @@ def hide(picture: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, A
 def measure(data_dir: str, limit: int | None, size: int = 128) -> None:
     """Prints the error of the eyes per yaw."""
     rng = np.random.default_rng(0)
-    yaws, errors, scales, missed = [], [], [], 0
+    found_yaws, distances, scales, missed = [], [], [], 0
     for row in pictures(data_dir, "test", limit):
         photo, place = hide(row["image"].convert("RGB"), rng)
         truth, eyes = true_alignment(row)
@@ -81,10 +81,10 @@ def measure(data_dir: str, limit: int | None, size: int = 128) -> None:
             continue
         _, found = align(photo, faces[0], size)
         eyes_found = found.to_crop(place.to_photo(eyes / 256))
-        errors.append(np.linalg.norm(eyes_found - truth.to_crop(eyes), axis=1) * size)
+        distances.append(np.linalg.norm(eyes_found - truth.to_crop(eyes), axis=1) * size)
         scales.append(found.side / (truth.side * place.side / 256))
-        yaws.append(row["yaw"])
-    yaws, errors = np.array(yaws), np.array(errors)
+        found_yaws.append(row["yaw"])
+    yaws, errors = np.array(found_yaws), np.array(distances)
     print(f"{len(yaws)} faces found, {missed} missed; scale {np.mean(scales):.3f}, deviation {np.std(scales):.3f}")
     print(f"distance of the eyes from the set's own convention, in pixels of a crop of {size}")
     print("yaw          faces  median  95 %  within 2 px")
@@ -113,13 +113,13 @@ def samples(faces: Dataset, rng: np.random.Generator) -> Iterator[tuple[np.ndarr
         truth, _ = true_alignment(row)
         for _ in range(VIEWS):
             rough = Alignment.at_eyes(
-                truth.to_photo([0.5, EYE_ROW] + rng.normal(0, 0.025, 2)),
+                truth.to_photo(np.array([0.5, EYE_ROW]) + rng.normal(0, 0.025, 2)),
                 truth.angle + np.radians(rng.normal(0, 3.5)),
                 truth.side * np.exp(rng.normal(0, 0.06)),
             )
             window = window_around(rough)
             picture = disturbed(window.view(row["image"].convert("RGB"), WINDOW), rng)
-            x, y = window.to_crop(truth.to_photo([0.5, EYE_ROW])) - 0.5
+            x, y = window.to_crop(truth.to_photo(np.array([0.5, EYE_ROW]))) - 0.5
             target = np.array([x, y, np.log(truth.side / window.side), truth.angle - window.angle])
             features, _ = detector().look(picture)
             yield features, np.stack([target, target * (-1, 1, 1, -1)])
@@ -149,7 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("task", choices=("measure", "fit"))
     parser.add_argument("--data_dir", default="../shared/data/openfaces", help="parquet folder of the open face set")
-    parser.add_argument("--limit", type=int, help="use only so many pictures")
+    parser.add_argument("--limit", type=int, help="number of pictures to use; default: all")
     arguments = parser.parse_args()
     {"measure": measure, "fit": fit}[arguments.task](arguments.data_dir, arguments.limit)
 

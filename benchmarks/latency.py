@@ -1,4 +1,4 @@
-"""Times what a visitor waits for beside StarGAN's generator, interleaved in one process, and counts multiply-adds.
+"""Times the demo's work against StarGAN's generator, interleaved in one process, and counts multiply-adds.
 
     python benchmarks/latency.py [--model hub/leed-open] [--threads 2] [--repeats 15]
 
@@ -17,7 +17,6 @@ import os
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in the demo
 
@@ -27,6 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from leed import LEED, PRESETS, Expression, ModelConfig
 from leed.config import NEUTRAL
+from leed.gallery import portraits
 from leed.model import FaceModel
 from leed.networks.stargan import StarGANGenerator
 from leed.photo.editor import FaceEditor
@@ -34,7 +34,7 @@ from leed.photo.live import edit_frame
 from leed.photo.opening import open_photo
 from leed.runtime import OnnxLEED, load
 
-PORTRAIT = Path(__file__).parents[1] / "leed/gallery/portraits/comp02.jpg"
+PORTRAIT = next(path for path in portraits() if path.stem == "comp02")
 FRAME = (640, 480)  # of a webcam
 STEP = 6  # by which the person in it moves from frame to frame [px]
 STARGAN = "StarGAN's generator"
@@ -112,7 +112,7 @@ def face_calls(leed: LEED, threads: int) -> dict[str, Callable[[], object]]:
 
 
 def frame_of(photo: Image.Image, x: int = 0) -> Image.Image:
-    """A webcam's frame with the person of a photo, `x` pixels beside its middle."""
+    """A webcam's frame with the person of a photo, `x` pixels to the right of its middle."""
     frame = Image.new("RGB", FRAME, "gray")
     person = photo.resize((round(FRAME[1] * photo.width / photo.height), FRAME[1]))
     frame.paste(person, ((FRAME[0] - person.width) // 2 + x, 0))
@@ -134,7 +134,7 @@ def camera(editor: FaceEditor, photo: Image.Image, expression: Expression) -> Ca
 
 
 def demo_calls(model: FaceModel, threads: int) -> dict[str, Callable[[], object]]:
-    """What the demo does for a visitor, with as many of PyTorch's threads as it takes (`leed.demo.actions.editor`)."""
+    """The demo's work for a visitor, with as many of PyTorch's threads as it uses (`leed.demo.actions.editor`)."""
     editor, photo = FaceEditor(model), open_photo(PORTRAIT)
     frame = frame_of(photo)
     expression = editor.expression(photo)

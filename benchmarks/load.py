@@ -1,12 +1,12 @@
-"""Starts the demo and has many users edit photos at the same time; says what each request came to, and the memory.
+"""Starts the demo and has many users edit photos at the same time; prints the outcomes of requests, and the memory.
 
     python benchmarks/load.py [--model hub/leed-open] [--users 30] [--requests 1000] [--kill_worker_every SECONDS]
 
 A user uploads a photo, asks for an edit of it with a reference of the gallery, fetches both results and checks that
 they are whole pictures with the mark; then asks again, at once. A request ends well if that takes 30 s at most, or if
 it is refused within that time because the demo is busy. Exits with 1 if one did not, or if memory does not come back.
-Memory is that of the page's process and of those it started; what they share counts for each. The option kills the
-one that does the work by force, again and again, which no user should notice but by waiting.
+Memory is that of the page's process and of those it started; memory that they share counts for each. The option kills
+the worker process again and again, which users should notice only by waiting.
 """
 
 import argparse
@@ -27,32 +27,34 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NoReturn
 
 import httpx
 import psutil
 from PIL import Image
 
+from leed.gallery import portraits
 from leed.photo.saving import is_marked
 
 ROOT = Path(__file__).parents[1]
-PORTRAITS = sorted((ROOT / "leed/gallery/portraits").glob("*.jpg"))
 DEADLINE = 30  # seconds in which a request must be answered or refused
 PHOTOS_PER_USER = 5  # a user tries several expressions on a photo
 BUSY = "Queue is full"  # what Gradio says
 MEMORY_TOLERANCE = 0.10
 SETTLE_SECONDS = 20
+QUANTILES = (("median", 0.5), ("95 %", 0.95), ("most", 1.0))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a request came to: "answered", "busy" or what went wrong."""
+    """The outcome of a request: "answered", "busy" or what went wrong."""
 
     kind: str
     seconds: float
 
 
 class RequestError(Exception):
-    """A request ended otherwise than it should."""
+    """A request ended in another way than with an answer or the notice that the demo is busy."""
 
 
 @contextmanager
@@ -81,6 +83,7 @@ def serve(model: str | None, folder: Path) -> Iterator[tuple[str, psutil.Process
 
 
 def answers(url: str) -> bool:
+    """True once a server answers at the address."""
     try:
         return httpx.get(url, timeout=5).status_code == 200
     except httpx.TransportError:
@@ -116,7 +119,7 @@ class Memory(threading.Thread):
 
 
 class Killer(threading.Thread):
-    """Kills what a page's process started, every few seconds, until `over` is set; `kills` says how often."""
+    """Kills the processes that a page started, every few seconds, until `over` is set; `kills` counts them."""
 
     def __init__(self, page: psutil.Process, seconds: float) -> None:
         super().__init__(daemon=True)
@@ -132,9 +135,9 @@ class Killer(threading.Thread):
 def photo_of(user: int, number: int) -> bytes:
     """A JPEG that nobody else gives."""
     rng = random.Random(1000 * user + number)
-    portrait = Image.open(PORTRAITS[rng.randrange(len(PORTRAITS))])
+    portrait = Image.open(rng.choice(portraits()))
     scale = rng.uniform(0.6, 1.8)
-    size = tuple(round(length * scale) for length in portrait.size)
+    size = round(portrait.width * scale), round(portrait.height * scale)
     buffer = io.BytesIO()
     portrait.resize(size).save(buffer, "JPEG", quality=rng.randint(80, 95))
     return buffer.getvalue()
@@ -152,13 +155,15 @@ def request(client: httpx.Client, photo: bytes, reference: int, alpha: float) ->
     with client.stream("GET", f"/gradio_api/call/v2/edit/{event}") as stream:
         kind, content = last_event(stream)
     if kind != "complete":
-        return "busy" if BUSY in str(content) else fail(f"event {kind}: {content}")
+        if BUSY in str(content):
+            return "busy"
+        fail(f"event {kind}: {content}")
     for result in content:
         check_picture(checked(client.get(f"/gradio_api/file={result['path']}")).content)
     return "answered"
 
 
-def last_event(stream: httpx.Response) -> tuple[str, object]:
+def last_event(stream: httpx.Response) -> tuple[str, Any]:  # Any: JSON
     """Kind and content of the event that ends a stream."""
     kind = ""
     for line in stream.iter_lines():
@@ -170,10 +175,14 @@ def last_event(stream: httpx.Response) -> tuple[str, object]:
 
 
 def checked(response: httpx.Response) -> httpx.Response:
-    return response if response.status_code == 200 else fail(f"status {response.status_code}: {response.text[:100]}")
+    """The response, if its status is 200. Raises `RequestError`."""
+    if response.status_code != 200:
+        fail(f"status {response.status_code}: {response.text[:100]}")
+    return response
 
 
-def fail(message: str) -> None:
+def fail(message: str) -> NoReturn:
+    """Raises `RequestError`."""
     raise RequestError(message)
 
 
@@ -211,6 +220,7 @@ def timed(user: int, url: str, count: int) -> list[Outcome]:
 
 
 def load(url: str, users: int, requests: int) -> list[Outcome]:
+    """The outcomes of `requests` requests by `users` users at the same time."""
     counts = [requests // users + (user < requests % users) for user in range(users)]
     with ThreadPoolExecutor(users) as pool:
         results = pool.map(lambda user: timed(user, url, counts[user]), range(users))
@@ -241,23 +251,24 @@ def main() -> None:
         time.sleep(SETTLE_SECONDS)
         after = memory.now()
 
-    kinds = Counter(outcome.kind for outcome in outcomes)
     killed = f", worker killed {killer.kills} times" if killer.kills else ""
     print(f"{options.users} users, {options.requests} requests in {seconds:.0f} s{killed}")
-    for kind, count in kinds.most_common():
-        times = sorted(outcome.seconds for outcome in outcomes if outcome.kind == kind)
-        spread = ", ".join(f"{name} {times[min(int(q * len(times)), len(times) - 1)]:.1f}" for name, q in QUANTILES)
-        print(f"  {count:5d} {kind}: seconds {spread}")
+    print_outcomes(outcomes)
     grown = after / before - 1
     print(f"memory: idle {idle:.0f}, before {before:.0f}, peak {peak:.0f}, after {after:.0f} MiB ({grown:+.1%})")
-    errors = sum(count for kind, count in kinds.items() if kind not in ("answered", "busy"))
-    errors += sum(outcome.kind not in ("answered", "busy") for outcome in warm)
+    errors = sum(outcome.kind not in ("answered", "busy") for outcome in warm + outcomes)
     print(f"{errors} errors")
     if errors or grown > MEMORY_TOLERANCE:
         sys.exit(1)
 
 
-QUANTILES = (("median", 0.5), ("95 %", 0.95), ("most", 1.0))
+def print_outcomes(outcomes: list[Outcome]) -> None:
+    """A line for each kind of outcome, with its number and quantiles of its times."""
+    for kind, count in Counter(outcome.kind for outcome in outcomes).most_common():
+        times = sorted(outcome.seconds for outcome in outcomes if outcome.kind == kind)
+        spread = ", ".join(f"{name} {times[min(int(q * len(times)), len(times) - 1)]:.1f}" for name, q in QUANTILES)
+        print(f"  {count:5d} {kind}: seconds {spread}")
+
 
 if __name__ == "__main__":
     main()

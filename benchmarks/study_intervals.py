@@ -1,4 +1,4 @@
-"""How often 95 % intervals of a share hold the truth when raters answer several times each: three ways to make them.
+"""The share of 95 % intervals that hold the truth when raters answer several times each, for three kinds of interval.
 
     python benchmarks/study_intervals.py
 
@@ -19,7 +19,7 @@ SPREAD = 10  # of the beta distribution, a + b
 
 
 def simulate(rng: np.random.Generator, num_raters: int, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """Answers (N,) and who gave them (N,)."""
+    """Answers (N,) and the raters that gave them (N,)."""
     stops = rng.random(num_raters) < 0.2
     counts = np.where(stops, rng.integers(1, ANSWERS, num_raters), ANSWERS)
     raters = np.repeat(np.arange(num_raters), counts)
@@ -43,7 +43,7 @@ def bootstrap(yes: np.ndarray, raters: np.ndarray) -> tuple[float, float]:
 
 
 def clustered(yes: np.ndarray, raters: np.ndarray) -> tuple[float, float]:
-    """What the study's table uses."""
+    """The interval of the study's table."""
     return share(yes, raters)[1:]
 
 

@@ -19,8 +19,8 @@ from leed.study.questions import Settings
 from leed.study.rating import Study
 
 HELP = {
-    "per_source": "pictures to judge as real or fake: that many real ones and that many of each method",
-    "comparisons": "how often a rater chooses the most real picture",
+    "per_source": "pictures to judge as real or fake, of each source: the real ones and each method",
+    "comparisons": "choices of the most real picture, by a rater",
     "checks": "attention checks in each of the two tasks",
 }
 
@@ -28,18 +28,18 @@ HELP = {
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="leed.study", description="Hosts the user studies.")
     parser.add_argument("--pictures", type=Path, required=True, metavar="FOLDER", help="real/ and one folder a method")
-    parser.add_argument("--answers", type=Path, required=True, metavar="FILE", help="SQLite; made if need be")
+    parser.add_argument("--answers", type=Path, required=True, metavar="FILE", help="SQLite; made if needed")
     parser.add_argument("--consent", type=Path, default=CONSENT, metavar="FILE", help="Markdown, shown first")
     parser.add_argument("--debrief", type=Path, default=DEBRIEF, metavar="FILE", help="Markdown, shown at the end")
     for field in fields(Settings):
         parser.add_argument(f"--{field.name}", type=int, default=field.default, help=HELP[field.name])
-    parser.add_argument("--hub_dataset", metavar="ORG/NAME", help="where to push the answers; made private if need be")
+    parser.add_argument("--hub_dataset", metavar="ORG/NAME", help="dataset to push the answers to; created if needed")
     parser.add_argument("--push_minutes", type=float, default=5, help="time between two pushes")
     return parser.parse_args(argv)
 
 
 def read_text(path: Path) -> str:
-    """A text for raters. Raises `ValueError` if there is none."""
+    """A text for raters. Raises `ValueError` if the file is missing or empty."""
     if not path.is_file():
         raise ValueError(f"There is no file {path}.")
     if not (text := path.read_text(encoding="utf-8").strip()):

@@ -1,4 +1,4 @@
-"""The answers in an SQLite file: of a rater, a random number, the seed, the text agreed to, and what was answered."""
+"""The answers in an SQLite file. It holds a rater's random number, seed, the text agreed to, and the answers."""
 
 import json
 import secrets
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS answers (
     PRIMARY KEY (rater, position)
 );
 """
-SECONDS = 30  # to wait for another thread that writes
+TIMEOUT = 30  # seconds to wait for another thread that writes
 
 
 class AnswersError(ValueError):
@@ -42,7 +42,7 @@ class AnswersError(ValueError):
 
 @dataclass(frozen=True)
 class Rater:
-    """How far a rater is."""
+    """The state of a rater: the number of answers, and whether the rater stopped."""
 
     seed: int
     answered: int
@@ -56,7 +56,7 @@ class Answers:
         self.path = path
 
     def open_study(self, pictures: str, settings: str) -> str:
-        """The study's random id; makes the file if need be. Raises `AnswersError` if it belongs to another study."""
+        """The study's random id; makes the file if needed. Raises `AnswersError` if it belongs to another study."""
         if not self.path.parent.is_dir():
             raise AnswersError(f"There is no folder {self.path.parent} for {self.path.name}.")
         try:
@@ -78,7 +78,7 @@ class Answers:
         return number
 
     def add_rater(self, consent: str) -> str:
-        """A new rater, by a random number; nothing else about the person is kept."""
+        """A new rater's random number; nothing else about the person is kept."""
         rater = secrets.token_hex(16)
         with self._transaction() as file:
             values = (rater, secrets.randbits(32), consent)
@@ -86,14 +86,14 @@ class Answers:
         return rater
 
     def rater(self, rater: str) -> Rater | None:
-        """How far a rater is; `None` if there is no such rater."""
+        """The state of a rater; `None` if there is no such rater."""
         answered = "(SELECT COUNT(*) FROM answers WHERE rater = raters.rater)"
         with self._transaction() as file:
             row = file.execute(f"SELECT seed, {answered}, stopped FROM raters WHERE rater = ?", (rater,)).fetchone()
         return row and Rater(row[0], row[1], bool(row[2]))
 
     def add(self, rater: str, position: int, question: Question, answer: str) -> None:
-        """Keeps an answer, if it is the next that is due from the rater; one that came before changes nothing."""
+        """Keeps an answer if it is the next that is due from the rater; a repeated one changes nothing."""
         with self._transaction() as file:
             file.execute(
                 """INSERT INTO answers SELECT ?, ?, ?, ?, ?, ?, ?
@@ -117,7 +117,7 @@ class Answers:
         return [answer for (answer,) in rows]
 
     def raters(self) -> set[str]:
-        """All who agreed to take part."""
+        """The numbers of all raters who agreed to take part."""
         with self._transaction() as file:
             return {rater for (rater,) in file.execute("SELECT rater FROM raters")}
 
@@ -128,5 +128,5 @@ class Answers:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self.path, timeout=SECONDS)) as file, file:
+        with closing(sqlite3.connect(self.path, timeout=TIMEOUT)) as file, file:
             yield file

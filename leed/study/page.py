@@ -2,11 +2,14 @@
 
 import base64
 import html
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import gradio as gr
+from gradio.blocks import Block
+from gradio.components import Component
 from PIL import Image
 
 from leed.study.pictures import FAKE, REAL, png
@@ -17,8 +20,10 @@ from leed.web.theme import page_theme
 
 CONSENT = Path(__file__).parent / "consent.md"
 DEBRIEF = Path(__file__).parent / "debrief.md"
+STYLE = Path(__file__).parent / "style.css"
+KEYS = Path(__file__).parent / "keys.js"
 
-TITLE = "Judging pictures of faces"  # says nothing of the methods
+TITLE = "Judging pictures of faces"  # names no method
 
 SINGLE = "## Is this picture real or fake?"
 SEVERAL = "## Which of these pictures looks most real?"
@@ -30,62 +35,17 @@ CARDS = {
 }
 THUMBNAIL = 128  # [px]
 
-CSS = """
-.gradio-container { max-width: 1040px !important; margin: 0 auto !important; width: 100%; }
-.gradio-container main, .question { width: 100%; }
-.gradio-container .html-container { padding: 0; }
-:focus-visible { outline: 3px solid var(--primary-600) !important; outline-offset: 2px; }
-footer { display: none !important; }
-.narrow { width: 100%; max-width: 640px; margin: 0 auto; }
-.progress { display: flex; align-items: center; gap: 1rem; white-space: nowrap; }
-.progress .bar { flex: 1; height: 8px; border-radius: 4px; background: var(--neutral-200); }
-.progress .bar div { height: 100%; border-radius: 4px; background: var(--primary-700); }
-.question h2 { text-align: center; margin: 0.25rem 0; }
-.picture img { display: block; width: 100%; border-radius: 8px; }
-#single .picture { width: min(100%, 400px, 54vh); margin: 0 auto; }
-.keys { text-align: center; color: var(--body-text-color-subdued); font-size: var(--text-sm); }
-.answer { min-height: 48px; border: 1px solid var(--neutral-400) !important; }
-.judged { display: grid; grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); gap: 1rem 0.75rem; }
-.judged figure { margin: 0; }
-.judged img { width: 100%; border-radius: 6px; }
-.judged figcaption { font-size: var(--text-sm); line-height: 1.3; }
-@media (hover: none) { .keys { display: none; } }
-@media (max-width: 640px) {  /* three pictures and their buttons on one screen */
-    .candidate { flex-direction: row !important; align-items: center; flex-basis: 100% !important; }
-    .candidate .picture { flex: 0 0 min(60vw, 24vh); width: min(60vw, 24vh); }
-    .candidate .answer { flex: 1; min-width: 0; min-height: 96px; }
-    #several .row { gap: 0.5rem; }
-}
-"""
 
-# Digits press the buttons. What comes right after an answer is a double click, not an answer about the next picture.
-SCRIPT = """
-<script>
-let answered = 0
-document.addEventListener('click', event => {
-    if (!event.target.closest('.answer')) return
-    if (Date.now() - answered < 400) { event.stopImmediatePropagation(); event.preventDefault() }
-    else answered = Date.now()
-}, true)
-document.addEventListener('keydown', event => {
-    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return
-    const buttons = [...document.querySelectorAll('.answer')].filter(button => button.offsetParent)
-    buttons[Number(event.key) - 1]?.click()
-})
-</script>
-"""
-
-
-def launch(study: Study, debrief: str, **options) -> None:
-    """Serves a study. The options are those of Gradio's `launch`, besides what the study needs."""
+def launch(study: Study, debrief: str, blocked_paths: list[str]) -> None:
+    """Serves a study. `debrief` is Markdown; the files and folders of `blocked_paths` are never sent to a browser."""
     launch_safely(
         build(study, debrief),
         max_file_size="1kb",  # nothing is uploaded
         theme=page_theme(),
-        css=CSS,
-        head=SCRIPT,
+        css=STYLE.read_text(),
+        head=f"<script>\n{KEYS.read_text()}</script>",
         footer_links=[],
-        **options,
+        blocked_paths=blocked_paths,
     )
 
 
@@ -96,6 +56,41 @@ class TaskPart:
     group: gr.Column
     pictures: list[gr.HTML]
     buttons: list[gr.Button]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All parts of the page that change: the rater's number and position, and what is shown."""
+
+    rater: gr.BrowserState
+    position: gr.Number
+    welcome: gr.Column
+    asking: gr.Column
+    progress: gr.HTML
+    end: gr.Column
+    judged: gr.HTML
+    tasks: dict[str, TaskPart]
+
+    @property
+    def shown(self) -> list[Block]:
+        """All of them, as outputs of a callback."""
+        fixed = [self.rater, self.position, self.welcome, self.asking, self.progress, self.end, self.judged]
+        return fixed + [component for part in self.tasks.values() for component in (part.group, *part.pictures)]
+
+    def updates(self, study: Study, number: str) -> dict[Block, object]:
+        """The page for a rater: consent, the question that is due, or the end."""
+        found = study.find(number)
+        question = study.due(found) if found else None
+        visible = {self.welcome: not found, self.asking: bool(question), self.end: bool(found and not question)}
+        visible |= {part.group: question is not None and task == question.task for task, part in self.tasks.items()}
+        changes: dict[Block, object] = {group: gr.update(visible=shown) for group, shown in visible.items()}
+        changes |= {self.rater: number if found else "", self.position: found.answered if found else 0}
+        if found and question:
+            changes[self.progress] = progress_bar(found.answered, study.length)
+            changes |= zip(self.tasks[question.task].pictures, picture_tags(study, question), strict=True)
+        elif found:
+            changes[self.judged] = judged_pictures(study, number)
+        return changes
 
 
 def build(study: Study, debrief: str) -> gr.Blocks:
@@ -113,43 +108,37 @@ def build(study: Study, debrief: str) -> gr.Blocks:
         with gr.Column(visible=False, elem_classes="narrow") as end:
             gr.Markdown(debrief)
             judged = gr.HTML()
-
-        def show(number: str) -> dict:
-            """The page for a rater: consent, the question that is due, or the end."""
-            found = study.find(number)
-            question = found and study.due(found)
-            visible = {welcome: not found, asking: bool(question), end: bool(found and not question)}
-            visible |= {part.group: bool(question) and task == question.task for task, part in tasks.items()}
-            updates = {group: gr.update(visible=shown) for group, shown in visible.items()}
-            updates |= {rater: number if found else "", position: found.answered if found else 0}
-            if question:
-                updates[progress] = progress_bar(found.answered, study.length)
-                updates |= zip(tasks[question.task].pictures, picture_tags(study, question), strict=True)
-            elif found:
-                updates[judged] = judged_pictures(study, number)
-            return updates
-
-        def join(number: str) -> dict:
-            return show(number if study.find(number) else study.join())
-
-        def answer(task: str, choice: int, number: str, position: int) -> dict:
-            study.answer(number, position, task, choice)
-            return show(number)
-
-        def end_it(number: str) -> dict:
-            study.stop(number)
-            return show(number)
-
-        shown = [rater, position, welcome, asking, progress, end, judged]
-        shown += [component for part in tasks.values() for component in (part.group, *part.pictures)]
-        quick = {"outputs": shown, "queue": False, "show_progress": "hidden"}
-        page.load(show, rater, api_name="resume", **quick)
-        agree.click(join, rater, api_name="join", **quick)
-        stop.click(end_it, rater, api_name="stop", **quick)
-        for task, name in ((REAL_OR_FAKE, "judge"), (MORE_REAL, "choose")):
-            for choice, button in enumerate(tasks[task].buttons):
-                button.click(partial(answer, task, choice), [rater, position], api_name=f"{name}_{choice}", **quick)
+        connect(page, study, Parts(rater, position, welcome, asking, progress, end, judged, tasks), agree, stop)
     return page
+
+
+def connect(page: gr.Blocks, study: Study, parts: Parts, agree: gr.Button, stop: gr.Button) -> None:
+    """Has the buttons, and the loading of the page, change the answers and the page."""
+
+    def show(number: str) -> dict[Block, object]:
+        return parts.updates(study, number)
+
+    def join(number: str) -> dict[Block, object]:
+        return show(number if study.find(number) else study.join())
+
+    def answer(task: str, choice: int, number: str, position: int) -> dict[Block, object]:
+        study.answer(number, position, task, choice)
+        return show(number)
+
+    def end_it(number: str) -> dict[Block, object]:
+        study.stop(number)
+        return show(number)
+
+    def call(event: Callable[..., object], work: Callable, inputs: Sequence[Component], name: str) -> None:
+        """Has an event call `work` at once, without Gradio's queue and its sign of progress."""
+        event(work, list(inputs), parts.shown, api_name=name, queue=False, show_progress="hidden")
+
+    call(page.load, show, [parts.rater], "resume")
+    call(agree.click, join, [parts.rater], "join")
+    call(stop.click, end_it, [parts.rater], "stop")
+    for task, name in ((REAL_OR_FAKE, "judge"), (MORE_REAL, "choose")):
+        for choice, button in enumerate(parts.tasks[task].buttons):
+            call(button.click, partial(answer, task, choice), [parts.rater, parts.position], f"{name}_{choice}")
 
 
 def single_part() -> TaskPart:
@@ -164,7 +153,7 @@ def single_part() -> TaskPart:
 
 
 def several_part(number: int) -> TaskPart:
-    """So many pictures, of which one is the most real; side by side, on phones one below the other."""
+    """`number` pictures, one of which is the most real; side by side, on phones one below the other."""
     pictures, buttons = [], []
     with gr.Column(visible=False, elem_id="several") as group:
         gr.Markdown(SEVERAL)
@@ -185,15 +174,18 @@ def stop_part() -> gr.Button:
 
 
 def answer_button(label: str) -> gr.Button:
+    """A button that gives an answer."""
     return gr.Button(label, min_width=100, elem_classes="answer")
 
 
 def keys_hint(number: int) -> None:
+    """A hint at the keys that press the `number` buttons."""
     keys = " and ".join([", ".join(map(str, range(1, number))), str(number)])
     gr.HTML(f'<div class="keys">On a keyboard: keys {keys}, from left to right</div>')
 
 
 def progress_bar(answered: int, length: int) -> str:
+    """The number of the question and a bar, as HTML."""
     text = f"Question {answered + 1} of {length}"
     return (
         f'<div class="progress" role="status"><span>{text}</span>'
@@ -212,18 +204,19 @@ def picture_tags(study: Study, question: Question) -> list[str]:
 
 
 def picture_tag(image: Image.Image, alt: str) -> str:
-    """A picture as HTML that holds it, so that there is no address under which others could be looked for."""
+    """A picture as HTML that embeds it, so that no address leads to it or hints at others."""
     data = base64.b64encode(png(image)).decode()
     return f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt)}" draggable="false">'
 
 
 def judged_pictures(study: Study, number: str) -> str:
-    """The pictures that a rater judged, each with the truth and the answer; which method altered it is not said."""
+    """The pictures that a rater judged, each with the truth and the answer, but without the method, as HTML."""
     judged = study.judged(number)
     if not judged:
         return "<p>You judged no pictures as real or fake.</p>"
     figures, right = [], 0
     for question, answer in judged:
+        assert question.name is not None  # attention checks are not among them
         image = study.pictures.open(question.shown[0], question.name)
         image.thumbnail((THUMBNAIL, THUMBNAIL))
         kind = "real picture" if truth(question) == REAL else "altered by a model"

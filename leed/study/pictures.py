@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from leed.photo.opening import PhotoError, open_photo
 
-REAL, FAKE = "real", "fake"  # the first is a folder's name, too
+REAL, FAKE = "real", "fake"  # the first is also a folder's name
 CARD_WIDTH = 256  # [px]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -78,7 +78,7 @@ def read_pictures(folder: Path) -> Pictures:
         raise PicturesError(f"{folder} has no folder {REAL}, which holds the real pictures; it has {methods}.")
     if len(methods) < 2:
         raise PicturesError(
-            f"{folder} needs the edits of at least two methods, a folder for each, beside {REAL}; it has {methods}."
+            f"{folder} needs the edits of at least two methods, a folder for each, and {REAL}; it has {methods}."
         )
     files = {source: files_by_name(folder / source) for source in (REAL, *methods)}
     check_names(files)
@@ -87,7 +87,7 @@ def read_pictures(folder: Path) -> Pictures:
 
 
 def files_by_name(folder: Path) -> dict[str, Path]:
-    """The pictures of one source by name. Hidden files are not looked at."""
+    """The pictures of one source by name; hidden files are ignored. Raises `PicturesError` for other files."""
     files: dict[str, Path] = {}
     for file in sorted(path for path in folder.iterdir() if path.name[0] != "."):
         if file.suffix.lower() not in SUFFIXES:
@@ -99,7 +99,7 @@ def files_by_name(folder: Path) -> dict[str, Path]:
 
 
 def check_names(files: dict[str, dict[str, Path]]) -> None:
-    """Each source must have a picture of each name."""
+    """Raises `PicturesError` unless each source has a picture of each name."""
     names = sorted(set().union(*files.values()))
     if not names:
         raise PicturesError(f"{', '.join(files)} hold no pictures.")
@@ -112,8 +112,12 @@ def check_names(files: dict[str, dict[str, Path]]) -> None:
 
 
 def check_pixels(files: dict[str, dict[str, Path]]) -> tuple[tuple[int, int], str]:
-    """The size that all pictures have, since another size would tell sources apart, and a digest of all pixels."""
-    size, first = None, None
+    """The size that all pictures share, since sizes would tell sources apart, and a digest of all pixels.
+
+    Raises `PicturesError` for several sizes, for broken pictures, and for two that are the same.
+    """
+    first = files[REAL][next(iter(files[REAL]))]
+    size: tuple[int, int] | None = None
     digest = hashlib.sha256()
     for name in files[REAL]:
         seen: dict[bytes, Path] = {}
@@ -123,7 +127,7 @@ def check_pixels(files: dict[str, dict[str, Path]]) -> tuple[tuple[int, int], st
                 image = open_photo(file)
             except PhotoError as error:
                 raise PicturesError(f"{file}: {error}") from error
-            size, first = size or image.size, first or file
+            size = size or image.size
             if image.size != size:
                 raise PicturesError(
                     f"All pictures must have one size, but {first} has {'x'.join(map(str, size))} pixels and {file} "
@@ -134,4 +138,5 @@ def check_pixels(files: dict[str, dict[str, Path]]) -> tuple[tuple[int, int], st
                 raise PicturesError(f"{seen[pixels]} and {file} are the same picture.")
             seen[pixels] = file
             digest.update(f"{source}/{name}".encode() + b"\0" + pixels)
+    assert size is not None  # check_names refuses a study without pictures
     return size, digest.hexdigest()

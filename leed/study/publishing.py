@@ -1,11 +1,11 @@
-"""The answers on the Hub: pushed every few minutes to a dataset, and taken up again where a machine forgot them."""
+"""The answers on the Hub: pushed every few minutes to a dataset, and fetched again after a machine lost them."""
 
 import filecmp
 import shutil
 import tempfile
 from pathlib import Path
 
-from huggingface_hub import CommitScheduler, HfApi
+from huggingface_hub import CommitInfo, CommitScheduler, HfApi
 from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
 
 from leed.study.answers import Answers, AnswersError
@@ -14,7 +14,7 @@ FILE = "answers.sqlite"  # in the dataset
 
 
 class AnswersScheduler(CommitScheduler):
-    """Pushes a whole copy of the file of answers whenever there are new ones; a dataset that it makes is private."""
+    """Pushes a whole copy of the file of answers when there are new ones; a dataset that it creates is private."""
 
     def __init__(self, answers: Answers, dataset: str, minutes: float, api: HfApi | None = None) -> None:
         self.answers = answers
@@ -23,8 +23,8 @@ class AnswersScheduler(CommitScheduler):
             repo_id=dataset, repo_type="dataset", folder_path=folder, every=minutes, private=True, hf_api=api
         )
 
-    def push_to_hub(self):
-        """Copies first: a file that is written to while it is read would arrive torn."""
+    def push_to_hub(self) -> CommitInfo | None:
+        """Pushes a copy: a file that is written to while it is read would arrive torn."""
         new, pushed = self.folder_path.with_suffix(".new"), self.folder_path / FILE
         new.unlink(missing_ok=True)  # a copy over another differs from it by SQLite's count of changes
         self.answers.copy(new)
@@ -34,7 +34,7 @@ class AnswersScheduler(CommitScheduler):
 
 
 def take_up(path: Path, dataset: str, api: HfApi | None = None) -> None:
-    """Fetches the answers that the dataset has, if there is no file of them here, as on a restarted Space.
+    """Fetches the dataset's answers if there is no file of them here, as on a restarted Space.
 
     Raises `AnswersError` if the file here lacks raters that the dataset has, since pushing it would replace them.
     """

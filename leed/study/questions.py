@@ -1,4 +1,4 @@
-"""What a rater is asked, and in which order: a function of the rater's seed."""
+"""The questions for a rater, and their order: a function of the rater's seed."""
 
 import random
 from collections import Counter
@@ -9,17 +9,15 @@ from leed.study.pictures import FAKE, REAL
 
 REAL_OR_FAKE = "real or fake"  # one picture
 MORE_REAL = "which is more real"  # one picture of each method
-TASKS = (REAL_OR_FAKE, MORE_REAL)
-
 THIS, OTHER = "this one", "not this one"  # the cards of an attention check of the second task
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How much one rater is asked. Raises `ValueError` for numbers that do not fit together."""
+    """Numbers of questions for one rater. Raises `ValueError` for numbers that do not fit together."""
 
-    per_source: int = 8  # pictures to judge as real or fake: that many real ones and that many of each method
-    comparisons: int = 16  # how often to choose the most real picture
+    per_source: int = 8  # pictures to judge as real or fake, of each source: the real ones and each method
+    comparisons: int = 16  # choices of the most real picture
     checks: int = 3  # attention checks in each of the two tasks
 
     def __post_init__(self) -> None:
@@ -83,7 +81,7 @@ def questions(names: list[str], methods: list[str], settings: Settings, seed: in
 def draw(
     rng: random.Random, sources: Iterable[str], names: list[str], times: int, seen: Counter[str]
 ) -> list[tuple[str, str]]:
-    """Each source so many times, each time with a name that it had not before and that was seen least until then."""
+    """Each source `times` times, each time with a new name for it, one of those that were seen least until then."""
     drawn: dict[tuple[str, str], None] = {}  # keeps the order
     for _ in range(times):
         for source in rng.sample(list(sources), len(list(sources))):
@@ -96,7 +94,10 @@ def draw(
 
 
 def spread(rng: random.Random, checks: list[Question], asked: list[Question]) -> list[Question]:
-    """The questions with a check at a random place in each of as many equal parts, so that who stops met some."""
+    """The questions with a check at a random place in each of as many equal parts.
+
+    So raters who stop early have still seen some.
+    """
     parts = [asked[len(asked) * i // len(checks) : len(asked) * (i + 1) // len(checks)] for i in range(len(checks))]
     for part, check in zip(parts, checks, strict=True):
         part.insert(rng.randint(1, len(part)), check)

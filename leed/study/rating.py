@@ -10,7 +10,7 @@ from leed.study.questions import REAL_OR_FAKE, Question, Settings, questions
 
 
 class Study:
-    """Pictures, a file of answers, how much is asked, and the consent text ("{questions}" in it becomes their number).
+    """Pictures, a file of answers, settings, and the consent text, in which "{questions}" becomes their number.
 
     Raises `ValueError` where the settings ask for more pictures than there are, and `AnswersError` where the file of
     answers cannot be used or belongs to another study.
@@ -31,11 +31,11 @@ class Study:
         return self.answers.add_rater(self.consent)
 
     def find(self, rater: str) -> Rater | None:
-        """How far a rater is; `None` for somebody who has not agreed yet."""
+        """The state of a rater; `None` for somebody who has not agreed yet."""
         return self.answers.rater(rater)
 
     def due(self, rater: Rater) -> Question | None:
-        """The question that a rater is to answer next; `None` at the end and for who stopped."""
+        """The question that a rater is to answer next; `None` at the end and after the rater stopped."""
         if rater.stopped or rater.answered == self.length:
             return None
         return self._questions(rater.seed)[rater.answered]
@@ -43,7 +43,9 @@ class Study:
     def answer(self, number: str, position: int, task: str, choice: int) -> None:
         """Keeps the choice at a position, unless that was answered before (a double click, a second window)."""
         rater = self.find(number)
-        question = rater and self.due(rater)
+        if rater is None:
+            return
+        question = self.due(rater)
         if question and position == rater.answered and task == question.task:
             self.answers.add(number, position, question, question.choices[choice])
 
@@ -52,8 +54,10 @@ class Study:
         self.answers.stop(number)
 
     def judged(self, number: str) -> list[tuple[Question, str]]:
-        """The pictures that a rater judged as real or fake, with the answers."""
+        """The pictures that a rater judged as real or fake, with the answers; none for somebody who has not agreed."""
         rater = self.find(number)
+        if rater is None:
+            return []
         given = self.answers.given(number)
         pairs = zip(self._questions(rater.seed)[: len(given)], given, strict=True)
         return [(question, answer) for question, answer in pairs if question.task == REAL_OR_FAKE and question.name]

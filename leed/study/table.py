@@ -2,8 +2,8 @@
 
     python -m leed.study.table --answers answers.sqlite
 
-An interval is Wilson's 95 % interval on the effective number of answers: as many independent answers as would vary as
-much as these, of which each rater gave several. So it holds for raters like these, on these pictures. Where all
+An interval is Wilson's 95 % interval on the effective number of answers: the number of independent answers that would
+vary as much as these, since each rater gave several. So it holds for raters like these, on these pictures. Where all
 answers agree, each rater counts as one.
 """
 
@@ -21,7 +21,7 @@ from scipy import stats
 from statsmodels.api import OLS
 from statsmodels.stats.proportion import proportion_confint
 
-from leed.evaluation.metrics import Estimate
+from leed.evaluation.metrics import UNKNOWN, Estimate
 from leed.evaluation.tables import NOT_MEASURED, markdown_table, show_estimate
 from leed.study.answers import AnswersError
 from leed.study.pictures import REAL
@@ -32,18 +32,19 @@ RULE = "A rater's answers count if the rater answered an attention check and ans
 
 @dataclass(frozen=True)
 class Counted:
-    """The answers of the raters who count, attention checks aside, and how many raters do not count, by reason."""
+    """Answers of the raters that count, without attention checks; and the numbers of other raters, by reason."""
 
     answers: pd.DataFrame  # rater, task, name, shown, answer
     left_out: dict[str, int]
 
     @property
     def num_raters(self) -> int:
+        """The number of raters that count."""
         return self.answers["rater"].nunique()
 
 
 def read_answers(path: Path) -> Counted:
-    """The answers in a file, by the rule. Raises `AnswersError` if the file is none of a study's."""
+    """The answers in a file that count by RULE. Raises `AnswersError` if it is not a file of a study."""
     if not path.is_file():
         raise AnswersError(f"There is no file {path}.")
     try:
@@ -67,7 +68,7 @@ def share(yes: np.ndarray, raters: np.ndarray) -> Estimate:
     NaN without answers; an interval needs two raters.
     """
     if not len(yes):
-        return Estimate(np.nan, np.nan, np.nan)
+        return UNKNOWN
     value, num_raters = float(yes.mean()), len(np.unique(raters))
     if num_raters < 2:
         return Estimate(value, np.nan, np.nan)
@@ -79,7 +80,7 @@ def share(yes: np.ndarray, raters: np.ndarray) -> Estimate:
 
 
 def effective_answers(yes: np.ndarray, raters: np.ndarray) -> float:
-    """How many independent answers would have the variance of the mean of these (N,), with raters as clusters."""
+    """The number of independent answers whose mean would vary as that of these (N,), with raters as clusters."""
     groups = np.unique(raters, return_inverse=True)[1]
     fit = OLS(yes, np.ones(len(yes))).fit(cov_type="cluster", cov_kwds={"groups": groups})
     independent, clustered = yes.mean() * (1 - yes.mean()), fit.cov_params().item()
@@ -104,7 +105,7 @@ def chosen(answers: pd.DataFrame) -> dict[str, Estimate]:
 
 
 def preferred(answers: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
-    """By pair of methods, the better one first: how often that was chosen where one of the two was."""
+    """By pair of methods, the better one first: its share of the choices that fell on one of the two."""
     compared = answers[answers["task"] == MORE_REAL]
     wins = compared["answer"].value_counts()
     result = {}
@@ -116,10 +117,12 @@ def preferred(answers: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
 
 
 def methods(compared: pd.DataFrame) -> list[str]:
+    """The methods among the compared pictures."""
     return sorted(set(compared["shown"].explode().dropna()))
 
 
 def in_percent(estimate: Estimate | None) -> str:
+    """An estimate in percent; a dash for None."""
     if estimate is None:
         return NOT_MEASURED
     return show_estimate(Estimate(*(100 * value for value in estimate)), digits=1)
