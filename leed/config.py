@@ -1,6 +1,14 @@
 """Configuration of the networks: one flat, frozen dataclass and its presets."""
 
-from dataclasses import asdict, dataclass, fields, replace
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised", "contemptuous")
 """Order of the expression labels everywhere; index 0 is the neutral face."""
@@ -9,6 +17,82 @@ EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surp
 NEUTRAL = 0
 OPENFACE_MAX_YAW = 30.0
 """How far, in degrees, a head may be turned for its action units to be trusted: OpenFace's own range."""
+
+
+T = TypeVar("T")
+
+
+def setting(
+    default: T,
+    help: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    resume: bool = False,
+    above: float | None = None,
+    below: float | None = None,
+) -> T:
+    """A field of a settings dataclass, with its meaning and its range beside it.
+
+    Args:
+        default: the field's default.
+        help: its meaning, for people and for the command line.
+        least, most: the smallest and the largest value that is allowed.
+        above, below: bounds that the value itself must not reach.
+        resume: whether a resumed run may change it.
+    """
+    limits = {"least": least, "most": most, "above": above, "below": below}
+    return field(default=default, metadata={"help": help, "resume": resume} | limits)
+
+
+def check_settings(config: "DataclassInstance") -> None:
+    """Raises `ValueError` for a field outside its range, or with a value that its `Literal` type does not list.
+
+    A field may be None if its type says so.
+    """
+    kinds = _kinds(type(config))
+    for spec in fields(config):
+        value, (choices, optional) = getattr(config, spec.name), kinds[spec.name]
+        if value is None:
+            if not optional:
+                raise ValueError(f"{spec.name} must have a value, got None")
+        elif choices and value not in choices:
+            raise ValueError(f"{spec.name} must be one of {choices}, got {value!r}")
+        elif not _inside(value, spec.metadata):
+            raise ValueError(f"{spec.name} must be {_range(spec.metadata)}, got {value}")
+
+
+@cache
+def _kinds(kind: type) -> dict[str, tuple[tuple[object, ...], bool]]:
+    """For each field of a dataclass its choices, and whether it may be None."""
+    kinds = {}
+    for name, hint in typing.get_type_hints(kind).items():
+        parts = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+        literals = [part for part in parts if typing.get_origin(part) is Literal]
+        kinds[name] = tuple(value for part in literals for value in typing.get_args(part)), type(None) in parts
+    return kinds
+
+
+def _inside(value: float, limits: Mapping[str, Any]) -> bool:  # Any: metadata holds values of any type
+    """Whether a value keeps its limits; NaN keeps none."""
+    return (
+        (limits.get("least") is None or value >= limits["least"])
+        and (limits.get("most") is None or value <= limits["most"])
+        and (limits.get("above") is None or value > limits["above"])
+        and (limits.get("below") is None or value < limits["below"])
+    )
+
+
+def _range(limits: Mapping[str, Any]) -> str:
+    """The limits in words, to follow "must be"."""
+    least, most, above, below = (limits.get(name) for name in ("least", "most", "above", "below"))
+    lower = f"[{least:g}" if least is not None else f"({above:g}" if above is not None else None
+    upper = f"{most:g}]" if most is not None else f"{below:g})" if below is not None else None
+    if lower and upper:
+        return f"in {lower}, {upper}"
+    if lower:
+        return f"at least {least:g}" if least is not None else f"greater than {above:g}"
+    return f"at most {most:g}" if most is not None else f"less than {below:g}"
 
 
 @dataclass(frozen=True)
@@ -56,10 +140,10 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classifier_layers", tuple(self.classifier_layers))  # JSON turns tuples into lists
-        for field in fields(self):
-            least = 0 if field.name == "delta_size" or field.name.endswith("_depth") else 1
-            if field.type is int and getattr(self, field.name) < least:
-                raise ValueError(f"{field.name} must be at least {least}, got {getattr(self, field.name)}")
+        for spec in fields(self):
+            least = 0 if spec.name == "delta_size" or spec.name.endswith("_depth") else 1
+            if spec.type is int and getattr(self, spec.name) < least:
+                raise ValueError(f"{spec.name} must be at least {least}, got {getattr(self, spec.name)}")
         if self.patch_size < 4 or self.patch_size & (self.patch_size - 1):
             raise ValueError(f"patch_size must be a power of two and at least 4, got {self.patch_size}")
         if self.image_size % (4 * self.patch_size):
