@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from PIL import ImageOps
 from torch import Tensor
 
 from leed.config import ACTION_UNITS
+from leed.data.batch import Batch, map_tensors
 from leed.data.readers.registry import READERS, guess_reader
 from leed.data.table import FEATURES, PICTURES
 from leed.images import to_uint8
@@ -188,15 +190,19 @@ class FaceDataset(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.expressions)
 
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
+    def __getitem__(self, index: int) -> Batch:
         """One row of the batch that `__getitems__` gives."""
-        return {name: values[0] for name, values in self.__getitems__([index]).items()}
+        return map_tensors(self.__getitems__([index]), lambda values: values[0])
 
-    def __getitems__(self, indices: list[int]) -> dict[str, Tensor]:
-        """A collated batch: pictures uint8 (B, 3, S, S), zeros where there is none, and labels (B,)."""
+    def __getitems__(self, indices: list[int]) -> Batch:
+        """A collated batch."""
         rows = torch.as_tensor(indices, dtype=torch.int64)
         pictures = self._take(rows) if self.in_memory else self._decode_rows(rows)
-        return pictures | {
+        return {
+            "image": pictures["image"],
+            "neutral": pictures["neutral"],
+            "view": pictures["view"],
+            "view_neutral": pictures["view_neutral"],
             "has_neutral": self.has_neutral[rows],
             "has_view": self.has_view[rows],
             "has_view_neutral": self.has_view_neutral[rows],
@@ -272,8 +278,9 @@ def _present(table: Dataset) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.array(column.is_valid())) for name, column in columns.items()}
 
 
-def collate(batch: dict[str, Tensor] | list[dict[str, Tensor]]) -> dict[str, Tensor]:
+def collate(batch: Batch | list[Batch]) -> Batch:
     """For `DataLoader(collate_fn=)`: `FaceDataset` gives collated batches; lists of single rows are stacked."""
-    if isinstance(batch, dict):
+    if not isinstance(batch, list):
         return batch
-    return {name: torch.stack([row[name] for row in batch]) for name in batch[0]}
+    rows = cast(list[dict[str, Tensor]], batch)
+    return cast(Batch, {name: torch.stack([row[name] for row in rows]) for name in rows[0]})
