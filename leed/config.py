@@ -5,7 +5,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -15,8 +15,18 @@ EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surp
 
 
 NEUTRAL = 0
+"""Index of the neutral face in EXPRESSIONS."""
+
+
+ACTION_UNITS = (
+    *("AU01", "AU02", "AU04", "AU05", "AU06", "AU07", "AU09", "AU10", "AU12"),
+    *("AU14", "AU15", "AU17", "AU20", "AU23", "AU25", "AU26", "AU45"),
+)
+"""The action units that OpenFace measures the intensity of, in the order of every vector of action units."""
+
+
 OPENFACE_MAX_YAW = 30.0
-"""How far, in degrees, a head may be turned for its action units to be trusted: OpenFace's own range."""
+"""The yaw, in degrees, up to which OpenFace measures action units reliably."""
 
 
 T = TypeVar("T")
@@ -97,53 +107,60 @@ def _range(limits: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Sizes of every network. The same object builds `LEED`, `Neutralizer` and `ExpressionClassifier`.
+    """Sizes of every network.
 
-    Raises `ValueError` for sizes that do not fit together.
+    One configuration serves all models: the same object builds `LEED`, `Neutralizer`, `ExpressionClassifier` and
+    `GANimation`. Each `config.json` therefore also holds settings of networks that its model lacks, and the baselines
+    take their sizes from the neutraliser's. That is the price of the Hub's mixin, which wants one flat object.
+
+    Raises `ValueError` for sizes that are out of range or do not fit together.
     """
 
-    image_size: int = 128  # [px] side of a face
+    image_size: int = setting(128, "side of a face, in pixels", least=1)
 
-    # Encoder and decoder. A code is a map of `code_channels` at 1 / `patch_size` of the image's side.
-    patch_size: int = 8  # [px] side of the patch that a place of a code stands for
-    code_channels: int = 128  # of a code map
-    patch_skip: bool = True  # E and D add to a cosine transform of patches and its inverse; False: as in the paper
-    encoder_width: int = 24  # channels; depth: residual blocks, here and below
-    encoder_depth: int = 1
-    decoder_width: int = 96
-    decoder_depth: int = 1
+    # Encoder and decoder.
+    patch_size: int = setting(8, "side of the patch that each place of a code stands for, in pixels", least=1)
+    code_channels: int = setting(128, "channels of a code, a map at 1 / patch_size of the image's side", least=1)
+    patch_skip: bool = setting(
+        True, "E and D add to a cosine transform of patches and its inverse; False: as in the paper"
+    )
+    encoder_width: int = setting(24, "channels of the encoder", least=1)
+    encoder_depth: int = setting(1, "residual blocks of the encoder", least=0)
+    decoder_width: int = setting(96, "channels of the decoder", least=1)
+    decoder_depth: int = setting(1, "residual blocks of the decoder", least=0)
 
     # Extractor and interpolator.
-    delta_size: int = 64  # length of delta_exp; 0: a map of the code's own shape, as in the paper
-    extractor_width: int = 128  # channels
-    interpolator_width: int = 128  # channels at the side of a code
-    interpolator_depth: int = 2
-    flow: bool = True  # the interpolator warps the neutral face before it adds a residual; False: as in the paper
+    delta_size: int = setting(64, "length of delta_exp; 0: a map of the code's shape, as in the paper", least=0)
+    extractor_width: int = setting(128, "channels of the extractor", least=1)
+    interpolator_width: int = setting(128, "channels of the interpolator at the side of a code", least=1)
+    interpolator_depth: int = setting(2, "residual blocks of the interpolator", least=0)
+    flow: bool = setting(True, "the interpolator warps the neutral face, then adds a residual; False: as in the paper")
 
     # Networks that only training needs.
-    siamese_size: int = 64  # length of a transform vector
-    siamese_width: int = 32
-    critic_width: int = 96
+    siamese_size: int = setting(64, "length of a transform vector", least=1)
+    siamese_width: int = setting(32, "channels of the siamese network", least=1)
+    critic_width: int = setting(96, "channels of the critic of codes", least=1)
 
-    # Neutraliser and its critic; GANimation's generator and critic too, which are StarGAN's but for their heads.
-    neutralizer: str = "unet"  # "unet": flow, mask and paint from three scales; "stargan": StarGAN's own generator
-    neutralizer_width: int = 80  # channels at the finest scale
-    neutralizer_depth: int = 2
-    neutralizer_critic_width: int = 32
-    neutralizer_critic_depth: int = 5
+    # Neutraliser and its critic, and GANimation's, which have the same layers but for their heads.
+    neutralizer: Literal["unet", "stargan"] = setting(
+        "unet", "unet: flow, mask and paint from three scales; stargan: StarGAN's own generator"
+    )
+    neutralizer_width: int = setting(80, "channels of the neutraliser at its finest scale", least=1)
+    neutralizer_depth: int = setting(2, "residual blocks of the neutraliser at each scale", least=0)
+    neutralizer_critic_width: int = setting(32, "channels of the first layer of the critic of pictures", least=1)
+    neutralizer_critic_depth: int = setting(5, "layers of the critic of pictures, each of which halves them", least=0)
 
     # Expression classifier (Psi).
-    classifier_block: str = "basic"  # residual block of torchvision's ResNet: "basic" or "bottleneck"
-    classifier_layers: tuple[int, int, int, int] = (1, 1, 1, 1)  # blocks at each of its four scales
-    classifier_size: int = 64  # side of the square to which the inner face is resized
-    classifier_sees_neutral: bool = True  # it sees (image, image - neutral face); False: the image alone
+    classifier_block: Literal["basic", "bottleneck"] = setting("basic", "residual block of torchvision's ResNet")
+    classifier_layers: tuple[int, int, int, int] = setting((1, 1, 1, 1), "residual blocks at each of the four scales")
+    classifier_size: int = setting(64, "side of the square to which the inner face is resized, in pixels", least=1)
+    classifier_sees_neutral: bool = setting(
+        True, "the classifier sees (image, image - neutral face); False: the image alone"
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classifier_layers", tuple(self.classifier_layers))  # JSON turns tuples into lists
-        for spec in fields(self):
-            least = 0 if spec.name == "delta_size" or spec.name.endswith("_depth") else 1
-            if spec.type is int and getattr(self, spec.name) < least:
-                raise ValueError(f"{spec.name} must be at least {least}, got {getattr(self, spec.name)}")
+        check_settings(self)
         if self.patch_size < 4 or self.patch_size & (self.patch_size - 1):
             raise ValueError(f"patch_size must be a power of two and at least 4, got {self.patch_size}")
         if self.image_size % (4 * self.patch_size):
@@ -164,21 +181,18 @@ class ModelConfig:
             raise ValueError("flow needs patch_skip and a vector delta_exp (delta_size > 0)")
         if len(self.classifier_layers) != 4 or min(self.classifier_layers) < 1:
             raise ValueError(f"classifier_layers must be four counts of blocks, got {self.classifier_layers}")
-        for name, choices in (("neutralizer", ("unet", "stargan")), ("classifier_block", ("basic", "bottleneck"))):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
 
     @property
     def code_size(self) -> int:
         """Side of a code map."""
         return self.image_size // self.patch_size
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:  # Any: the fields' own types
         """Plain values, as `config.json` holds them."""
         return asdict(self) | {"classifier_layers": list(self.classifier_layers)}
 
     @classmethod
-    def from_dict(cls, values: dict) -> "ModelConfig":
+    def from_dict(cls, values: Mapping[str, Any]) -> "ModelConfig":
         """Inverse of `to_dict`. Raises `ValueError` naming missing and unknown keys."""
         known = {field.name for field in fields(cls)}
         missing, unknown = sorted(known - set(values)), sorted(set(values) - known)
@@ -209,7 +223,18 @@ TINY = ModelConfig(
     classifier_size=32,
 )
 
-STARGAN_SIZES = {
+
+class NeutralizerSizes(TypedDict, total=False):
+    """The settings of `ModelConfig` that the baselines share with the neutraliser."""
+
+    neutralizer: Literal["unet", "stargan"]
+    neutralizer_width: int
+    neutralizer_depth: int
+    neutralizer_critic_width: int
+    neutralizer_critic_depth: int
+
+
+STARGAN_SIZES: NeutralizerSizes = {
     "neutralizer": "stargan",
     "neutralizer_width": 64,
     "neutralizer_depth": 6,
@@ -217,7 +242,6 @@ STARGAN_SIZES = {
     "neutralizer_critic_depth": 6,
 }
 """Sizes of StarGAN's networks, and of GANimation's, as published."""
-
 
 SMALL = replace(BASE, image_size=64, patch_size=4, code_channels=48, neutralizer_width=64)
 
@@ -234,8 +258,3 @@ PAPER = replace(
 )
 
 PRESETS = {"base": BASE, "tiny": TINY, "small": SMALL, "paper": PAPER}
-
-ACTION_UNITS = (
-    *("AU01", "AU02", "AU04", "AU05", "AU06", "AU07", "AU09", "AU10", "AU12"),
-    *("AU14", "AU15", "AU17", "AU20", "AU23", "AU25", "AU26", "AU45"),
-)
