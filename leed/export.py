@@ -13,7 +13,7 @@ from leed.config import EXPRESSIONS
 from leed.data.drawn import draw_face
 from leed.files import replace_files
 from leed.images import normalize
-from leed.model import LEED, Moved
+from leed.model import LEED, Warped
 from leed.pretrained import WEIGHTS, read_digest
 from leed.runtime import FOLDER, INPUTS, MANIFEST, OUTPUTS, OnnxLEED, _manifest
 
@@ -64,7 +64,7 @@ class Step(nn.Module):
         super().__init__()
         self.leed, self.name = leed, name
 
-    def forward(self, *inputs: Tensor) -> Tensor | Moved:
+    def forward(self, *inputs: Tensor) -> Tensor | Warped:
         return getattr(self.leed, self.name)(*inputs)
 
 

@@ -1,8 +1,9 @@
 """LEED: the neutraliser, E, X, I and D together, so that one `from_pretrained` can edit a face."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar, overload
 
 import torch
 from PIL import Image
@@ -11,16 +12,25 @@ from torch import Tensor
 from leed.config import ModelConfig
 from leed.images import to_pil, to_tensor
 from leed.networks.editor import Decoder, Encoder, Extractor, Interpolation, Interpolator
-from leed.networks.layers import fit, warp
+from leed.networks.layers import upsample_to, warp
 from leed.networks.neutralizer import Neutralizer
 from leed.pretrained import HubModel
 from leed.similarity import inner_ssim
 
-MAX_ALPHA = 2.0  # that an edit takes
-MAX_SHOWN_ALPHA = 1.5  # as far as the demo and the sequences go
+MAX_ALPHA = 2.0
+"""The largest alpha of an edit."""
+
+
+MAX_SHOWN_ALPHA = 1.5
+"""The largest alpha in the demo and in sequences."""
+
 
 SETTLED = 0.95
-"""Below this neutrality, a rest of the expression is usually seen in a neutral face."""
+"""Below this neutrality, some of the original expression usually remains in a neutral face."""
+
+
+Face = TypeVar("Face", Image.Image, Tensor)
+"""The two kinds of faces that the user's calls take: they return the kind that they were given."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +40,10 @@ class Expression:
     delta_exp: Tensor
 
 
-class Moved(NamedTuple):
-    """A face (B, 3, H, W), not clamped, and the flow (B, 2, h, w) that took the pixels of another there.
+class Warped(NamedTuple):
+    """A face (B, 3, H, W), not clamped, and the flow (B, 2, h, w) by which it was warped from another.
 
-    The flow is in units of half a side, x first, and zero where a network has none; whatever else changed is painted.
+    The flow is in units of half a side, x first, and zero where a network has none; all other changes are painted.
     """
 
     image: Tensor
@@ -45,55 +55,72 @@ def no_flow(image: Tensor) -> Tensor:
     return image.new_zeros(len(image), 2, 1, 1)
 
 
-class Trace(NamedTuple):
-    """An edit, and what of it is mere motion; for pictures larger than the model's.
+class EditTrace(NamedTuple):
+    """An edit and its warp-only component, for pictures larger than the model's.
 
-    `edited` (B, 3, H, W) is the edit; `moved` the given face, carried by the flows alone; `flow` (B, 2, H, W) says
-    from where, as in `Moved`.
+    `edited` (B, 3, H, W) is the edit; `warped` (B, 3, H, W) the given face after its flows, not painted;
+    `flow` (B, 2, H, W) the sum of these flows, in units of half a side, x first.
     """
 
     edited: Tensor
-    moved: Tensor
+    warped: Tensor
     flow: Tensor
 
 
 @dataclass(frozen=True)
-class PreparedEdit:
-    """A face and an expression of which everything is computed that does not depend on alpha.
+class PreparedEdit(Generic[Face]):
+    """A face and an expression, with everything computed that does not depend on alpha.
 
-    Calling it with alpha in [0, 2] interpolates and decodes: a picture if the face was one, else (B, 3, H, W).
+    Called with alpha in [0, 2], it interpolates and decodes: a picture if the face was one, else (B, 3, H, W).
     """
 
     leed: "FaceModel"
     code_neutral: Tensor
     context: Tensor
     expression: Expression
-    as_picture: bool
-    image: Tensor | None = None  # the face, and the flow to its neutral one, if `trace` is to be called
+    show: Callable[[Tensor], Face]  # turns an edit into the kind of the given face
+    image: Tensor | None = None  # the face and the flow to its neutral face, both of which `trace` needs
     flow_neutral: Tensor | None = None
 
-    def __call__(self, alpha: float | Tensor = 1.0) -> Image.Image | Tensor:
-        edited = self._render(alpha).image
-        return to_pil(edited) if self.as_picture else edited
+    def __call__(self, alpha: float | Tensor = 1.0) -> Face:
+        return self.show(self._render(alpha).image)
 
     @torch.no_grad()
-    def trace(self, alpha: float | Tensor = 1.0) -> Trace:
-        """The edit with what moved in it. Needs an edit that `FaceModel.prepare` prepared."""
+    def trace(self, alpha: float | Tensor = 1.0) -> EditTrace:
+        """The edit and what is motion in it. Raises `ValueError` for an edit that was not made by `prepare`."""
+        if self.image is None or self.flow_neutral is None:
+            raise ValueError(
+                "this edit has only codes, not the face that they came from, so it has no trace; make it with "
+                "FaceModel.prepare(image, reference)"
+            )
         edited, flow = self._render(alpha)
-        size = self.image.shape[-2:]
-        neutral = torch.cat([warp(self.image, self.flow_neutral), fit(self.flow_neutral, size)], 1)
-        moved, flow_neutral = warp(neutral, flow).split([3, 2], 1)  # as the model does it, in two steps
-        return Trace(edited, moved, fit(flow, size) + flow_neutral)
+        neutral = torch.cat([warp(self.image, self.flow_neutral), upsample_to(self.flow_neutral, self.image)], 1)
+        warped, flow_neutral = warp(neutral, flow).split([3, 2], 1)  # in two steps, as the model does it
+        return EditTrace(edited, warped, upsample_to(flow, self.image) + flow_neutral)
 
     @torch.no_grad()
-    def _render(self, alpha: float | Tensor) -> Moved:
+    def _render(self, alpha: float | Tensor) -> Warped:
         alpha = check_alpha(alpha, self.code_neutral)
         edited, flow = self.leed.render(self.code_neutral, self.context, self.expression.delta_exp, alpha)
-        return Moved(edited.clamp(-1, 1), flow)
+        return Warped(edited.clamp(-1, 1), flow)
 
-    def with_expression(self, expression: Expression) -> "PreparedEdit":
+    def with_expression(self, expression: Expression) -> "PreparedEdit[Face]":
         """The same face with another expression."""
         return replace(self, expression=expression)
+
+
+def unchanged(face: Tensor) -> Tensor:
+    """The face tensor itself."""
+    return face
+
+
+@overload
+def shown_like(image: Image.Image) -> Callable[[Tensor], Image.Image]: ...
+@overload
+def shown_like(image: Tensor) -> Callable[[Tensor], Tensor]: ...
+def shown_like(image: Image.Image | Tensor) -> Callable[[Tensor], Image.Image | Tensor]:
+    """The function that turns face tensors into the kind of `image`: a picture or a face tensor."""
+    return to_pil if isinstance(image, Image.Image) else unchanged
 
 
 def check_alpha(alpha: float | Tensor, like: Tensor) -> Tensor:
@@ -104,7 +131,7 @@ def check_alpha(alpha: float | Tensor, like: Tensor) -> Tensor:
     return alpha
 
 
-def times(alpha: float | Tensor, delta_exp: Tensor) -> Tensor:
+def scaled(alpha: float | Tensor, delta_exp: Tensor) -> Tensor:
     """alpha delta_exp; alpha a number or (B,)."""
     if isinstance(alpha, Tensor):
         alpha = alpha.view(-1, *[1] * (delta_exp.ndim - 1))
@@ -118,12 +145,20 @@ class FaceModel(ABC):
     """
 
     config: ModelConfig
-    device: torch.device
-    dtype: torch.dtype
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """The device that the model computes on."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> torch.dtype:
+        """The precision that the model computes in."""
 
     @abstractmethod
-    def neutral(self, image: Tensor) -> Moved:
-        """I_N: the neutral face of `image`, and the flow towards it."""
+    def neutral(self, image: Tensor) -> Warped:
+        """I_N: the neutral face of `image` (B, 3, H, W), and the flow towards it."""
 
     @abstractmethod
     def encode(self, image: Tensor) -> Tensor:
@@ -131,34 +166,33 @@ class FaceModel(ABC):
 
     @abstractmethod
     def extract(self, code: Tensor, code_neutral: Tensor) -> Tensor:
-        """delta_exp = X(C, C_N)."""
+        """delta_exp = X(C, C_N): two codes (B, C, c, c) -> (B, Z), or (B, C, c, c) for a map."""
 
     @abstractmethod
     def context(self, code_neutral: Tensor) -> Tensor:
-        """What in I depends on the neutral face alone: (B, C, c, c) -> (B, K, c, c)."""
+        """The part of I that depends only on the neutral face, once per face: (B, C, c, c) -> (B, K, c, c)."""
 
     @abstractmethod
-    def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor) -> Moved:
-        """D(I(C_IN, alpha delta_exp)), and the flow from I_N; alpha (1,) or (B,), one delta_exp or (B).
+    def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor) -> Warped:
+        """D(I(C_IN, alpha delta_exp)), a face (B, 3, H, W), and the flow from I_N.
 
-        `context` is that of `code_neutral`.
+        `alpha` is (1,) or (B,), `delta_exp` of one expression or of B, `context` that of `code_neutral` (B, C, c, c).
         """
 
     # The user's calls: pictures, or float tensors (B, 3, H, W) in [-1, 1].
 
-    def edit(
-        self, image: Image.Image | Tensor, reference: Image.Image | Tensor | Expression, alpha: float | Tensor = 1.0
-    ) -> Image.Image | Tensor:
-        """The face `image` with the expression of `reference`, alpha in [0, 2] times as strong.
+    def edit(self, image: Face, reference: Image.Image | Tensor | Expression, alpha: float | Tensor = 1.0) -> Face:
+        """The aligned face `image` with the expression of `reference`; other aspect ratios are stretched to a square.
 
-        Aligned faces as pictures of any size and mode, or as float tensors (B, 3, H, W) in [-1, 1] of the model's
-        size; the result is of the kind of `image`. Raises `ValueError` for other input.
+        Faces are aligned pictures of any size and mode, or float tensors (B, 3, H, W) in [-1, 1] of the model's size;
+        the result is of the kind of `image`. For photographs, `leed.FaceEditor` finds and aligns faces. `alpha` in
+        [0, 2], a number or (B,), is the strength of the expression. Raises `ValueError` for other input.
         """
         return self.prepare(image, reference)(alpha)
 
     @torch.no_grad()
-    def prepare(self, image: Image.Image | Tensor, reference: Image.Image | Tensor | Expression) -> PreparedEdit:
-        """Does once what does not depend on alpha; the result's call `prepared(alpha)` is cheap."""
+    def prepare(self, image: Face, reference: Image.Image | Tensor | Expression) -> PreparedEdit[Face]:
+        """The edit with everything computed that does not depend on alpha; calling it with alpha is cheap."""
         expression = reference if isinstance(reference, Expression) else self.expression(reference)
         face = self._face(image, "image")
         neutral, flow = self.neutral(face)
@@ -167,7 +201,7 @@ class FaceModel(ABC):
         if counts[0] != counts[1] and counts[1] != 1:
             raise ValueError(f"got {counts[0]} images and {counts[1]} references: expected as many, or one reference")
         context = self.context(code_neutral)
-        return PreparedEdit(self, code_neutral, context, expression, isinstance(image, Image.Image), face, flow)
+        return PreparedEdit(self, code_neutral, context, expression, shown_like(image), face, flow)
 
     @torch.no_grad()
     def expression(self, reference: Image.Image | Tensor) -> Expression:
@@ -177,24 +211,23 @@ class FaceModel(ABC):
         return Expression(self.extract(self.encode(reference), self.encode(reference_neutral)))
 
     @torch.no_grad()
-    def neutralize(self, image: Image.Image | Tensor) -> Image.Image | Tensor:
+    def neutralize(self, image: Face) -> Face:
         """The neutral face of `image`; a picture for a picture, a tensor for a tensor."""
-        neutral = self.neutral(self._face(image, "image")).image.clamp(-1, 1)
-        return to_pil(neutral) if isinstance(image, Image.Image) else neutral
+        face = self._face(image, "image")
+        return shown_like(image)(self.neutral(face).image.clamp(-1, 1))
 
     @torch.no_grad()
     def neutrality(self, image: Image.Image | Tensor) -> Tensor:
-        """How neutral the neutral faces of `image` are: (B,), at most 1.
+        """The neutrality (B,) of the neutral faces of `image`: 1 = fully neutralised.
 
-        SSIM of the inner face between the neutral face and its own neutral face: near 1 where the neutraliser finds
-        nothing left to do. Below SETTLED, an edit of that face, or with that face as its reference, is not to be
-        trusted.
+        SSIM of the inner face between the neutral face and its own neutral face. Below SETTLED some of the original
+        expression remains, and edits of that face, or with it as the reference, are unreliable.
         """
         once = self.neutral(self._face(image, "image")).image.clamp(-1, 1)
         return inner_ssim(self.neutral(once).image.clamp(-1, 1), once)
 
     def _face(self, image: Image.Image | Tensor, name: str) -> Tensor:
-        """The face as (B, 3, H, W) where the model computes. Raises `ValueError` for what is not a face tensor."""
+        """The face as (B, 3, H, W) on the model's device. Raises `ValueError` for what is not a face tensor."""
         side = self.config.image_size
         if isinstance(image, Image.Image):
             image = to_tensor(image, side)
@@ -210,8 +243,8 @@ class FaceModel(ABC):
         return image.to(self.device, self.dtype)
 
 
-class LEED(FaceModel, HubModel):
-    """Label-free expression editing: the face of one picture with the expression of another.
+class LEED(HubModel, FaceModel):
+    """LEED, label-free expression editing: the face of one picture with the expression of another.
 
     >>> leed = LEED.from_pretrained("hub/leed-open")
     >>> edited = leed.edit(face, reference, alpha=1.0)
@@ -226,47 +259,39 @@ class LEED(FaceModel, HubModel):
         self.interpolator = Interpolator(config)
         self.decoder = Decoder(config)
 
-    @property
-    def device(self) -> torch.device:
-        return next(self.parameters()).device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return next(self.parameters()).dtype
-
     # The mathematics: float tensors in [-1, 1].
 
-    def neutral(self, image: Tensor) -> Moved:
-        """I_N: the neutral face of `image`, and the flow towards it."""
-        if self.config.neutralizer != "unet":
-            return Moved(self.neutralizer(image), no_flow(image))
+    def neutral(self, image: Tensor) -> Warped:
+        """I_N: the neutral face of `image` (B, 3, H, W), and the flow towards it."""
+        if self.config.neutralizer != "unet":  # StarGAN's generator paints the whole face anew
+            return Warped(self.neutralizer(image), no_flow(image))
         change = self.neutralizer.change(image)
-        return Moved(change.apply(image), change.flow)
+        return Warped(change.apply(image), change.flow)
 
     def encode(self, image: Tensor) -> Tensor:
         """C = E(image): (B, 3, H, W) -> (B, C, c, c)."""
         return self.encoder(image)
 
     def extract(self, code: Tensor, code_neutral: Tensor) -> Tensor:
-        """delta_exp = X(C, C_N)."""
+        """delta_exp = X(C, C_N): two codes (B, C, c, c) -> (B, Z), or (B, C, c, c) for a map."""
         return self.extractor(code, code_neutral)
 
     def interpolate(self, code_neutral: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0) -> Interpolation:
-        """C_IB = I(C_IN, alpha delta_exp), and the flow; alpha a number or (B,)."""
-        return self.interpolator(code_neutral, times(alpha, delta_exp))
+        """C_IB = I(C_IN, alpha delta_exp) (B, C, c, c), and the flow; alpha a number or (B,)."""
+        return self.interpolator(code_neutral, scaled(alpha, delta_exp))
 
     def decode(self, code: Tensor) -> Tensor:
         """image = D(C): (B, C, c, c) -> (B, 3, H, W)."""
         return self.decoder(code)
 
     def context(self, code_neutral: Tensor) -> Tensor:
-        """What in I depends on the neutral face alone: (B, C, c, c) -> (B, K, c, c)."""
+        """The part of I that depends only on the neutral face, once per face: (B, C, c, c) -> (B, K, c, c)."""
         return self.interpolator.context(code_neutral)
 
-    def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0) -> Moved:
-        """D(I(C_IN, alpha delta_exp)), and the flow from I_N; `context` is that of `code_neutral`."""
-        code, flow = self.interpolator.interpolate(code_neutral, context, times(alpha, delta_exp))
-        return Moved(self.decode(code), no_flow(code) if flow is None else flow)
+    def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0) -> Warped:
+        """D(I(C_IN, alpha delta_exp)) (B, 3, H, W), and the flow from I_N; `context` is that of `code_neutral`."""
+        code, flow = self.interpolator.interpolate(code_neutral, context, scaled(alpha, delta_exp))
+        return Warped(self.decode(code), no_flow(code) if flow is None else flow)
 
     def forward(self, image: Tensor, reference: Tensor, alpha: float | Tensor = 1.0) -> Tensor:
         """The whole edit with gradients; face tensors (B, 3, H, W) in [-1, 1], the output not clamped."""

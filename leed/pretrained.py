@@ -69,6 +69,16 @@ class HubModel(
 
     config: ModelConfig
 
+    @property
+    def device(self) -> torch.device:
+        """The device of the weights."""
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of the weights."""
+        return next(self.parameters()).dtype
+
     @classmethod
     def from_pretrained(
         cls: type[Model],

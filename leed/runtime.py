@@ -16,7 +16,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, I
 from torch import Tensor
 
 from leed.config import ModelConfig
-from leed.model import LEED, FaceModel, Moved
+from leed.model import LEED, FaceModel, Warped
 from leed.pretrained import CONFIG, WEIGHTS, ModelFileError, find_folder, read_config, read_digest
 
 FOLDER, MANIFEST = "onnx", "graphs.json"
@@ -82,8 +82,8 @@ class OnnxLEED(FaceModel):
         config = read_config(folder / CONFIG, LEED.__name__)
         return cls(config, _read_graphs(folder / FOLDER, read_digest(folder / WEIGHTS)))
 
-    def neutral(self, image: Tensor) -> Moved:
-        return Moved(*self._run("neutral", image))
+    def neutral(self, image: Tensor) -> Warped:
+        return Warped(*self._run("neutral", image))
 
     def encode(self, image: Tensor) -> Tensor:
         return self._run("encode", image)[0]
@@ -94,10 +94,10 @@ class OnnxLEED(FaceModel):
     def context(self, code_neutral: Tensor) -> Tensor:
         return self._run("context", code_neutral)[0]
 
-    def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor) -> Moved:
+    def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor) -> Warped:
         count = len(code_neutral)
         delta_exp = delta_exp.expand(count, *delta_exp.shape[1:])
-        return Moved(*self._run("render", code_neutral, context, delta_exp, alpha.expand(count)))
+        return Warped(*self._run("render", code_neutral, context, delta_exp, alpha.expand(count)))
 
     def _run(self, step: str, *inputs: Tensor) -> list[Tensor]:
         feed = {name: np.ascontiguousarray(value.numpy()) for name, value in zip(INPUTS[step], inputs, strict=True)}

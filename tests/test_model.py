@@ -70,11 +70,11 @@ def test_a_trace_tells_motion_from_paint(leed: LEED, variant: ModelConfig, pertu
     prepared = leed.prepare(*faces)
     trace = prepared.trace(0.7)
     assert torch.equal(trace.edited, prepared(0.7)) and not trace.flow.requires_grad
-    assert trace.moved.shape == faces[0].shape and trace.flow.shape == (2, 2, *faces[0].shape[-2:])
+    assert trace.warped.shape == faces[0].shape and trace.flow.shape == (2, 2, *faces[0].shape[-2:])
     moves = variant.flow or variant.neutralizer == "unet"
     assert bool(trace.flow.any()) == moves
     if not moves:
-        torch.testing.assert_close(trace.moved, faces[0], rtol=0, atol=1e-5)
+        torch.testing.assert_close(trace.warped, faces[0], rtol=0, atol=1e-5)
 
 
 def test_one_reference_serves_many_and_alpha_can_differ(leed: LEED) -> None:

@@ -1,4 +1,4 @@
-"""The frozen networks: Psi, which knows expressions, and Phi, which sees as ImageNet's networks do."""
+"""Psi, the classifier of expressions, whose features stand for an expression."""
 
 import torch
 from torch import Tensor, nn
@@ -9,15 +9,16 @@ from leed.pretrained import HubModel
 
 
 class ExpressionClassifier(HubModel):
-    """Psi: torchvision's ResNet on the inner face; its penultimate features stand for the expression.
+    """Psi, the expression classifier: torchvision's ResNet on the inner face.
 
-    With `classifier_sees_neutral` the network sees the face and its difference to the neutral face, which reaches
-    99 % on unseen people of the open set within minutes; without, the face alone.
+    Its penultimate features stand for the expression. With `classifier_sees_neutral` the network sees the face and its
+    difference to the neutral face, which reaches 99 % on unseen people of the open set within minutes; without it, the
+    face alone.
     """
 
     def __init__(self, config: ModelConfig = ModelConfig()) -> None:  # noqa: B008 (frozen)
         super().__init__()
-        from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet  # seconds; who edits needs none
+        from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet  # slow import; not needed for inference
 
         self.config = config
         block = {"basic": BasicBlock, "bottleneck": Bottleneck}[config.classifier_block]
@@ -54,15 +55,15 @@ class ExpressionClassifier(HubModel):
         return self(image, image_neutral).softmax(dim=1)[:, NEUTRAL]
 
 
-def load_judge(path: str) -> ExpressionClassifier:
-    """A classifier that sees the face alone, from a folder or the Hub.
+def load_evaluator(path: str) -> ExpressionClassifier:
+    """A classifier that sees the face alone and so can evaluate edits, from a folder or the Hub.
 
     Raises `ValueError` for one that compares the face with its neutral face.
     """
-    judge = ExpressionClassifier.from_pretrained(path).eval()
-    if judge.config.classifier_sees_neutral:
+    evaluator = ExpressionClassifier.from_pretrained(path).eval()
+    if evaluator.config.classifier_sees_neutral:
         raise ValueError(
-            f"{path} compares a face with its neutral face and cannot judge one by itself: give a classifier that "
+            f"{path} compares a face with its neutral face and cannot classify one by itself: give a classifier that "
             "sees the face alone (trained by --stage classifier --no-model_classifier_sees_neutral)"
         )
-    return judge
+    return evaluator

@@ -1,4 +1,4 @@
-"""Networks that only training needs: the adversary of codes, S, Q, and the critic of pictures.
+"""Networks that only training needs: the critic of codes, S, Q, and the critic of pictures.
 
 Letters in shapes: B batch, C code channels, c side of a code map, Z length of delta_exp.
 """
@@ -11,7 +11,7 @@ from leed.networks.layers import SLOPE, conv3x3
 
 
 class LatentCritic(nn.Module):
-    """The adversary (Eqs. 12, 13): scores codes, high for those of real faces. Never called D: that is the decoder."""
+    """The critic of codes (Eqs. 12, 13): scores a code, high if it is a real face's."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -28,12 +28,15 @@ class LatentCritic(nn.Module):
         )
 
     def forward(self, code: Tensor) -> Tensor:
-        """(B, C, c, c) -> (B,)."""
+        """Codes (B, C, c, c) to scores (B,)."""
         return self.layers(code).squeeze(1)
 
 
 class SiameseNetwork(nn.Module):
-    """Siamese network (S in the paper): a space in which an expression's transform vector is the same for everyone."""
+    """S, the siamese network: features whose change from the neutral face is the same for everyone.
+
+    That change is the expression's transform vector.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -52,17 +55,17 @@ class SiameseNetwork(nn.Module):
         )
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, siamese_size)."""
+        """Faces (B, 3, H, W) to features (B, siamese_size)."""
         return self.layers(image)
 
     def transform_vector(self, image: Tensor, image_neutral: Tensor) -> Tensor:
-        """v = S(image) - S(neutral image) (Eqs. 9, 10)."""
+        """v = S(image) - S(neutral image) (Eqs. 9, 10): two faces (B, 3, H, W) -> (B, siamese_size)."""
         features, features_neutral = self(torch.cat([image, image_neutral])).chunk(2)
         return features - features_neutral
 
 
 class AuxiliaryDistribution(nn.Module):
-    """Auxiliary distribution (Q in the paper): a Gaussian over delta_exp, given Psi's features of the face."""
+    """Q, the auxiliary distribution: a Gaussian over delta_exp, given Psi's features of the face."""
 
     def __init__(self, config: ModelConfig, num_features: int) -> None:
         super().__init__()
@@ -71,7 +74,10 @@ class AuxiliaryDistribution(nn.Module):
         self.layers = nn.Sequential(nn.Linear(num_features, 128), nn.LeakyReLU(SLOPE), nn.Linear(128, 2 * size))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance, each (B, Z); for a map (B, C, 1, 1), the same at every place."""
+        """Features (B, num_features) to mean and log-variance.
+
+        Each is (B, Z); for a delta_exp that is a map (B, C, 1, 1), the same at every place.
+        """
         mean, log_variance = self.layers(features).chunk(2, dim=1)
         if len(self.shape) > 1:
             mean, log_variance = mean[..., None, None], log_variance[..., None, None]
@@ -79,9 +85,9 @@ class AuxiliaryDistribution(nn.Module):
 
 
 class ImageCritic(nn.Module):
-    """StarGAN's critic: strided convolutions, one head that scores patches, one that tells the labels.
+    """StarGAN's critic of pictures: strided convolutions, a head that scores patches and one that predicts labels.
 
-    The labels are StarGAN's logits of the expression; for GANimation, which has the same critic, the action units.
+    The labels are logits of the expression; for GANimation, which has the same critic, the action units.
     """
 
     def __init__(self, config: ModelConfig, num_labels: int = len(EXPRESSIONS)) -> None:
@@ -97,6 +103,6 @@ class ImageCritic(nn.Module):
         self.labels = nn.Conv2d(channels, num_labels, config.image_size // 2**depth, bias=False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) -> mean patch score (B,) and labels (B, num_labels)."""
+        """Pictures (B, 3, H, W) to mean patch scores (B,) and labels (B, num_labels)."""
         h = self.layers(image)
         return self.score(h).mean(dim=(1, 2, 3)), self.labels(h).flatten(1)

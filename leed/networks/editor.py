@@ -1,4 +1,4 @@
-"""The networks of the paper, in its order: E, D, X, I, the critic, S, Q.
+"""The networks that edit a face, in the paper's order: E, D, X, I.
 
 Letters in shapes: B batch, C code channels, c side of a code map (image side / patch size), Z length of delta_exp.
 """
@@ -11,16 +11,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leed.config import ModelConfig
-from leed.networks.layers import SLOPE, PatchTransform, Upsample, conv3x3, residual_blocks, warp, zero_init
-
-FLOW_SCALE = 0.1  # a flow of one unit moves by 5 % of the side
+from leed.networks.layers import (
+    FLOW_SCALE,
+    SLOPE,
+    PatchTransform,
+    Upsample,
+    conv3x3,
+    residual_blocks,
+    warp,
+    zero_init,
+)
 
 
 class Encoder(nn.Module):
-    """Encoder (E in the paper): maps a face to its code.
+    """E, the encoder: maps a face to its code.
 
     With `patch_skip` the code is a fixed cosine transform of the face's patches plus what the convolutions add, which
-    starts at zero: the autoencoder is all but lossless before any training. Without, convolutions alone.
+    starts at zero: the autoencoder is all but lossless before any training. Without it, convolutions alone.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -35,6 +42,7 @@ class Encoder(nn.Module):
             zero_init(self.head)
 
     def forward(self, image: Tensor) -> Tensor:
+        """C = E(image): (B, 3, H, W) in [-1, 1] -> (B, C, c, c)."""
         h = F.leaky_relu(self.stem(F.pixel_unshuffle(image, 4)), SLOPE)  # (B, width, H/4, W/4)
         h = self.down(self.blocks(h))
         code = self.head(F.leaky_relu(h, SLOPE))  # (B, C, c, c)
@@ -42,7 +50,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Decoder (D in the paper): maps a code back to a face in (about) [-1, 1]."""
+    """D, the decoder: maps a code back to a face."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -58,6 +66,7 @@ class Decoder(nn.Module):
             zero_init(self.head)
 
     def forward(self, code: Tensor) -> Tensor:
+        """image = D(C): (B, C, c, c) -> (B, 3, H, W), in about [-1, 1]."""
         h = self.blocks(F.leaky_relu(self.stem(code), SLOPE))  # (B, width, c, c)
         h = self.fine(F.leaky_relu(self.up(h), SLOPE))  # (B, 64, H/4, W/4)
         image = F.pixel_shuffle(self.head(F.leaky_relu(h, SLOPE)), 4)  # (B, 3, H, W)
@@ -65,7 +74,7 @@ class Decoder(nn.Module):
 
 
 class Extractor(nn.Module):
-    """Extractor (X in the paper): the expression delta_exp of a face, from its code and its neutral face's.
+    """X, the extractor: the expression delta_exp of a face, from its code and its neutral face's.
 
     With a vector delta_exp, X(C, C_N) = e(C) - e(C_N): it is zero for a neutral face by construction, and has no
     place in the picture that a pose could shift. With a map (`delta_size` 0), the paper's: convolutions on both codes.
@@ -92,7 +101,7 @@ class Extractor(nn.Module):
             )
 
     def forward(self, code: Tensor, code_neutral: Tensor) -> Tensor:
-        """Returns (B, Z), or (B, C, c, c) for a map."""
+        """delta_exp = X(C, C_N): two codes (B, C, c, c) -> (B, Z), or (B, C, c, c) for a map."""
         if self.vector:
             features = self.features(torch.cat([code, code_neutral]))
             return features[: len(code)] - features[len(code) :]  # `chunk` cannot be exported for any batch size
@@ -100,14 +109,14 @@ class Extractor(nn.Module):
 
 
 class Interpolation(NamedTuple):
-    """A moved code (B, C, c, c) and the flow (B, 2, 2c, 2c) that moved it, in units of half a side, or None."""
+    """A code (B, C, c, c) with an expression, and the flow (B, 2, 2c, 2c) in it, in units of half a side, or None."""
 
     code: Tensor
     flow: Tensor | None
 
 
 class Interpolator(nn.Module):
-    """Interpolator (I in the paper): moves the code of a neutral face along an expression.
+    """I, the interpolator: moves the code of a neutral face along an expression.
 
     With a vector delta_exp: features of the neutral code, the context, gate an otherwise bias-free network, so that
     residual and flow are zero at alpha = 0 and grow linearly with alpha. The flow warps the neutral face that the code
@@ -140,11 +149,14 @@ class Interpolator(nn.Module):
             zero_init(self.flow)
 
     def forward(self, code_neutral: Tensor, delta_exp: Tensor) -> Interpolation:
-        """`delta_exp` is already multiplied by alpha: I(C_I_N, alpha delta_exp)."""
+        """I(C_IN, alpha delta_exp): code (B, C, c, c) and expression, already times alpha, (B, Z) or (B, C, c, c)."""
         return self.interpolate(code_neutral, self.context(code_neutral), delta_exp)
 
     def context(self, code_neutral: Tensor) -> Tensor:
-        """What the neutral face alone decides, (B, K, c, c): content and gates; for a map delta_exp the code."""
+        """The part of I that depends only on the neutral face, computed once per face: (B, C, c, c) -> (B, K, c, c).
+
+        Content and gates; where delta_exp is a map, the code itself.
+        """
         if not self.vector:
             return code_neutral
         content = F.leaky_relu(self.content(code_neutral) + self.place, SLOPE)
@@ -152,20 +164,20 @@ class Interpolator(nn.Module):
         return torch.cat([content, self.gates(content)], 1)
 
     def interpolate(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor) -> Interpolation:
-        """As `forward`, with the `context` that `code_neutral` has."""
+        """The same as `forward`, with the `context` of `code_neutral`."""
         if not self.vector:
             linear = code_neutral + delta_exp  # Eq. 5
             h = self.fine(self.blocks(F.leaky_relu(self.content(linear), SLOPE)))
             return Interpolation(linear + self.head(F.leaky_relu(h, SLOPE)), None)
         h = self.motion(context, delta_exp)  # (B, width, c, c)
         residual = self.head(h)
-        if self.flow is None:
+        if self.flow is None or self.transform is None:
             return Interpolation(code_neutral + residual, None)
         flow = FLOW_SCALE * F.pixel_shuffle(self.flow(h), 2)  # (B, 2, 2c, 2c)
         return Interpolation(self.transform.encode(warp(self.transform.decode(code_neutral), flow)) + residual, flow)
 
     def motion(self, context: Tensor, delta_exp: Tensor) -> Tensor:
-        """Features (B, width, c, c) of what the expression does to this face; linear along delta_exp."""
+        """Features (B, width, c, c) of the change that the expression makes to this face; linear along delta_exp."""
         width = self.content.out_channels
         content, gate, gate_coarse = context.split([width, width, self.gates.out_channels - width], 1)
         gate_coarse = F.avg_pool2d(gate_coarse, 2).sigmoid()

@@ -11,7 +11,7 @@ from leed.pretrained import HubModel
 
 
 class Painting(NamedTuple):
-    """What GANimation's generator gives, in its paper's letters.
+    """The output of GANimation's generator, in its paper's letters.
 
     `colour` C (B, 3, H, W) in [-1, 1] is what is painted; `attention` A (B, 1, H, W) in [0, 1] how much of the
     picture stays: 1 keeps a pixel, 0 replaces it.
@@ -26,9 +26,9 @@ class Painting(NamedTuple):
 
 
 class GANimation(HubModel):
-    """Renders a face with other action units.
+    """GANimation: renders a face with other action units.
 
-    The generator is StarGAN's with two heads, of the sizes `neutralizer_width` and `neutralizer_depth`.
+    The generator is StarGAN's with two heads; its sizes are `neutralizer_width` and `neutralizer_depth`.
     """
 
     def __init__(self, config: ModelConfig = ModelConfig()) -> None:  # noqa: B008 (frozen)
@@ -40,7 +40,7 @@ class GANimation(HubModel):
         self.attention = nn.Conv2d(width, 1, 7, padding=3, bias=False)
 
     def paint(self, image: Tensor, action_units: Tensor) -> Painting:
-        """What is painted on faces (B, 3, H, W) in [-1, 1] to give them action units (B, 17) in [0, 1].
+        """The paint on faces (B, 3, H, W) in [-1, 1] to give them action units (B, 17) in [0, 1].
 
         Raises `ValueError` for another number of action units.
         """
@@ -50,7 +50,7 @@ class GANimation(HubModel):
                 f"each face, got {tuple(action_units.shape)}"
             )
         h = self.layers(with_labels(image, action_units))
-        # In full precision: near 1, where most of A lies, half of it cannot tell a kept pixel from one painted over.
+        # In full precision: most of A lies near 1, where half precision cannot tell a kept pixel from a painted one.
         return Painting(torch.tanh(self.colour(h).float()), torch.sigmoid(self.attention(h).float()))
 
     def forward(self, image: Tensor, action_units: Tensor) -> Tensor:

@@ -2,25 +2,29 @@
 
 import contextlib
 import math
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 SLOPE = 0.2  # of every leaky ReLU
+FLOW_SCALE = 0.1  # what a network's flow head gives is multiplied by it: one unit moves a pixel by 5 % of the side
+
+Layer = TypeVar("Layer", bound=nn.Module)
 
 
 def conv3x3(channels_in: int, channels_out: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:
     """A 3x3 convolution that keeps (stride 1) or halves (stride 2) the map, initialised for a leaky ReLU."""
     conv = nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=bias)
     nn.init.kaiming_normal_(conv.weight, SLOPE)
-    if bias:
+    if conv.bias is not None:
         nn.init.zeros_(conv.bias)
     return conv
 
 
-def zero_init(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
-    """The layer with all parameters zero, so that what it adds starts at nothing."""
+def zero_init(layer: Layer) -> Layer:
+    """The layer with all parameters zero: at the start it adds nothing."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer
@@ -40,6 +44,7 @@ class ResidualBlock(nn.Module):
                 self.conv2.weight.mul_(0.1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, C, h, w)."""
         h = F.leaky_relu(self.norm1(self.conv1(x)), SLOPE)
         return x + self.norm2(self.conv2(h))
 
@@ -57,25 +62,27 @@ class Upsample(nn.Module):
         self.conv = conv3x3(channels_in, 4 * channels_out, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, channels_in, h, w) -> (B, channels_out, 2h, 2w)."""
         return F.pixel_shuffle(self.conv(x), 2)
 
 
-def fit(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Maps (B, C, h, w) enlarged bilinearly to (B, C, *size); those of that size as they are."""
-    if tuple(maps.shape[-2:]) == tuple(size):
+def upsample_to(maps: Tensor, like: Tensor) -> Tensor:
+    """Maps (B, C, h, w) enlarged bilinearly to the size (H, W) of `like`; maps of that size as they are."""
+    height, width = like.shape[-2:]
+    if maps.shape[-2:] == (height, width):
         return maps
-    return F.interpolate(maps, size, mode="bilinear", align_corners=False)
+    return F.interpolate(maps, (height, width), mode="bilinear", align_corners=False)
 
 
 def warp(images: Tensor, flow: Tensor) -> Tensor:
-    """Samples `images` (B, C, H, W) at each pixel's own place plus `flow`.
+    """Samples `images` (B, C, H, W) at each pixel's own place plus `flow`; returns (B, C, H, W).
 
     `flow` is (B, 2, h, w), in units of half a side, x first; it is enlarged bilinearly to (H, W). A flow of zero
     gives the images back. Outside the picture its border is repeated.
     """
     height, width = images.shape[-2:]
     flow = flow.to(images.dtype)  # under autocast the flow is half, which cannot tell neighbouring places apart
-    flow = fit(flow, (height, width))
+    flow = upsample_to(flow, images)
     rows = (torch.arange(height, device=flow.device, dtype=flow.dtype) * 2 + 1) / height - 1
     columns = (torch.arange(width, device=flow.device, dtype=flow.dtype) * 2 + 1) / width - 1
     grid = torch.stack([columns.expand(height, width), rows[:, None].expand(height, width)])
@@ -107,8 +114,8 @@ def cosine_patch_basis(patch_size: int, channels: int) -> tuple[Tensor, Tensor]:
     return (basis[kept] / scale[:, None]).float(), (basis[kept] * scale[:, None]).T.contiguous().float()
 
 
-def without_autocast(device: torch.device) -> contextlib.AbstractContextManager:
-    """Where autocast is on, a context without it."""
+def without_autocast(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """A context without autocast, for arithmetic that needs full precision."""
     if torch.is_autocast_enabled(device.type):
         return torch.autocast(device.type, enabled=False)
     return contextlib.nullcontext()
@@ -116,6 +123,9 @@ def without_autocast(device: torch.device) -> contextlib.AbstractContextManager:
 
 class PatchTransform(nn.Module):
     """The fixed cosine transform between pictures (B, 3, H, W) and codes (B, C, H/p, W/p); exact under autocast."""
+
+    analysis: Tensor
+    synthesis: Tensor
 
     def __init__(self, patch_size: int, channels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The neutraliser: StarGAN's generator, which renders the neutral face that LEED draws on, and its critic."""
+"""The neutraliser, which renders the neutral face that LEED edits."""
 
 from typing import NamedTuple
 
@@ -7,18 +7,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leed.config import EXPRESSIONS, NEUTRAL, ModelConfig
-from leed.networks.layers import SLOPE, Upsample, conv3x3, fit, residual_blocks, warp, zero_init
+from leed.networks.layers import FLOW_SCALE, SLOPE, Upsample, conv3x3, residual_blocks, upsample_to, warp, zero_init
 from leed.networks.stargan import StarGANGenerator
 from leed.pretrained import HubModel
 
-FLOW_SCALE = 0.1  # a flow of one unit moves by 5 % of the side
 MAX_FLOW = 0.4  # in units of half a side: a wide-open jaw closes by about a sixth of the picture
 MAX_PAINT = 2.0  # twice the range of a picture's values on either side: enough to turn black into white
 COVER_BIAS = 4.0  # the mask starts at 2 %: a network that has learned nothing gives the picture back
 
 
 class Change(NamedTuple):
-    """How a picture is changed: (1 - mask) * warped picture + paint. All three are bounded.
+    """A change of a picture: (1 - mask) * warped picture + paint. All three are bounded.
 
     `flow` (B, 2, h, w) is in units of half a side; `mask` (B, 1, H, W) in [0, 1] is where the picture is covered;
     `paint` (B, 3, H, W) is what is added, there or as light and shade.
@@ -29,8 +28,8 @@ class Change(NamedTuple):
     paint: Tensor
 
     def apply(self, image: Tensor) -> Tensor:
-        """The changed picture (B, 3, H', W'); of another size than the one that the change was computed for, too."""
-        mask, paint = (fit(maps, image.shape[-2:]) for maps in (self.mask, self.paint))
+        """The changed picture (B, 3, H', W'), which may be larger than the one that the change was computed for."""
+        mask, paint = upsample_to(self.mask, image), upsample_to(self.paint, image)
         return (1 - mask) * warp(image, self.flow) + paint
 
 
@@ -58,7 +57,7 @@ class UNetGenerator(nn.Module):
         nn.init.normal_(self.expression.weight, std=0.1)
 
     def change(self, image: Tensor, expression: Tensor) -> Change:
-        """The change towards an expression."""
+        """The change of faces (B, 3, H, W) towards expressions (B,), indices of EXPRESSIONS."""
         fine = self.down1(F.leaky_relu(self.stem(F.pixel_unshuffle(image, 4)), SLOPE))  # (B, width, H/4, W/4)
         middle = self.down2(F.leaky_relu(self.to_middle(fine), SLOPE))  # (B, middle, H/8, W/8)
         h = self.to_coarse(middle) + self.expression(expression)[..., None, None]  # (B, coarse, H/16, W/16)
@@ -71,11 +70,14 @@ class UNetGenerator(nn.Module):
         return Change(flow, mask, paint)
 
     def forward(self, image: Tensor, expression: Tensor) -> Tensor:
+        """Faces (B, 3, H, W) with expressions (B,), indices of EXPRESSIONS: (B, 3, H, W)."""
         return self.change(image, expression).apply(image)
 
 
 class Neutralizer(HubModel):
-    """Renders a face with another expression; by default without any: the neutral face I_N of the paper."""
+    """The neutraliser: renders a face with another expression, by default the neutral face I_N of the paper."""
+
+    generator: UNetGenerator | StarGANGenerator
 
     def __init__(self, config: ModelConfig = ModelConfig()) -> None:  # noqa: B008 (frozen)
         super().__init__()
@@ -87,12 +89,15 @@ class Neutralizer(HubModel):
         return self.generator(image, self._target(image, expression))
 
     def change(self, image: Tensor, expression: Tensor | None = None) -> Change:
-        """What `forward` does to the faces, as flow, mask and paint, to be applied to larger pictures of them.
+        """The change that `forward` makes to faces (B, 3, H, W), which can be applied to larger pictures of them.
 
         Raises `ValueError` for StarGAN's generator, which paints the whole picture anew.
         """
-        if self.config.neutralizer != "unet":
-            raise ValueError(f"a neutraliser of kind {self.config.neutralizer!r} has no change, it draws anew")
+        if not isinstance(self.generator, UNetGenerator):
+            raise ValueError(
+                f"a neutraliser of kind {self.config.neutralizer!r} has no flow, mask and paint: it paints the whole "
+                "picture anew. Call it as a function, or take one of kind 'unet'"
+            )
         return self.generator.change(image, self._target(image, expression))
 
     def _target(self, image: Tensor, expression: Tensor | None) -> Tensor:

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import io
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,7 @@ from leed.networks.classifier import ExpressionClassifier
 PHI_CHOICES = ("efficientnet-lite0", "vgg19", "psi")
 
 
-def load_lite0() -> nn.Module:
+def load_lite0() -> Any:  # the package has no types; it is an nn.Module
     """EfficientNet-Lite0 with the ImageNet weights that ship in its package.
 
     Raises `ModuleNotFoundError` naming the packages if they are not installed.
@@ -35,15 +36,16 @@ def load_lite0() -> nn.Module:
 
 
 class Lite0Features(nn.Module):
-    """Maps of EfficientNet-Lite0 after its stem and blocks 1, 3 and 5: 1/2, 1/2, 1/4 and 1/8 of the side."""
+    """Maps of EfficientNet-Lite0 after its stem and blocks 1, 3 and 5: at 1/2, 1/2, 1/4 and 1/8 of the side."""
 
     def __init__(self) -> None:
         super().__init__()
         network = load_lite0()
         self.stem = nn.Sequential(network._conv_stem, network._bn0, network._swish)
-        self.blocks = network._blocks[:5]
+        self.blocks: nn.ModuleList = network._blocks[:5]
 
     def forward(self, image: Tensor) -> list[Tensor]:
+        """Faces (B, 3, H, W) in [-1, 1] to four maps (B, C_i, H_i, W_i)."""
         h = self.stem((image * 0.5 + 0.5 - 0.498) / 0.502)
         maps = [h]
         for i, block in enumerate(self.blocks, start=1):
@@ -55,6 +57,9 @@ class Lite0Features(nn.Module):
 
 class VGG19Features(nn.Module):
     """Maps of torchvision's VGG19 at relu1_2, relu2_2, relu3_4 and relu4_1, as in the paper. Downloads its weights."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,6 +77,7 @@ class VGG19Features(nn.Module):
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225])[:, None, None])
 
     def forward(self, image: Tensor) -> list[Tensor]:
+        """Faces (B, 3, H, W) in [-1, 1] to four maps (B, C_i, H_i, W_i)."""
         h, maps = (image * 0.5 + 0.5 - self.mean) / self.std, []
         for stage in self.stages:
             h = stage(h)
@@ -79,21 +85,30 @@ class VGG19Features(nn.Module):
         return maps
 
 
+def phi_network(name: str, psi: ExpressionClassifier | None) -> nn.Module:
+    """The network of one of PHI_CHOICES, `psi` itself for "psi". Raises `ValueError` for another name."""
+    if name == "efficientnet-lite0":
+        return Lite0Features()
+    if name == "vgg19":
+        return VGG19Features()
+    if name != "psi":
+        raise ValueError(f"phi must be one of {PHI_CHOICES}, got {name!r}")
+    if psi is None:
+        raise ValueError("phi 'psi' needs a trained expression classifier: pass psi")
+    return psi
+
+
 class PerceptualFeatures(nn.Module):
     """Phi: maps of a frozen network, each of unit length over its channels, as LPIPS compares them.
 
     `name` is one of PHI_CHOICES; "psi" takes the early maps of the given classifier, which then needs the neutral
-    face. Raises `ValueError` for another name, and what loading raises; it never falls back to another network.
+    face. Raises `ValueError` for another name and passes on errors of loading: it never takes another network instead.
     """
 
     def __init__(self, name: str, psi: ExpressionClassifier | None = None) -> None:
         super().__init__()
-        if name not in PHI_CHOICES:
-            raise ValueError(f"phi must be one of {PHI_CHOICES}, got {name!r}")
-        if name == "psi" and psi is None:
-            raise ValueError("phi 'psi' needs a trained expression classifier: pass psi")
         self.name = name
-        self.network = {"efficientnet-lite0": Lite0Features, "vgg19": VGG19Features, "psi": lambda: psi}[name]()
+        self.network = phi_network(name, psi)
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "PerceptualFeatures":
@@ -102,5 +117,8 @@ class PerceptualFeatures(nn.Module):
 
     def forward(self, image: Tensor, image_neutral: Tensor | None = None) -> list[Tensor]:
         """Faces (B, 3, H, W) in [-1, 1] to a list of maps (B, C_i, H_i, W_i) of unit channel norm."""
-        maps = self.network.maps(image, image_neutral)[:3] if self.name == "psi" else self.network(image)
+        if isinstance(self.network, ExpressionClassifier):
+            maps = self.network.maps(image, image_neutral)[:3]
+        else:
+            maps = self.network(image)
         return [F.normalize(m, dim=1, eps=1e-6) for m in maps]

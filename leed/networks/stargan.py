@@ -9,9 +9,9 @@ from leed.networks.layers import residual_blocks
 
 
 def stargan_layers(config: ModelConfig, num_labels: int) -> list[nn.Module]:
-    """StarGAN's generator but for its head: two halvings, residual blocks, two doublings.
+    """The layers of StarGAN's generator up to its head: two halvings, residual blocks, two doublings.
 
-    (B, 3 + num_labels, H, W), as `with_labels` gives it, to (B, neutralizer_width, H, W).
+    They map (B, 3 + num_labels, H, W), as `with_labels` gives it, to (B, neutralizer_width, H, W).
     """
     width = config.neutralizer_width
 
@@ -48,4 +48,5 @@ class StarGANGenerator(nn.Module):
         self.layers = nn.Sequential(*stargan_layers(config, len(EXPRESSIONS)), head, nn.Tanh())
 
     def forward(self, image: Tensor, expression: Tensor) -> Tensor:
+        """Faces (B, 3, H, W) with expressions (B,), indices of EXPRESSIONS: (B, 3, H, W)."""
         return self.layers(with_labels(image, F.one_hot(expression, len(EXPRESSIONS))))
