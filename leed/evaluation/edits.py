@@ -14,7 +14,7 @@ from leed.evaluation.identity import SAME_PERSON, FaceEmbedding, distance
 from leed.evaluation.metrics import Estimate, mean, median, ratio, share
 from leed.evaluation.pairs import Triples
 from leed.images import denormalize, normalize
-from leed.model import LEED, Expression, PreparedEdit
+from leed.model import LEED, Expression, PreparedEdit, unchanged
 from leed.networks.classifier import ExpressionClassifier
 from leed.similarity import inner_ssim, ssim
 
@@ -73,7 +73,7 @@ def prepare(
         chosen[name] = torch.lerp(options[kind](faces[name]), faces[name], spoilt.get(name, 0.0))
     delta_exp = leed.extract(leed.encode(reference), leed.encode(chosen["reference"]))
     code_neutral = leed.encode(chosen["input"])
-    prepared = PreparedEdit(leed, code_neutral, leed.context(code_neutral), Expression(delta_exp), as_picture=False)
+    prepared = PreparedEdit(leed, code_neutral, leed.context(code_neutral), Expression(delta_exp), unchanged)
     return prepared, chosen["input"]
 
 

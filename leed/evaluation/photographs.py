@@ -34,7 +34,7 @@ from leed.evaluation.neutral import load_wild
 from leed.evaluation.tables import as_json, markdown_table, save_results, show_estimate
 from leed.images import INNER_CROP, contact_sheet, normalize
 from leed.model import LEED
-from leed.networks.classifier import ExpressionClassifier, load_judge
+from leed.networks.classifier import ExpressionClassifier, load_evaluator
 from leed.similarity import inner_ssim
 
 HAPPY = EXPRESSIONS.index("happy")
@@ -243,7 +243,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse_args(arguments)
     leed = LEED.from_pretrained(options.model).to(options.device).eval()
     try:
-        classifier = load_judge(options.classifier).to(options.device) if options.classifier else None
+        classifier = load_evaluator(options.classifier).to(options.device) if options.classifier else None
     except ValueError as error:
         raise SystemExit(str(error)) from None
     size, embedding = leed.config.image_size, identity_embedding(options.identity)

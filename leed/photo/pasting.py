@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from leed.images import grey_levels, resize
-from leed.model import Trace
+from leed.model import EditTrace
 from leed.photo.geometry import Alignment, padded_crop
 
 FEATHER = 0.12  # width of the soft edge of a pasted face, as a fraction of the crop's side
@@ -32,9 +32,9 @@ class Motion:
     flow: Tensor  # (1, 2, S, S): from where each pixel came, as a fraction of the side, x first
 
     @classmethod
-    def of(cls, trace: Trace) -> "Motion":
+    def of(cls, trace: EditTrace) -> "Motion":
         """The motion of a single face."""
-        return cls(grey_levels(trace.moved).cpu(), trace.flow.float().cpu() / 2)
+        return cls(grey_levels(trace.warped).cpu(), trace.flow.float().cpu() / 2)
 
 
 def paste(

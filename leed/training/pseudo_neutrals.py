@@ -27,7 +27,7 @@ from leed.data.faces import FaceDataset, load_faces
 from leed.data.readers.registry import READERS
 from leed.data.table import standard_table
 from leed.images import contact_sheet, denormalize, normalize, png
-from leed.networks.classifier import ExpressionClassifier, load_judge
+from leed.networks.classifier import ExpressionClassifier, load_evaluator
 from leed.networks.neutralizer import Neutralizer
 
 ENOUGH = 0.8  # a classifier that is as sure as that is not asked again
@@ -166,7 +166,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse_args(arguments)
     neutralizer = Neutralizer.from_pretrained(options.neutralizer).to(options.device).eval()
     try:
-        classifier = load_judge(options.classifier).to(options.device)
+        classifier = load_evaluator(options.classifier).to(options.device)
     except ValueError as error:
         raise SystemExit(str(error)) from None
     table = load_faces(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 import leed.photo.pasting
 from leed import LEED
-from leed.model import Trace
+from leed.model import EditTrace
 from leed.photo.editor import FaceEditor
 from leed.photo.geometry import Alignment
 from leed.photo.opening import open_photo
@@ -170,7 +170,7 @@ def test_motion_of_a_trace():
     """From [-1, 1] and units of half a side to grey levels and fractions of the side."""
     flow = torch.zeros(1, 2, 4, 4)
     flow[:, 0] = 0.5
-    motion = Motion.of(Trace(torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), -1.0), flow))
+    motion = Motion.of(EditTrace(torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), -1.0), flow))
     assert motion.moved.shape == (1, 3, 4, 4) and (motion.moved == 0).all()
     assert (motion.flow[:, 0] == 0.25).all() and (motion.flow[:, 1] == 0).all()
 
