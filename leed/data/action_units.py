@@ -146,9 +146,9 @@ def _openface_rows(file: Path) -> Iterator[tuple[str, float, Tensor]]:
         yield Path(row["file"] if named else file).stem, confidence, torch.tensor(units) / 5
 
 
-def readable(yaw: Tensor, max_yaw: float = OPENFACE_MAX_YAW) -> Tensor:
-    """Which faces are turned so little that OpenFace can measure their action units: bool, of the shape of `yaw`.
+def within_openface_range(yaw: Tensor, max_yaw: float = OPENFACE_MAX_YAW) -> Tensor:
+    """Mask of faces turned by at most `max_yaw`, so that OpenFace can measure their action units; of `yaw`'s shape.
 
-    `yaw` is in degrees. Those whose yaw is NaN, unknown, count as readable.
+    `yaw` is in degrees. Faces of unknown yaw, NaN, count as within the range.
     """
     return ~(yaw.abs() > max_yaw)

@@ -8,7 +8,7 @@ from accelerate import Accelerator
 from datasets import concatenate_datasets
 from torch.utils.data import Dataset
 
-from leed.data.action_units import readable
+from leed.data.action_units import within_openface_range
 from leed.data.faces import FaceDataset, check_images, load_faces, split_by_person, without_fold
 from leed.model import LEED
 from leed.networks.classifier import ExpressionClassifier
@@ -188,7 +188,7 @@ def stage_faces(
     if name == "ganimation":
         limit = settings.train.max_action_unit_yaw
         return those(
-            faces.has_action_units & readable(faces.yaws, limit),
+            faces.has_action_units & within_openface_range(faces.yaws, limit),
             f"GANimation needs faces with action units that are turned by at most {limit:g} degrees",
             ": docs/action-units.md says where they come from, --max_action_unit_yaw sets the limit",
         )

@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from leed.config import ACTION_UNITS, EXPRESSIONS
-from leed.data.action_units import BLENDSHAPES, from_blendshapes, from_drawn_actions, read_openface_csv, readable
+from leed.data.action_units import (
+    BLENDSHAPES,
+    from_blendshapes,
+    from_drawn_actions,
+    read_openface_csv,
+    within_openface_range,
+)
 from leed.data.drawn import ACTIONS, expression_actions
 
 NAMES = [
@@ -79,10 +85,10 @@ def test_drawn_expressions_have_the_action_units_of_their_kind() -> None:
     assert {"AU01", "AU02", "AU04", "AU05", "AU20"} <= by_name["fearful"]
 
 
-def test_profiles_are_not_readable() -> None:
+def test_profiles_are_not_within_openface_range() -> None:
     yaw = torch.tensor([0.0, -22, 30, 31, -45, float("nan")])
-    assert readable(yaw).tolist() == [True, True, True, False, False, True]
-    assert readable(yaw, 90).all()
+    assert within_openface_range(yaw).tolist() == [True, True, True, False, False, True]
+    assert within_openface_range(yaw, 90).all()
 
 
 # ----------------------------------------------------------------------------------------------------------- OpenFace

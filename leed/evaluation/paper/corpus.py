@@ -11,7 +11,7 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
-from leed.data.action_units import readable
+from leed.data.action_units import within_openface_range
 from leed.data.faces import decode, encoded, load_faces, split_by_person
 from leed.data.readers.parquet import parquet_files
 from leed.data.readers.registry import guess_reader
@@ -47,7 +47,7 @@ class Faces:
         self.yaws = np.asarray(list(table["yaw"]), dtype=np.float64)
         self.action_units = _action_units(table)
         if max_yaw is not None:
-            self.action_units[~readable(torch.from_numpy(self.yaws), max_yaw)] = torch.nan
+            self.action_units[~within_openface_range(torch.from_numpy(self.yaws), max_yaw)] = torch.nan
 
     def __len__(self) -> int:
         return len(self.expressions)

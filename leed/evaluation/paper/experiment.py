@@ -10,7 +10,7 @@ import torch
 from accelerate import PartialState
 
 from leed.config import OPENFACE_MAX_YAW
-from leed.data.action_units import readable
+from leed.data.action_units import within_openface_range
 from leed.evaluation.paper.corpus import Corpus, Faces, load_corpus
 from leed.evaluation.paper.methods import Method, load_methods
 from leed.evaluation.paper.observed import observe_references
@@ -40,7 +40,7 @@ class Experiment:
     def within_yaw(self, yaws: np.ndarray) -> np.ndarray:
         """The rows of pictures with these yaws (N,) that every method is made for."""
         limit = np.inf if self.max_yaw is None else self.max_yaw
-        return np.flatnonzero(readable(torch.from_numpy(yaws), limit).numpy())
+        return np.flatnonzero(within_openface_range(torch.from_numpy(yaws), limit).numpy())
 
     @property
     def shown(self) -> Edits | TrueEdits:
@@ -98,7 +98,7 @@ def triple_units(
     if observed is None:
         return None, ""
     if not options.profile_action_units:
-        observed.action_units[~readable(torch.from_numpy(corpus.triples.reference_yaws))] = torch.nan
+        observed.action_units[~within_openface_range(torch.from_numpy(corpus.triples.reference_yaws))] = torch.nan
     return observed.action_units, (
         f" Action units of the true edits' references are read off the pictures (R^2 {observed.explained:.2f} on test "
         "people)."
