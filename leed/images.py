@@ -4,6 +4,7 @@ A face tensor is float, (B, 3, H, W), RGB, in [-1, 1]. Stored pictures are uint8
 """
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +85,7 @@ def grey_levels(images: Tensor) -> Tensor:
     return (images.detach().float() + 1) * 127.5
 
 
-def contact_sheet(rows: list[list[Tensor]], scale: int = 1) -> Image.Image:
+def contact_sheet(rows: Sequence[Sequence[Tensor | None]], scale: int = 1) -> Image.Image:
     """A sheet of face tensors (3, S, S) in [-1, 1]; `None` leaves a white field."""
     side = next(face.shape[-1] for row in rows for face in row if face is not None)
     sheet = torch.full((3, len(rows) * side, max(len(row) for row in rows) * side), 1.0)
