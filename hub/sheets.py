@@ -67,7 +67,7 @@ def people_sheet(leed: LEED, faces: Faces) -> Image.Image:
             (EXPRESSIONS[i // 2 + 1], "090") if i % 2 else ("neutral", ("068", "090", "112")[i // 2 % 3])
         )
         image = faces[person, expression, camera, 0]
-        rows.append([image[0]] + [leed.edit(image, wanted)[0] for wanted in expressions])
+        rows.append([image[0], *(leed.edit(image, wanted)[0] for wanted in expressions)])
     return titled(contact_sheet(rows), ["input", *EXPRESSIONS])
 
 

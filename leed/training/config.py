@@ -1,7 +1,7 @@
 """Settings of a training run, weights of the loss terms, and how a stage is optimised."""
 
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Literal, NamedTuple
 
 from leed.config import OPENFACE_MAX_YAW, ModelConfig, check_settings, setting
@@ -77,7 +77,7 @@ class Recipe:
 
     def given(self, config: "TrainConfig") -> "Recipe":
         """The same with what the settings of a run say instead."""
-        names = ("learning_rate", "optimizer", "augmentation", "adam_beta1", "adam_beta2", "max_grad_norm")
+        names = {field.name for field in fields(self)} - {"adam_rate"}
         values = {name: getattr(config, name) for name in names if getattr(config, name) is not None}
         if self.adam_rate is not None and config.optimizer == "adam":
             values = {"learning_rate": self.adam_rate} | values

@@ -136,7 +136,7 @@ class EditorObjective(nn.Module):
     def expression_terms(
         self, inputs: EditorInputs, C_S: Tensor, C_SN: Tensor, delta_exp: Tensor, edit: Tensor
     ) -> dict[str, Tensor]:
-        """What delta_exp says: Psi's features can be told from it (Eq. 3), and it is a difference of codes (Eq. 2)."""
+        """delta_exp tells what Psi sees (Eq. 3), an edit shows it to Psi, and it is a difference of codes (Eq. 2)."""
         weights, psi = self.weights, self.borrowed.psi
         terms = {}
         with torch.no_grad():

@@ -1,13 +1,16 @@
 """The command line: its help, and settings that it refuses."""
 
 from dataclasses import fields
+from typing import get_args, get_type_hints
 
 import pytest
 from training_runs import refusal
 
-from leed.config import ModelConfig
+from leed.config import PRESETS, ModelConfig
+from leed.training.augmentation import AUGMENTATIONS
 from leed.training.cli import parse_args
 from leed.training.config import LossWeights, TrainConfig
+from leed.training.editor import LEARNED_SHARE
 
 pytestmark = pytest.mark.usefixtures("fresh_accelerator")
 
@@ -59,3 +62,11 @@ def test_help_says_what_every_setting_means(capsys: pytest.CaptureFixture, monke
     assert "side of a face, in pixels (default: the preset's)" in shown
     assert "--stage {classifier,neutralizer,leed,stargan,ganimation,all}" in shown
     assert "--optimizer {adam,muon}" in shown
+
+
+def test_choices_are_those_that_there_are() -> None:
+    hints = get_type_hints(TrainConfig)
+    assert get_args(hints["preset"]) == tuple(PRESETS)
+    assert get_args(get_args(hints["augmentation"])[0]) == tuple(AUGMENTATIONS)
+    assert get_args(hints["neutrals"]) == ("true", "learned", "mixed")
+    assert set(LEARNED_SHARE) == set(get_args(hints["neutrals"]))

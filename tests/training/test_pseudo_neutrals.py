@@ -122,5 +122,5 @@ def test_refusals(arguments: list[str], tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="lower --least, which is 1.0"):
         pseudo_neutrals.main([*arguments, "--least", "1"])
     ExpressionClassifier(TINY).save_pretrained(tmp_path / "classifier")
-    with pytest.raises(SystemExit, match="cannot judge one by itself"):
+    with pytest.raises(SystemExit, match="cannot classify one by itself"):
         pseudo_neutrals.main(arguments)

@@ -1,7 +1,7 @@
 """The stages of LEED: what each loss trains, on which faces, and on which machines."""
 
 import copy
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +10,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from training_runs import ALL_TERMS, refusal, stages
 
+import leed
 from leed import ExpressionClassifier
 from leed.config import TINY
 from leed.data.faces import FaceDataset
 from leed.training.config import PAPER_WEIGHTS, LossWeights, TrainConfig
 from leed.training.optimisation import moving_average
+from leed.training.stages import STAGES
 
 pytestmark = pytest.mark.usefixtures("fresh_accelerator")
 
@@ -145,3 +147,20 @@ def test_what_a_run_lacks(
     assert "the neutraliser has no loss" in refusal([*neutralizer, *off])
     assert "do not fill a batch of 64" in refusal([*classifier_run, "--train_batch_size", "64"])
     assert "no-such-folder does not exist" in refusal([*classifier_run, "--dataset_name", "no-such-folder"])
+
+
+def test_every_stage_says_what_card_and_records_need() -> None:
+    terms = {field.name for field in fields(LossWeights)}
+    used = set()
+    for name, stage in STAGES.items():
+        assert stage.name == name and stage.title and stage.figures
+        assert getattr(leed, stage.model_class.__name__) is stage.model_class  # as the card imports it
+        for start in stage.weights:
+            assert (found := {term for term in terms if term.startswith(start)}), f"{name}: no term is called {start}"
+            used |= found
+    assert used == terms  # each term is some stage's
+
+
+def test_a_card_says_what_every_figure_means(faces: FaceDataset, psi: ExpressionClassifier) -> None:
+    for stage in stages(psi, LossWeights()).values():
+        assert set(stage.validate(stage.model.eval(), faces).figures) == set(stage.figures)
