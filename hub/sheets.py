@@ -42,7 +42,7 @@ def titled(sheet: Image.Image, titles: list[str]) -> Image.Image:
 
 
 def edits_sheet(leed: LEED, faces: Faces) -> Image.Image:
-    """For each expression an edit of a frontal face, beside that person's own picture, and one of a turned face."""
+    """A row an expression: an edit of a frontal face, that person's own picture, and an edit of a turned face."""
     people = sorted({person for person, *_ in faces})
     rows = []
     for i, expression in enumerate(EXPRESSIONS[1:]):

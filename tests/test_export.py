@@ -64,7 +64,5 @@ def test_the_runs_card_goes_with_new_weights(export: ModuleType, tmp_path: Path)
 def test_a_run_of_a_baseline(export: ModuleType, tmp_path: Path) -> None:
     Neutralizer(STARGAN).save_pretrained(tmp_path / "run" / "stargan")
     assert export.export(tmp_path / "run", "faces") == [tmp_path / "hub" / "faces-stargan"]
-    with pytest.raises(
-        ValueError, match="none of the folders classifier, neutralizer, .*, ganimation: give a run"
-    ):
+    with pytest.raises(ValueError, match="none of the folders classifier, neutralizer, .*, ganimation: give a run"):
         export.export(tmp_path / "hub", "faces")

@@ -1,4 +1,4 @@
-"""What the baselines' training stages share: StarGAN and GANimation, as their papers train them.
+"""Base of the baselines' training stages: StarGAN and GANimation, as their papers train them.
 
 Both have a critic that learns at every step, and a generator that learns at every `critic_steps`-th.
 """
@@ -77,7 +77,7 @@ class BaselineStage(Stage[Model]):
 
     @classmethod
     def loss_weights(cls, preset: str) -> LossWeights:
-        """Those of the papers, in every preset."""
+        """The papers' weights, in every preset."""
         return PAPER_WEIGHTS
 
     @classmethod

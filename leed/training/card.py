@@ -23,8 +23,8 @@ model = {{ model_type }}.from_pretrained(".")  # the folder of this card
 
 ## Data
 
-Trained on {{ num_train }} faces of `{{ dataset }}`; the figures below are on {{ num_held_out }} faces of people who
-were left out of training. Whether these weights may be shared depends on the licence of those faces: this card claims
+Trained on {{ num_train }} faces of `{{ dataset }}`; the figures below are on {{ num_held_out }} faces of people
+left out of training. Whether these weights may be shared depends on the licence of those faces: this card claims
 none.
 
 ## Figures

@@ -58,6 +58,7 @@ class ClassifierStage(Stage[ExpressionClassifier]):
 
     @classmethod
     def check(cls, config: TrainConfig) -> None:
+        """Raises `ValueError` for gradient checkpointing."""
         if config.gradient_checkpointing:
             raise ValueError(
                 "gradient_checkpointing is not for the classifier, whose batch normalisation would count a batch twice"
@@ -65,6 +66,7 @@ class ClassifierStage(Stage[ExpressionClassifier]):
 
     @classmethod
     def build(cls, settings: Settings, device: torch.device) -> "ClassifierStage":
+        """The classifier, which needs no earlier stage."""
         augmentation = AUGMENTATIONS[cls.recipe.given(settings.train).augmentation]
         return cls(settings.model, augmentation, settings.train.random_flip)
 

@@ -62,7 +62,7 @@ def add_fields(parser: argparse.ArgumentParser, kind: type, prefix: str = "") ->
 
 
 def value_type_of(field: Field) -> tuple[Callable, tuple[str, ...]]:
-    """What makes a field's value of an option's text, and its choices, if it has any."""
+    """The function that turns an option's text into a field's value, and the field's choices, if it has any."""
     if field.name == "stage":
         return str, (*STAGES, "all")
     union = typing.get_origin(field.type) in (typing.Union, types.UnionType)

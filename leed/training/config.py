@@ -65,7 +65,7 @@ PAPER_WEIGHTS = LossWeights(
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a stage is optimised: what the settings of a run that are None mean in it."""
+    """A stage's optimiser, rates and augmentation, for settings of a run that are None."""
 
     learning_rate: float
     optimizer: str = "adam"
@@ -76,7 +76,7 @@ class Recipe:
     max_grad_norm: float = 0.3
 
     def given(self, config: "TrainConfig") -> "Recipe":
-        """The same with what the settings of a run say instead."""
+        """The recipe, changed by the settings of a run that are not None."""
         names = {field.name for field in fields(self)} - {"adam_rate"}
         values = {name: getattr(config, name) for name in names if getattr(config, name) is not None}
         if self.adam_rate is not None and config.optimizer == "adam":
@@ -100,25 +100,29 @@ class TrainConfig:
     dataset_name: str = setting(
         "drawn", 'a folder, a Hub id, or "drawn" for the built-in procedural faces; several: a,b'
     )
-    dataset_reader: str | None = setting(None, "how to read them; guessed from name and content if left out")
-    dataset_split: str = setting("train", "of a data set that has several")
-    max_train_samples: int | None = setting(None, "so many of each data set's faces, drawn at random", least=1)
+    dataset_reader: str | None = setting(None, "reader of the data set; guessed from name and content if left out")
+    dataset_split: str = setting("train", "split to train on, of a data set that has several")
+    max_train_samples: int | None = setting(
+        None, "greatest number of faces from each data set, chosen at random", least=1
+    )
     validation_fraction: float = setting(
-        0.1, "of the people; who they are depends on the data set alone, not on the seed", above=0, below=1
+        0.1, "share of the people held out; the data set alone decides which, not the seed", above=0, below=1
     )
     output_dir: str = setting(
-        "runs/leed", "a folder for each stage's model, and its checkpoints, settings and log", resume=True
+        "runs/leed", "folder for the stages' models, checkpoints, settings and logs", resume=True
     )
-    seed: int = setting(0, "of weights, order and augmentation")
+    seed: int = setting(0, "seed of weights, order and augmentation")
 
     # Networks of earlier stages.
     classifier: str | None = setting(None, "Psi: a folder or Hub id; None: output_dir's own, else an error")
-    neutralizer: str | None = setting(None, "that the editor gets: folder or Hub id; None: as for the classifier")
+    neutralizer: str | None = setting(
+        None, "neutraliser of the editor: a folder or Hub id; None: as for the classifier"
+    )
     init_from: str | None = setting(None, "weights of this stage's model to start from")
     phi: str = setting("efficientnet-lite0", "perceptual network: efficientnet-lite0, vgg19, psi")
-    held_out_fold: str | None = setting(None, '"0/2": leave out the first of two parts of the training people')
+    held_out_fold: str | None = setting(None, 'part of the training people to leave out: "0/2" is the first of two')
     fold_neutralizers: str | None = setting(
-        None, "a,b: trained with held_out_fold 0/2 and 1/2, for neutrals out of fold"
+        None, "neutralisers a,b trained with held_out_fold 0/2 and 1/2, for neutral faces out of fold"
     )
     neutrals: Literal["true", "learned", "mixed"] = setting(
         "true",
@@ -129,60 +133,64 @@ class TrainConfig:
     )
     augmentation: Literal["none", "mild", "strong"] | None = setting(None, "random changes of the training pictures")
     random_flip: bool = setting(True, "mirror half of the faces")
-    critic_steps: int = setting(5, "of the baselines: steps of the critic for each one of the generator", least=1)
+    critic_steps: int = setting(5, "steps of a baseline's critic for each one of its generator", least=1)
     max_action_unit_yaw: float = setting(
-        OPENFACE_MAX_YAW, "ganimation learns from faces turned less; 90: from all", above=0
+        OPENFACE_MAX_YAW, "[degrees] ganimation learns from faces turned by at most this; 90: from all", above=0
     )
 
-    train_batch_size: int = setting(16, "of one process, before accumulation", least=1)
-    num_train_epochs: int = setting(20, "times through all faces", least=1, resume=True)
-    max_train_steps: int | None = setting(None, "overrides the epochs", least=1, resume=True)
+    train_batch_size: int = setting(16, "faces in a batch of one process", least=1)
+    num_train_epochs: int = setting(20, "passes through all faces", least=1, resume=True)
+    max_train_steps: int | None = setting(
+        None, "updates of the weights; overrides num_train_epochs", least=1, resume=True
+    )
     gradient_accumulation_steps: int = setting(1, "batches for each update of the weights", least=1)
-    gradient_checkpointing: bool = setting(False, "less memory, more time; not for the classifier", resume=True)
+    gradient_checkpointing: bool = setting(
+        False, "needs less memory and more time; not for the classifier", resume=True
+    )
     optimizer: Literal["adam", "muon"] | None = setting(None, "adam, or muon (orthogonalised momentum updates)")
-    learning_rate: float | None = setting(None, "of the optimiser", above=0, resume=True)
+    learning_rate: float | None = setting(None, "learning rate of the optimiser", above=0, resume=True)
     scale_lr: bool = setting(
-        False, "rate times (faces per update) / 16; diffusers multiplies by all of them", resume=True
+        False, "multiply the rate by (faces per update) / 16; diffusers multiplies by all faces", resume=True
     )
     lr_scheduler: Literal["constant", "cosine"] = setting(
         "cosine", "constant or cosine (flat for half the run, then cosine to 2 %)", resume=True
     )
-    lr_warmup_steps: int = setting(100, "steps through which the rate grows to its full size", least=0, resume=True)
+    lr_warmup_steps: int = setting(100, "steps over which the rate grows to its full size", least=0, resume=True)
     adam_beta1: float | None = setting(
-        None, "with muon, of the biases and what else it leaves to Adam", least=0, below=1
+        None, "Adam's first beta; with muon, for biases and other parameters that it leaves to Adam", least=0, below=1
     )
-    adam_beta2: float | None = setting(None, "as adam_beta1", least=0, below=1)
-    max_grad_norm: float | None = setting(None, "gradients are clipped to it", above=0, resume=True)
+    adam_beta2: float | None = setting(None, "Adam's second beta; with muon, as adam_beta1", least=0, below=1)
+    max_grad_norm: float | None = setting(None, "norm to which gradients are clipped", above=0, resume=True)
     use_ema: bool = setting(True, "publish the moving average of the weights")
-    ema_decay: float = setting(0.999, "of the moving average, for each step", least=0, below=1)
+    ema_decay: float = setting(0.999, "decay of the moving average at each step", least=0, below=1)
     mixed_precision: Literal["no", "fp16", "bf16"] = setting("no", "precision of the networks; fp16 on a GPU only")
-    allow_tf32: bool = setting(True, "on GPUs that have it", resume=True)
+    allow_tf32: bool = setting(True, "use TF32 on GPUs that have it", resume=True)
     dataloader_num_workers: int = setting(
         0, "processes that load pictures; 0: the training process itself", least=0, resume=True
     )
     data_in_memory: bool | None = setting(None, "decode all pictures once; None: if they fit into 4 GiB", resume=True)
     data_on_device: bool | None = setting(
-        None, "keep all pictures there; None: on a GPU, if half its free memory holds them", resume=True
+        None, "keep all pictures on the device; None: on a GPU, if half its free memory holds them", resume=True
     )
 
-    checkpointing_steps: int = setting(500, "a checkpoint after so many steps", least=1, resume=True)
-    checkpoints_total_limit: int | None = setting(2, "that are kept; older ones are removed", least=1, resume=True)
+    checkpointing_steps: int = setting(500, "steps from one checkpoint to the next", least=1, resume=True)
+    checkpoints_total_limit: int | None = setting(
+        2, "number of checkpoints to keep; older ones are removed", least=1, resume=True
+    )
     resume_from_checkpoint: str | None = setting(None, 'a checkpoint folder, or "latest"', resume=True)
     validation_steps: int = setting(
-        500, "figures and a contact sheet of held-out people after so many steps", least=1, resume=True
+        500, "steps from one validation to the next, on held-out people", least=1, resume=True
     )
     report_to: Literal["none", "tensorboard", "trackio", "wandb"] = setting(
         "none", "tracker of losses, figures and sheets", resume=True
     )
-    logging_dir: str = setting("logs", "inside output_dir", resume=True)
+    logging_dir: str = setting("logs", "folder of the tracker's files inside output_dir", resume=True)
     push_to_hub: bool = setting(
-        False, "leed as <hub_model_id>, the others as <hub_model_id>-classifier and -neutralizer", resume=True
+        False, "upload the models: leed as <hub_model_id>, another stage's as <hub_model_id>-<stage>", resume=True
     )
-    hub_model_id: str | None = setting(None, "the name of output_dir if left out", resume=True)
-    hub_token: str | None = setting(None, "never written to a file", resume=True)
-    dry_run: bool = setting(
-        False, "print the configuration, write it unless a run has done so, then stop", resume=True
-    )
+    hub_model_id: str | None = setting(None, "name of the model on the Hub; None: the name of output_dir", resume=True)
+    hub_token: str | None = setting(None, "token for the Hub; never written to a file", resume=True)
+    dry_run: bool = setting(False, "print the settings, write them unless a run has done so, then stop", resume=True)
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -22,7 +22,7 @@ def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> tuple
         for table in tables:
             check_images(table)
     accelerator.wait_for_everyone()
-    # Each set is split by itself, so that who is held out does not depend on the other sets.
+    # Each set is split by itself, so that the people held out do not depend on the other sets.
     parts = [split_by_person(table, config.validation_fraction) for table in tables]
     if config.fold:
         parts = [(without_fold(training, *config.fold), held_out) for training, held_out in parts]

@@ -47,7 +47,7 @@ class EditorInputs(TypedDict):
 
 
 class EditorOutputs(TypedDict, total=False):
-    """For the critic, codes (K, C, c, c); for S, references and edits (K, 3, S, S); detached, K of B faces."""
+    """Codes (K, C, c, c) for the critic; references and edits (K, 3, S, S) for S; detached, K of B faces."""
 
     code: Tensor
     code_interpolated: Tensor
@@ -276,10 +276,12 @@ class EditorStage(Stage[LEED]):
 
     @classmethod
     def check(cls, config: TrainConfig) -> None:
+        """Raises `ValueError` for a batch of one."""
         check_exchange(config)
 
     @classmethod
     def build(cls, settings: Settings, device: torch.device) -> "EditorStage":
+        """The editor with the classifier and the neutraliser of the earlier stages."""
         config, weights, sizes = settings
         psi = load_stage_model("classifier", ExpressionClassifier, config.classifier, config.output_dir).to(device)
         leed = LEED(sizes)
@@ -320,5 +322,5 @@ class EditorStage(Stage[LEED]):
 
     @torch.no_grad()
     def validate(self, model: LEED, faces: Faces) -> Validation:
-        """As `validate_editor` says, with this run's Psi."""
+        """Runs `validate_editor` with this run's Psi."""
         return validate_editor(model, self.psi, faces)

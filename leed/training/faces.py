@@ -66,7 +66,7 @@ def balanced(faces: FaceDataset, rows: Tensor) -> FaceSubset:
 class LearnedNeutrals(Dataset[Batch]):
     """Faces with the neutral faces `learned_neutral`, `learned_view_neutral` that frozen neutralisers give them.
 
-    One neutraliser serves everyone; of several, the i-th those of fold i, the people whom its training left out.
+    One neutraliser serves all people; of several, the i-th serves fold i, the people that its training left out.
     The neutral faces are computed once, and `choose_neutrals` uses them. Needs the faces in memory.
     """
 

@@ -28,7 +28,7 @@ class GANimationInputs(TypedDict):
 
 
 class GANimationCriticInputs(GANimationInputs):
-    """The same with the edits (B, 3, S, S), detached."""
+    """Faces, their action units and the edits (B, 3, S, S), detached."""
 
     fake: Tensor
 

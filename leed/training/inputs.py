@@ -27,7 +27,7 @@ def channels_last(images: Tensor) -> Tensor:
 
 
 def whole_views(batch: Batch) -> Tensor:
-    """Which rows have a second camera's picture and the true neutral face to it: bool (B,)."""
+    """Rows with a second camera's picture and the true neutral face to it: bool (B,)."""
     return batch["has_view"] & batch["has_view_neutral"]
 
 
@@ -37,7 +37,7 @@ def as_map(rows: Tensor) -> Tensor:
 
 
 def join_views(batch: Batch) -> Batch:
-    """For half of the rows that have one, the second camera's picture and neutral face instead of the first's."""
+    """The batch with the second camera's picture and neutral face in half of the rows that have them."""
     take = (torch.rand(len(batch["image"]), device=batch["image"].device) < 0.5) & whole_views(batch)
     return batch | {
         "image": torch.where(as_map(take), batch["view"], batch["image"]),
@@ -47,7 +47,7 @@ def join_views(batch: Batch) -> Batch:
 
 
 def choose_neutrals(batch: Batch, learned: float) -> Batch:
-    """With the learned neutral faces, where the batch has them: always for rows without a true one, else at random.
+    """The batch with its learned neutral faces: in all rows without a true one, and in others at random.
 
     `learned` is the probability for a row that has a true one.
     """

@@ -52,7 +52,7 @@ def siamese_loss(v_R: Tensor, v_I: Tensor) -> Tensor:
 
 
 def siamese_contrast_loss(v_R: Tensor, v_I: Tensor, temperature: float = 0.1) -> Tensor:
-    """What S itself minimises: each edit's transform vector finds its own reference's among the batch's (InfoNCE).
+    """The loss of S itself: each edit's transform vector finds its own reference's among the batch's (InfoNCE).
 
     Differs from the paper, in which S too minimises Eq. 11: S can then make all vectors parallel, which ends the loss
     and its signal.

@@ -111,6 +111,7 @@ class NeutralizerStage(Stage[Neutralizer]):
 
     @classmethod
     def build(cls, settings: Settings, device: torch.device) -> "NeutralizerStage":
+        """The neutraliser; with `phi` psi, the classifier of the earlier stage compares its pictures."""
         config, weights, sizes = settings
         psi = None
         if config.phi == "psi":

@@ -35,7 +35,7 @@ CONFIDENT = 0.8
 """Probability of neutral from which on a photograph is shown in no further view."""
 
 MIN_CONFIDENCE = 0.4
-"""The same below which there is no pair: about half of the photographs that people call neutral reach it."""
+"""Probability of neutral below which there is no pair; half of the photographs that people call neutral reach it."""
 
 EVEN_MEAN, EVEN_DEVIATION = 0.1, 0.5  # of a view with evened light, in the range [-1, 1]
 NUM_SHOWN, A_ROW = 48, 8  # pairs on the sheet
@@ -43,7 +43,7 @@ NUM_SHOWN, A_ROW = 48, 8  # pairs on the sheet
 
 @dataclass(frozen=True)
 class View:
-    """How a photograph is shown to a neutraliser: about its centre, with its border repeated beyond the edge."""
+    """A way to show a photograph to a neutraliser: scaled about its centre, its border repeated beyond the edge."""
 
     mirrored: bool = False
     scale: float = 1.0  # 1.08: 8 % larger

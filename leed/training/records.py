@@ -47,7 +47,7 @@ def fixed_settings(
 
 
 def relevant_settings(stage: type[Stage], settings: dict[str, object]) -> dict[str, object]:
-    """Without the settings that mean nothing to a stage, such as the weights of terms that others compute."""
+    """The settings that mean something to a stage: not, for example, the weights of terms that others compute."""
     weights = tuple(f"weight_{name}" for name in stage.weights)
 
     def relevant(name: str) -> bool:

@@ -37,7 +37,7 @@ class IdleError(ValueError):
 
 
 class Run:
-    """Where one stage of a run stands: step, objectives, optimiser, average; saved and resumed as a whole.
+    """One stage in training: step, objectives, optimiser and average, saved and resumed as a whole.
 
     A step is an update of the weights. `fixed` are the settings that a resumed run must share.
     """

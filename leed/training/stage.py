@@ -63,10 +63,10 @@ class Stage(ABC, Generic[Model]):
     """
 
     name: ClassVar[str]
-    """Of the stage on the command line, and of its folder in `output_dir`."""
+    """Name on the command line, and of the folder in `output_dir`."""
 
     title: ClassVar[str]
-    """What the model is, for its card."""
+    """A description of the model, for its card."""
 
     task: ClassVar[str] = "image-to-image"
     """The Hub's name for the model's task."""
@@ -74,7 +74,7 @@ class Stage(ABC, Generic[Model]):
     model_class: ClassVar[type[HubModel]]
 
     figures: ClassVar[dict[str, str]]
-    """What each figure of `validate` means, for the card."""
+    """Each figure of `validate` and its meaning, for the card."""
 
     weights: ClassVar[tuple[str, ...]]
     """Fields of `LossWeights` that the stage uses, or beginnings of their names."""
@@ -133,7 +133,7 @@ class Stage(ABC, Generic[Model]):
             module.to(device).to(memory_format=torch.channels_last)
 
     def checkpoint_activations(self) -> None:
-        """From here on `checkpointed` networks are computed anew for the gradients, and only their inputs are kept."""
+        """Has `checkpointed` networks computed anew for the gradients, and only their inputs kept."""
         for network in self.checkpointed:
             again = functools.partial(checkpoint, network.forward, use_reentrant=False, preserve_rng_state=False)
             network.forward = again

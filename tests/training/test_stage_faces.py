@@ -76,7 +76,7 @@ def test_rows_with_and_without_a_neutral_face_come_equally_often(faces: FaceData
 
 
 def test_several_data_sets_are_mixed(drawn_folder: Path, psi: ExpressionClassifier, tmp_path: Path) -> None:
-    """Those without true neutral faces train by StarGAN's terms; who is held out is each set's own matter."""
+    """Those without true neutral faces train by StarGAN's terms; each set by itself decides on its held-out people."""
     bare = tmp_path / "bare" / "happy"
     bare.mkdir(parents=True)
     for i in range(12):
