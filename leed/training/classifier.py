@@ -58,8 +58,8 @@ class ClassifierStage(Stage[ExpressionClassifier]):
 
     @classmethod
     def check(cls, config: TrainConfig) -> None:
-        """Raises `ValueError` for gradient checkpointing."""
-        if config.gradient_checkpointing:
+        """Raises `ValueError` for gradient checkpointing of this stage alone."""
+        if config.gradient_checkpointing and config.stage == cls.name:  # with all, it is for the other stages
             raise ValueError(
                 "gradient_checkpointing is not for the classifier, whose batch normalisation would count a batch twice"
             )

@@ -70,3 +70,8 @@ def test_choices_are_those_that_there_are() -> None:
     assert get_args(get_args(hints["augmentation"])[0]) == tuple(AUGMENTATIONS)
     assert get_args(hints["neutrals"]) == ("true", "learned", "mixed")
     assert set(LEARNED_SHARE) == set(get_args(hints["neutrals"]))
+
+
+def test_all_stages_may_save_memory() -> None:
+    """The classifier, which cannot, is trained as ever."""
+    assert parse_args(["--gradient_checkpointing"]).train.gradient_checkpointing
