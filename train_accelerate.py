@@ -10,29 +10,146 @@ on a machine without GPU they are started by
 import importlib.util
 import math
 from pathlib import Path
+from typing import cast
 
-import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.data_loader import DataLoaderShard
 from accelerate.utils import DataLoaderConfiguration, set_seed
-from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
+from leed.data.batch import Batch
 from leed.data.faces import FaceDataset, collate
-from leed.files import atomic_write_all
-from leed.images import contact_sheet
-from leed.training.build import build_stage, fold_neutralizers, load_data, stage_faces
-from leed.training.cli import Settings, parse_args, refusing
-from leed.training.config import STAGES, TrainConfig
-from leed.training.publish import finished, publish, push, write_settings
-from leed.training.run import IdleError, Run, as_json, fixed_settings
+from leed.training.cli import exit_on, parse_args
+from leed.training.config import Settings, TrainConfig
+from leed.training.data import load_data
+from leed.training.earlier import load_start
+from leed.training.faces import Faces
+from leed.training.publish import publish, push
+from leed.training.records import as_json, fixed_settings, is_finished, write_settings
+from leed.training.run import IdleError, Run
+from leed.training.stage import Stage
+from leed.training.stages import stages_named
+from leed.training.validation import validate
 
 LOG_STEPS = 10
 
 
+def main(arguments: list[str] | None = None) -> None:
+    """Trains the stages that the command line asks for."""
+    settings = parse_args(arguments, __doc__)
+    config = settings.train
+    with exit_on(ValueError):
+        accelerator = make_accelerator(config)
+    if config.dry_run:
+        if accelerator.is_main_process:
+            print(as_json(settings.to_dict()).decode())
+            write_settings(settings, overwrite=False)
+        return
+    with exit_on(ValueError, OSError):
+        data = load_data(accelerator, config, settings.model.image_size)
+    stages = stages_named(config.stage)
+    for stage in stages:
+        run_stage(stage, accelerator, settings, data)
+    if config.push_to_hub and accelerator.is_main_process:
+        push(stages, config)
+    accelerator.wait_for_everyone()
+
+
+def run_stage(
+    kind: type[Stage], accelerator: Accelerator, settings: Settings, data: tuple[FaceDataset, FaceDataset]
+) -> None:
+    """Builds, trains and publishes one stage's model to `<output_dir>/<stage>`, unless a resumed run has done so."""
+    config = settings.train
+    folder = Path(config.output_dir) / kind.name
+    fixed = fixed_settings(kind, settings, accelerator.num_processes, data)
+    length = {"num_train_epochs": config.num_train_epochs, "max_train_steps": config.max_train_steps}
+    with exit_on(ValueError, ModuleNotFoundError, OSError):
+        if config.resume_from_checkpoint and is_finished(folder, kind, fixed | length):
+            accelerator.print(f"stage {kind.name} is finished: {folder}")
+            return
+        set_seed(config.seed)
+        stage = kind.build(settings, accelerator.device)
+        if config.init_from:
+            load_start(stage.model, config.init_from)
+        run = Run(accelerator, stage, config, fixed)
+        faces, held_out = stage.select(data[0], config), stage.select(data[1], config, held_out=True)
+        check_batch(len(faces), config, accelerator.num_processes)
+        run.start()
+    if accelerator.is_main_process:
+        write_settings(settings)
+    if config.report_to != "none":
+        accelerator.init_trackers(f"leed-{kind.name}", config={k: str(v) for k, v in fixed.items()})
+    with exit_on(FloatingPointError, IdleError):
+        figures = train(run, faces, held_out)
+    if accelerator.is_main_process:
+        publish(run, figures, (len(data[0]), len(data[1])), folder, length)
+    for tracker in accelerator.trackers:
+        tracker.finish()
+    accelerator.trackers = []
+    accelerator.clear()
+    accelerator.wait_for_everyone()
+
+
+def train(run: Run, faces: Faces, held_out: Faces) -> dict[str, float]:
+    """The loop of one stage. Returns the figures at its end."""
+    config, accelerator = run.config, run.accelerator
+    loader = make_loader(faces, accelerator, config)
+    steps_per_epoch = math.ceil(len(loader) / config.gradient_accumulation_steps)
+    num_steps = config.max_train_steps or config.num_train_epochs * steps_per_epoch
+    figures: dict[str, float] = {}
+    progress = tqdm(total=num_steps, initial=run.step, desc=run.name, disable=not accelerator.is_local_main_process)
+    while run.step < num_steps:
+        epoch, done = divmod(run.step, steps_per_epoch)
+        loader.set_epoch(epoch)
+        rest = accelerator.skip_first_batches(loader, done * config.gradient_accumulation_steps) if done else loader
+        for batch in rest:
+            terms = run.update(batch, num_steps)
+            if terms is None:  # the step needs more batches
+                continue
+            progress.update()
+            if run.step % LOG_STEPS == 0 or run.step == num_steps:
+                logs = {name: float(value) for name, value in terms.items()}
+                progress.set_postfix({k: f"{v:.3f}" for k, v in logs.items()})
+                accelerator.log({f"{run.name}/{k}": v for k, v in logs.items()}, step=run.step)
+            if run.step % config.checkpointing_steps == 0 or run.step == num_steps:
+                run.save()
+            if run.step % config.validation_steps == 0 or run.step == num_steps:
+                figures = validate(run, held_out)
+            if run.step == num_steps:
+                break
+    progress.close()
+    return figures or validate(run, held_out)  # a resumed run may have nothing left to do
+
+
+def make_loader(faces: Faces, accelerator: Accelerator, config: TrainConfig) -> DataLoaderShard:
+    """Batches in an order that seed and epoch decide, shared out among the processes."""
+    loader: DataLoader[Batch] = DataLoader(
+        cast(Dataset[Batch], faces),  # DataLoader takes whole batches from `__getitems__`
+        config.train_batch_size,
+        shuffle=True,
+        drop_last=True,
+        collate_fn=collate,
+        num_workers=config.dataloader_num_workers,
+    )
+    return accelerator.prepare(loader)
+
+
+def check_batch(num_faces: int, config: TrainConfig, num_processes: int) -> None:
+    """Raises `ValueError` if the faces do not fill a batch for each process."""
+    if num_faces < config.train_batch_size * num_processes:
+        raise ValueError(
+            f"{num_faces} faces do not fill a batch of {config.train_batch_size} for each of {num_processes} "
+            "processes: lower --train_batch_size"
+        )
+
+
 def make_accelerator(config: TrainConfig) -> Accelerator:
-    """The accelerator of the whole run. Raises `ValueError` for a tracker, precision or GPU that will not do here."""
+    """The accelerator of the whole run.
+
+    Raises `ValueError` for a tracker that is not installed, and for a precision or GPU that will not do here.
+    """
     if config.report_to != "none" and importlib.util.find_spec(config.report_to) is None:
         raise ValueError(f"--report_to {config.report_to} needs that package: pip install {config.report_to}")
     accelerator = Accelerator(
@@ -53,144 +170,6 @@ def make_accelerator(config: TrainConfig) -> Accelerator:
         torch.set_float32_matmul_precision("high" if config.allow_tf32 else "highest")
         torch.backends.cudnn.allow_tf32 = config.allow_tf32
     return accelerator
-
-
-def validate(run: Run, held_out: Dataset) -> dict[str, float]:
-    """Figures on held-out people, logged; figures and contact sheet also as files in `<output_dir>/validation`."""
-    if not run.accelerator.is_main_process:
-        return {}
-    model = run.published
-    training = model.training
-    figures, rows = run.stage.validate(model.eval(), held_out)
-    model.train(training)
-    folder = Path(run.config.output_dir) / "validation"
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{run.name}-{run.step:07d}"
-    file.with_suffix(".json").write_bytes(as_json({"step": run.step, "figures": figures}))
-    if rows:
-        sheet = contact_sheet(rows, scale=max(128 // rows[0][0].shape[-1], 1))
-        sheet.save(file.with_suffix(".png"))
-        log_picture(run.accelerator, f"{run.name}/validation/sheet", sheet, run.step)
-    tqdm.write(f"{run.name} step {run.step}: " + ", ".join(f"{k} {v:.4f}" for k, v in figures.items()))
-    run.accelerator.log({f"{run.name}/validation/{k}": v for k, v in figures.items()}, step=run.step)
-    return figures
-
-
-def log_picture(accelerator: Accelerator, name: str, picture: Image.Image, step: int) -> None:
-    """Sends a picture to the tracker, if there is one."""
-    for tracker in accelerator.trackers:
-        if tracker.name == "tensorboard":
-            tracker.log_images({name: np.asarray(picture)[None]}, step=step, dataformats="NHWC")
-        elif tracker.name == "wandb":
-            tracker.log_images({name: [picture]}, step=step)
-        else:
-            import trackio
-
-            tracker.log({name: trackio.Image(picture)}, step=step)
-
-
-def train(run: Run, faces: Dataset, held_out: Dataset) -> dict[str, float]:
-    """The loop of one stage. Returns the figures at its end."""
-    config, accelerator = run.config, run.accelerator
-    loader = DataLoader(
-        faces,
-        config.train_batch_size,
-        shuffle=True,
-        drop_last=True,
-        collate_fn=collate,
-        num_workers=config.dataloader_num_workers,
-    )
-    loader = accelerator.prepare(loader)
-    steps_per_epoch = math.ceil(len(loader) / config.gradient_accumulation_steps)
-    num_steps = config.max_train_steps or config.num_train_epochs * steps_per_epoch
-    figures: dict[str, float] = {}
-    progress = tqdm(total=num_steps, initial=run.step, desc=run.name, disable=not accelerator.is_local_main_process)
-    while run.step < num_steps:
-        epoch, done = divmod(run.step, steps_per_epoch)
-        loader.set_epoch(epoch)
-        rest = accelerator.skip_first_batches(loader, done * config.gradient_accumulation_steps) if done else loader
-        for batch in rest:
-            terms = run.update(batch, num_steps)
-            if terms is None:
-                continue
-            progress.update()
-            if run.step % LOG_STEPS == 0 or run.step == num_steps:
-                logs = {name: float(value) for name, value in terms.items()}
-                progress.set_postfix({k: f"{v:.3f}" for k, v in logs.items()})
-                accelerator.log({f"{run.name}/{k}": v for k, v in logs.items()}, step=run.step)
-            if run.step % config.checkpointing_steps == 0 or run.step == num_steps:
-                run.save()
-            if run.step % config.validation_steps == 0 or run.step == num_steps:
-                figures = validate(run, held_out)
-            if run.step == num_steps:
-                break
-    progress.close()
-    return figures or validate(run, held_out)  # a resumed run may have nothing left to do
-
-
-def run_stage(name: str, accelerator: Accelerator, settings: Settings, data: tuple[FaceDataset, FaceDataset]) -> None:
-    """Builds, trains and publishes one stage's model to `<output_dir>/<stage>`, unless a resumed run has done so."""
-    config = settings.train
-    fixed = fixed_settings(name, settings, accelerator, data)
-    length = {"num_train_epochs": config.num_train_epochs, "max_train_steps": config.max_train_steps}
-    folder = Path(config.output_dir) / name
-    with refusing(ValueError, ModuleNotFoundError, OSError):
-        if config.resume_from_checkpoint and finished(folder, name, fixed | length):
-            accelerator.print(f"stage {name} is finished: {folder}")
-            return
-        set_seed(config.seed)
-        stage = build_stage(name, settings, accelerator.device)
-        run = Run(accelerator, stage, name, settings, fixed)
-        faces = stage_faces(data[0], name, stage, settings, fold_neutralizers(config, accelerator.device))
-        held_out = stage_faces(data[1], name, stage, settings, held_out=True)
-        if len(faces) < config.train_batch_size * accelerator.num_processes:
-            raise ValueError(
-                f"{len(faces)} faces do not fill a batch of {config.train_batch_size} for each of "
-                f"{accelerator.num_processes} processes: lower --train_batch_size"
-            )
-        if config.resume_from_checkpoint:
-            run.resume(config.resume_from_checkpoint)
-        elif run.checkpoints():
-            raise ValueError(
-                f"{run.folder} holds checkpoints of another run: continue it with --resume_from_checkpoint latest, "
-                "or give a new --output_dir"
-            )
-    if accelerator.is_main_process:
-        write_settings(settings)
-    if config.report_to != "none":
-        accelerator.init_trackers(f"leed-{name}", config={k: str(v) for k, v in fixed.items()})
-    with refusing(FloatingPointError, IdleError):
-        figures = train(run, faces, held_out)
-    if accelerator.is_main_process:
-        publish(run, figures, data, folder)
-        state = {"stage": name, "step": run.step, "settings": fixed | length}
-        atomic_write_all(folder, {"training.json": as_json(state)})
-    for tracker in accelerator.trackers:
-        tracker.finish()
-    accelerator.trackers = []
-    accelerator.clear()
-    accelerator.wait_for_everyone()
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Trains the stages that the command line asks for."""
-    settings = parse_args(arguments)
-    config = settings.train
-    with refusing(ValueError):
-        accelerator = make_accelerator(config)
-    if config.dry_run:
-        if accelerator.is_main_process:
-            print(as_json(settings.to_dict()).decode())
-            write_settings(settings, over=False)
-        return
-    with refusing(ValueError, OSError):
-        data = load_data(accelerator, config, settings.model.image_size)
-    names = STAGES if config.stage == "all" else (config.stage,)
-    for name in names:
-        run_stage(name, accelerator, settings, data)
-    if config.push_to_hub and accelerator.is_main_process:
-        push(names, config)
-    accelerator.wait_for_everyone()
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     python hub/export.py runs/open leed-open
 
-writes hub/leed-open and hub/leed-open-neutralizer, -classifier, -stargan and -ganimation, those of them that the run
-has. The editor gets the run's neutraliser, which may be newer than the one it was trained beside, and its graphs for
-ONNX Runtime in hub/leed-open/onnx. A card that is there stays; a new folder gets the run's, which claims no licence:
-whether weights may be published is for the agreement on their training faces to say.
+writes hub/leed-open and hub/leed-open-<stage> for each other stage that the run has: neutralizer, classifier, stargan,
+ganimation. The editor gets the run's neutraliser, which may be newer than the one it was trained beside, and its
+graphs for ONNX Runtime in hub/leed-open/onnx. A card that is there stays; a new folder gets the run's, which claims no
+licence: check the agreement on the training faces before publishing weights.
 """
 
 import argparse
@@ -14,20 +14,14 @@ from pathlib import Path
 
 import torch
 
-from leed import LEED, ExpressionClassifier, GANimation, Neutralizer
 from leed.export import export_graphs
-from leed.pretrained import CARD, HubModel
+from leed.model import LEED
+from leed.networks.neutralizer import Neutralizer
+from leed.pretrained import CARD
+from leed.training.card import model_name
+from leed.training.stages import STAGES
 
 HUB = Path(__file__).parent
-
-KINDS: dict[str, type[HubModel]] = {
-    "leed": LEED,
-    "neutralizer": Neutralizer,
-    "classifier": ExpressionClassifier,
-    "stargan": Neutralizer,  # StarGAN's generator
-    "ganimation": GANimation,
-}
-"""The folders of a run."""
 
 
 def export(run: Path, name: str) -> list[Path]:
@@ -35,25 +29,29 @@ def export(run: Path, name: str) -> list[Path]:
 
     Raises `ValueError` if the run has no model.
     """
-    models = {kind: model.from_pretrained(run / kind) for kind, model in KINDS.items() if (run / kind).is_dir()}
-    if not models:
-        raise ValueError(f"{run} has none of the folders {', '.join(KINDS)}: give a run of train_accelerate.py")
-    if {"leed", "neutralizer"} <= models.keys():
-        models["leed"].neutralizer.load_state_dict(models["neutralizer"].state_dict())
-    folders = {HUB / (name if kind == "leed" else f"{name}-{kind}"): kind for kind in models}
-    for folder, kind in folders.items():
-        model, card = models[kind], run / kind / CARD
+    found = [stage for stage in STAGES.values() if (run / stage.name).is_dir()]
+    if not found:
+        raise ValueError(f"{run} has none of the folders {', '.join(STAGES)}: give a run of train_accelerate.py")
+    models = {stage.name: stage.model_class.from_pretrained(run / stage.name) for stage in found}
+    leed, neutralizer = models.get("leed"), models.get("neutralizer")
+    if isinstance(leed, LEED) and isinstance(neutralizer, Neutralizer):
+        leed.neutralizer.load_state_dict(neutralizer.state_dict())
+    folders = []
+    for stage, model in models.items():
+        folder, card = HUB / model_name(name, stage), run / stage / CARD
         folder.mkdir(parents=True, exist_ok=True)
         if card.is_file() and not (folder / CARD).exists():
             shutil.copyfile(card, folder / CARD)
         model.save_pretrained(folder, dtype=torch.float16)
         type(model).from_pretrained(folder)
-    if "leed" in models:
+        folders.append(folder)
+    if leed is not None:
         export_graphs(HUB / name)
-    return list(folders)
+    return folders
 
 
 def main() -> None:
+    """Exports the run that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="output folder of train_accelerate.py")
     parser.add_argument("name", help="name of the model, e.g. leed-open")

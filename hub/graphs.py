@@ -12,6 +12,7 @@ from leed.export import compare_graphs, export_graphs
 
 
 def main() -> None:
+    """Writes and compares the graphs of the model that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="folder of a LEED")
     folder = export_graphs(parser.parse_args().model)

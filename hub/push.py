@@ -22,6 +22,7 @@ def push(folder: Path, repo_id: str, private: bool = False, token: str | None = 
 
 
 def main() -> None:
+    """Uploads the folder that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("repo_id", help="for example org/leed-open")

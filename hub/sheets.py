@@ -8,34 +8,26 @@ into the model's folder.
 """
 
 import argparse
-import csv
 from pathlib import Path
 
-import torch
 from PIL import Image, ImageDraw
+from torch import Tensor
 
-from leed import EXPRESSIONS, LEED
-from leed.images import INNER_CROP, contact_sheet, to_tensor
+from leed import EXPRESSIONS, LEED, gallery
+from leed.evaluation.edits import ALPHAS
+from leed.images import contact_sheet, to_tensor
 
-FACES = Path(__file__).parent.parent / "leed" / "gallery" / "faces"
-ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 TITLE_HEIGHT = 20
 
-
-def inner(face: Image.Image) -> Image.Image:
-    """The models' crop of a face of the gallery."""
-    return face.crop(tuple(round(part * face.width) for part in INNER_CROP))
+Faces = dict[tuple[str, str, str, int], Tensor]
+"""Face tensors (1, 3, S, S) by person, expression, camera and variant."""
 
 
-def gallery(size: int) -> dict[tuple[str, str, str, int], torch.Tensor]:
-    """Face tensors (1, 3, size, size) by (person, expression, camera, variant)."""
-    with open(FACES / "metadata.csv") as file:
-        rows = list(csv.DictReader(file))
+def gallery_faces(size: int) -> Faces:
+    """The faces of the gallery, `size` pixels a side."""
     return {
-        (row["person"], row["expression"], row["camera"], int(row["variant"])): to_tensor(
-            inner(Image.open(FACES / row["file_name"])), size
-        )
-        for row in rows
+        (face.person, face.expression, face.camera, face.variant): to_tensor(face.open(), size)
+        for face in gallery.faces()
     }
 
 
@@ -49,8 +41,8 @@ def titled(sheet: Image.Image, titles: list[str]) -> Image.Image:
     return page
 
 
-def edits_sheet(leed: LEED, faces: dict) -> Image.Image:
-    """For each expression an edit of a frontal face, beside that person's own picture, and one of a turned face."""
+def edits_sheet(leed: LEED, faces: Faces) -> Image.Image:
+    """A row an expression: an edit of a frontal face, that person's own picture, and an edit of a turned face."""
     people = sorted({person for person, *_ in faces})
     rows = []
     for i, expression in enumerate(EXPRESSIONS[1:]):
@@ -64,22 +56,22 @@ def edits_sheet(leed: LEED, faces: dict) -> Image.Image:
     return titled(contact_sheet(rows), titles)
 
 
-def people_sheet(leed: LEED, faces: dict) -> Image.Image:
+def people_sheet(leed: LEED, faces: Faces) -> Image.Image:
     """Eight people, smiling or not, frontal or turned, with the expressions of the first row's person."""
     model, *people = sorted({person for person, *_ in faces}, reverse=True)
     references = [faces[model, expression, "090", 0] for expression in EXPRESSIONS]
     expressions = [leed.expression(reference) for reference in references]
-    rows = [[None] + [reference[0] for reference in references]]
+    rows: list[list[Tensor | None]] = [[None, *(reference[0] for reference in references)]]
     for i, person in enumerate(people[: len(EXPRESSIONS)]):
         expression, camera = (
             (EXPRESSIONS[i // 2 + 1], "090") if i % 2 else ("neutral", ("068", "090", "112")[i // 2 % 3])
         )
         image = faces[person, expression, camera, 0]
-        rows.append([image[0]] + [leed.edit(image, wanted)[0] for wanted in expressions])
+        rows.append([image[0], *(leed.edit(image, wanted)[0] for wanted in expressions)])
     return titled(contact_sheet(rows), ["input", *EXPRESSIONS])
 
 
-def alpha_sheet(leed: LEED, faces: dict) -> Image.Image:
+def alpha_sheet(leed: LEED, faces: Faces) -> Image.Image:
     """An expression of growing strength in a row, one row an expression."""
     people = sorted({person for person, *_ in faces})
     rows = []
@@ -92,11 +84,12 @@ def alpha_sheet(leed: LEED, faces: dict) -> Image.Image:
 
 
 def main() -> None:
+    """Writes the sheets into the model's folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="folder of a published LEED")
     folder = parser.parse_args().model
     leed = LEED.from_pretrained(folder)
-    faces = gallery(leed.config.image_size)
+    faces = gallery_faces(leed.config.image_size)
     sheets = {"contact-sheet": edits_sheet, "people": people_sheet, "alpha": alpha_sheet}
     for name, draw in sheets.items():
         sheet = draw(leed, faces)

@@ -37,6 +37,7 @@ from leed.networks.classifier import ExpressionClassifier  # noqa: E402
 if TYPE_CHECKING:
     from playwright import sync_api
 
+pytest_plugins = ["training_fixtures"]  # its fixtures
 torch.set_num_threads(1)
 
 VARIANTS = {
@@ -79,12 +80,17 @@ def on_two_processes(script: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+def reset_accelerator() -> None:
+    """Forgets what Accelerate keeps in the process."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
+
+
 @pytest.fixture
 def fresh_accelerator() -> Iterator[None]:
     """Accelerate keeps its state in the process: each test that uses this starts without."""
     yield
-    AcceleratorState._reset_state(reset_partial_state=True)
-    GradientState._reset_state()
+    reset_accelerator()
 
 
 @pytest.fixture(params=list(VARIANTS), ids=list(VARIANTS))

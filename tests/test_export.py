@@ -30,12 +30,12 @@ def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_a_run_with_everything(export: ModuleType, tmp_path: Path) -> None:
     run, hub = tmp_path / "run", tmp_path / "hub"
     newer = Neutralizer(TINY)
-    models = {"leed": LEED(TINY), "neutralizer": newer, "classifier": ExpressionClassifier(TINY)}
+    models = {"classifier": ExpressionClassifier(TINY), "neutralizer": newer, "leed": LEED(TINY)}
     models |= {"stargan": Neutralizer(STARGAN), "ganimation": GANimation(TINY)}
     for kind, model in models.items():
         model.save_pretrained(run / kind)
     folders = export.export(run, "faces")
-    assert folders == [hub / "faces", *(hub / f"faces-{kind}" for kind in list(models)[1:])]
+    assert folders == [hub / (f"faces-{kind}" if kind != "leed" else "faces") for kind in models]
     for folder, model in zip(folders, models.values(), strict=True):
         expected = model.state_dict() | {
             f"neutralizer.{name}": value for name, value in newer.state_dict().items() if isinstance(model, LEED)
@@ -64,5 +64,5 @@ def test_the_runs_card_goes_with_new_weights(export: ModuleType, tmp_path: Path)
 def test_a_run_of_a_baseline(export: ModuleType, tmp_path: Path) -> None:
     Neutralizer(STARGAN).save_pretrained(tmp_path / "run" / "stargan")
     assert export.export(tmp_path / "run", "faces") == [tmp_path / "hub" / "faces-stargan"]
-    with pytest.raises(ValueError, match="has none of the folders leed, neutralizer, .*, ganimation: give a run"):
+    with pytest.raises(ValueError, match="none of the folders classifier, neutralizer, .*, ganimation: give a run"):
         export.export(tmp_path / "hub", "faces")

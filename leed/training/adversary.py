@@ -1,12 +1,14 @@
 """StarGAN's terms and the step of its critic, for the neutraliser and the baselines."""
 
+from typing import NamedTuple, TypedDict
+
 from torch import Tensor, nn
 
 from leed.networks.critics import ImageCritic
 from leed.networks.neutralizer import Neutralizer
 from leed.training import losses
 from leed.training.config import LossWeights
-from leed.training.stage import Batch, Loss, frozen
+from leed.training.stage import Loss, frozen
 from leed.training.terms import gradient_penalty
 
 
@@ -36,6 +38,20 @@ def stargan_terms(
     return terms, fake
 
 
+class CriticBorrowed(NamedTuple):
+    """The critic that a baseline's generator is scored by and does not train."""
+
+    critic: ImageCritic
+
+
+class CriticInputs(TypedDict):
+    """Faces and edits (B, 3, S, S), detached, and the labels of the faces (B,), -1 where unknown."""
+
+    image: Tensor
+    fake: Tensor
+    expression: Tensor
+
+
 class ImageCriticObjective(nn.Module):
     """StarGAN's critic: WGAN-GP, and the expression of real faces."""
 
@@ -43,7 +59,8 @@ class ImageCriticObjective(nn.Module):
         super().__init__()
         self.critic, self.weights = critic, weights
 
-    def forward(self, outputs: Batch) -> Loss:
+    def forward(self, outputs: CriticInputs) -> Loss:
+        """The loss; nothing for others."""
         real, fake, expression = outputs["image"], outputs["fake"], outputs["expression"]
         terms, logits = critic_terms(self.critic, real, fake)
         labelled = expression >= 0

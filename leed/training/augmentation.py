@@ -1,4 +1,4 @@
-"""Random changes of training pictures, the same on a face and on its neutral twin: what webcams and snapshots do."""
+"""Random changes of training pictures, the same on a face and on its neutral face: as webcams and snapshots do."""
 
 import math
 from collections.abc import Sequence
@@ -50,6 +50,15 @@ def _uniform(count: int, *shape: int, like: Tensor) -> Tensor:
     return torch.rand(count, *shape, device=like.device, dtype=like.dtype) * 2 - 1
 
 
+def resample(images: Tensor, theta: Tensor, padding: str = "border") -> Tensor:
+    """Pictures (B, C, H, W), each pixel taken from where affine maps, (B, 2, 3) or (2, 3), say.
+
+    They map a place to its origin, both in units of half a side, x first. `padding` is `grid_sample`'s.
+    """
+    grid = F.affine_grid(theta.expand(len(images), 2, 3), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode=padding, align_corners=False)
+
+
 def move(images: Tensor, augmentation: Augmentation) -> Tensor:
     """Scales, turns and shifts pictures (B, C, H, W) about their centre; the border is repeated."""
     count = len(images)
@@ -60,8 +69,7 @@ def move(images: Tensor, augmentation: Augmentation) -> Tensor:
     shift = 2 * augmentation.shift * change[:, 2:]
     cos, sin = scale * turn.cos(), scale * turn.sin()
     theta = torch.stack([torch.stack([cos, -sin, shift[:, 0]], 1), torch.stack([sin, cos, shift[:, 1]], 1)], 1)
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    return resample(images, theta)
 
 
 def chance(images: Tensor, probability: float) -> Tensor:
@@ -117,7 +125,7 @@ def occlude(values: Tensor, probability: float) -> Tensor:
     return values + mask * chance(values, probability) * (other[:, None] - values)
 
 
-def jpeg(values: Tensor, probability: float) -> Tensor:
+def jpeg_artifacts(values: Tensor, probability: float) -> Tensor:
     """Pictures (B, V, 3, H, W) in [0, 1] as JPEG of random quality leaves them; sides must be multiples of 8.
 
     The cosine coefficients of blocks of 8 x 8 pixels are rounded, high frequencies and colour more coarsely.
@@ -160,11 +168,11 @@ def recolour(images: Tensor, augmentation: Augmentation) -> Tensor:
     softness = torch.rand(count, 1, 1, 1, 1, device=images.device) * chance(values, augmentation.blur)
     values = values + softness * (soft - values)
     noise = torch.randn_like(values[:, :1]) * draw().abs() ** 2
-    return jpeg(values + 0.5 * augmentation.noise * noise, augmentation.jpeg)
+    return jpeg_artifacts(values + 0.5 * augmentation.noise * noise, augmentation.jpeg)
 
 
 def augment(pictures: Sequence[Tensor], augmentation: Augmentation) -> list[Tensor]:
-    """The same random change of all pictures of a moment: faces and neutral faces, each (B, 3, H, W) in [-1, 1]."""
+    """The same random change of all pictures of a shot: faces and neutral faces, each (B, 3, H, W) in [-1, 1]."""
     if augmentation == NONE:
         return list(pictures)
     values = torch.stack(list(pictures), dim=1) * 0.5 + 0.5

@@ -1,39 +1,10 @@
-"""The model card of a training run: what was trained, on what, how, and the figures that came out."""
+"""The model card of a training run: the model, its data and recipe, and the figures that came out."""
 
 import re
 
 from huggingface_hub import ModelCard, ModelCardData
 
-TITLES = {
-    "classifier": ("ExpressionClassifier", "the expression classifier (Psi)", "image-classification"),
-    "neutralizer": ("Neutralizer", "the neutraliser, which renders a face without its expression", "image-to-image"),
-    "leed": ("LEED", "the expression editor, with its neutraliser", "image-to-image"),
-    "stargan": ("Neutralizer", "the baseline StarGAN, which edits by expression labels", "image-to-image"),
-    "ganimation": ("GANimation", "the baseline GANimation, which edits by action units", "image-to-image"),
-}
-
-BASELINE_FIGURES = {
-    "ssim": "SSIM of the inner face to the true neutral face, of faces made neutral",
-    "ssim_unchanged": "the same of the faces themselves",
-    "accuracy": "edits on which the given classifier finds the reference's expression",
-}
-
-FIGURES = {
-    "classifier": {"accuracy": "expressions recognised"},
-    "neutralizer": {
-        "ssim": "SSIM of the inner face to the true neutral face",
-        "left": "difference to the true neutral face that is left, in the 30 % most changed faces; 1: the input's own",
-    },
-    "leed": {
-        "share_own": "way from the neutral face (0) to the face (1), in SSIM of the inner face, of a rebuilt face",
-        "share_view": "the same with the expression taken from a second camera's picture of the moment",
-        "autoencoded": "SSIM of the inner face of D(E(face)) to the face",
-        "accuracy": "edits on which the run's own classifier finds the reference's expression",
-        "distance": "distance of an edit's classifier features to the reference's; 1: the neutral face's own",
-    },
-    "stargan": BASELINE_FIGURES,
-    "ganimation": BASELINE_FIGURES,
-}
+from leed.training.stage import Stage
 
 TEMPLATE = """---
 {{ card_data }}
@@ -52,8 +23,8 @@ model = {{ model_type }}.from_pretrained(".")  # the folder of this card
 
 ## Data
 
-Trained on {{ num_train }} faces of `{{ dataset }}`; the figures below are on {{ num_held_out }} faces of people who
-were left out of training. Whether these weights may be shared depends on the licence of those faces: this card claims
+Trained on {{ num_train }} faces of `{{ dataset }}`; the figures below are on {{ num_held_out }} faces of people
+left out of training. Whether these weights may be shared depends on the licence of those faces: this card claims
 none.
 
 ## Figures
@@ -84,7 +55,7 @@ consent, and say that a picture was edited. It is not meant to deceive, nor to j
 
 
 def training_card(
-    stage: str,
+    stage: Stage,
     name: str,
     *,
     dataset: str,
@@ -94,32 +65,36 @@ def training_card(
     figures: dict[str, float],
     settings: dict[str, object],
 ) -> ModelCard:
-    """Card of the model of a stage, called `name`; `settings` are the run's, by name.
+    """The card of the model of a stage, called `name`; `settings` are the run's, by name.
 
     It says how to load the model from the folder it lies in; `addressed` says how to load it from the Hub.
     """
-    model_type, what, pipeline_tag = TITLES[stage]
     data = ModelCardData(
         library_name="leed",
-        pipeline_tag=pipeline_tag,
+        pipeline_tag=stage.task,
         tags=["facial-expression-editing", "model_hub_mixin", "pytorch_model_hub_mixin"],
     )
     return ModelCard.from_template(
         data,
         template_str=TEMPLATE,
         name=name,
-        what=what,
-        model_type=model_type,
-        stage=stage,
+        what=stage.title,
+        model_type=stage.model_class.__name__,
+        stage=stage.name,
         dataset=dataset,
         num_train=num_train,
         num_held_out=num_held_out,
         steps=steps,
-        figures=[(figure, value, FIGURES[stage].get(figure, "")) for figure, value in figures.items()],
+        figures=[(figure, value, stage.figures.get(figure, "")) for figure, value in figures.items()],
         settings=sorted(settings.items()),
     )
 
 
+def model_name(name: str, stage: str) -> str:
+    """The name of a stage's model in a run whose editor is called `name`."""
+    return name if stage == "leed" else f"{name}-{stage}"
+
+
 def addressed(card: str, repo_id: str) -> str:
-    """The text of such a card with `repo_id`, "owner/name", as what to load."""
+    """The text of a card with `repo_id`, "owner/name", as the model to load."""
     return re.sub(r'from_pretrained\(".*', f'from_pretrained("{repo_id}")', card)

@@ -1,17 +1,10 @@
-"""Settings of a training run, weights of the loss terms, and what each stage takes by default."""
+"""Settings of a training run, weights of the loss terms, and how a stage is optimised."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Literal, NamedTuple
 
-from leed.config import OPENFACE_MAX_YAW, PRESETS, STARGAN_SIZES, ModelConfig
-
-BASELINE_SIZES = {
-    "tiny": {"neutralizer": "stargan"},
-    "small": STARGAN_SIZES | {"neutralizer_width": 32, "neutralizer_critic_width": 32, "neutralizer_critic_depth": 5},
-    "base": STARGAN_SIZES,
-    "paper": STARGAN_SIZES,
-}
-"""Sizes of the baselines' networks in each preset; "small" halves the published widths with the picture's side."""
+from leed.config import OPENFACE_MAX_YAW, ModelConfig, check_settings, setting
 
 
 @dataclass(frozen=True)
@@ -19,34 +12,37 @@ class LossWeights:
     """Weights (lambda in the paper) of the terms, by the term's name. A weight of 0 leaves the term uncomputed."""
 
     # The editor.
-    exp: float = 1.0  # Eq. 2; only for a delta_exp that is a map
-    mutual_information: float = 0.005  # Eq. 3
-    interp: float = 1.0  # Eq. 6, the linear term; only for a delta_exp that is a map
-    idt: float = 1.0  # Eq. 7 on codes
-    image: float = 3.0  # Eq. 7 on pictures, L1
-    perceptual: float = 1.0  # Eq. 7 on pictures, Phi
-    structure: float = 0.5  # Eq. 7 on pictures, 1 - SSIM of the inner face
-    psi_maps: float = 0.0  # Eq. 7 on pictures, Psi's early maps
-    recon: float = 1.0  # Eqs. 14, 15
-    similarity: float = 0.0  # Psi's features of edit and reference
-    siamese: float = 0.1  # Eq. 11
-    adversarial: float = 0.0  # Eqs. 12, 13
-    gradient_penalty: float = 10.0  # of WGAN-GP, wherever a critic learns
+    exp: float = setting(1.0, "Eq. 2; only for a delta_exp that is a map")
+    mutual_information: float = setting(0.005, "Eq. 3")
+    interp: float = setting(1.0, "Eq. 6, the linear term; only for a delta_exp that is a map")
+    idt: float = setting(1.0, "Eq. 7 on codes")
+    image: float = setting(3.0, "Eq. 7 on pictures, L1")
+    perceptual: float = setting(1.0, "Eq. 7 on pictures, Phi")
+    structure: float = setting(0.5, "Eq. 7 on pictures, 1 - SSIM of the inner face")
+    psi_maps: float = setting(0.0, "Eq. 7 on pictures, Psi's early maps")
+    recon: float = setting(1.0, "Eqs. 14, 15")
+    similarity: float = setting(0.0, "Psi's features of edit and reference")
+    siamese: float = setting(0.1, "Eq. 11")
+    adversarial: float = setting(0.0, "Eqs. 12, 13")
+    gradient_penalty: float = setting(10.0, "of WGAN-GP, wherever a critic learns")
 
     # The neutraliser.
-    paired: float = 3.0  # L1 to true neutral faces, where the data set has them
-    paired_perceptual: float = 1.0  # Phi, to true neutral faces
-    paired_structure: float = 0.5  # 1 - SSIM of the inner face, to true neutral faces
-    stargan_adversarial: float = 0.0  # StarGAN's own terms, of faces with and without true neutral faces
-    stargan_classification: float = 0.0
-    stargan_cycle: float = 0.0
+    paired: float = setting(3.0, "L1 to true neutral faces, where the data set has them")
+    paired_perceptual: float = setting(1.0, "Phi, to true neutral faces")
+    paired_structure: float = setting(0.5, "1 - SSIM of the inner face, to true neutral faces")
+    stargan_adversarial: float = setting(0.0, "StarGAN's own term, of faces with and without true neutral faces")
+    stargan_classification: float = setting(0.0, "StarGAN's own term: the critic tells the expression of an edit")
+    stargan_cycle: float = setting(0.0, "StarGAN's own term: an edit changed back is the face again")
 
     # GANimation. The paper's weights, for terms that are means over pixels and action units.
-    ganimation_adversarial: float = 1.0
-    ganimation_attention: float = 0.1
-    ganimation_smoothness: float = 0.16  # 0.1 * 1e-4 for a sum over 128 x 128 pixels
-    ganimation_action_units: float = 160.0  # 4000 over the authors' batch of 25, by which their code divides
-    ganimation_cycle: float = 10.0
+    ganimation_adversarial: float = setting(1.0, "GANimation's critic scores an edit")
+    ganimation_attention: float = setting(0.1, "how much of the face is painted over")
+    ganimation_smoothness: float = setting(0.16, "total variation of the attention; 0.1 * 1e-4 for a sum of 128 x 128")
+    ganimation_action_units: float = setting(160.0, "action units of an edit; 4000 over the authors' batch of 25")
+    ganimation_cycle: float = setting(10.0, "an edit changed back is the face again")
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 PAPER_WEIGHTS = LossWeights(
@@ -68,111 +64,137 @@ PAPER_WEIGHTS = LossWeights(
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """A stage's optimiser, rates and augmentation, for settings of a run that are None."""
+
+    learning_rate: float
+    optimizer: str = "adam"
+    augmentation: str = "mild"
+    adam_rate: float | None = None  # where Muon is the default and Adam is asked for: at Muon's rate its loss spikes
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.99  # after quiet steps a longer memory makes a large gradient a huge step
+    max_grad_norm: float = 0.3
+
+    def given(self, config: "TrainConfig") -> "Recipe":
+        """The recipe, changed by the settings of a run that are not None."""
+        names = {field.name for field in fields(self)} - {"adam_rate"}
+        values = {name: getattr(config, name) for name in names if getattr(config, name) is not None}
+        if self.adam_rate is not None and config.optimizer == "adam":
+            values = {"learning_rate": self.adam_rate} | values
+        return replace(self, **values)
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Settings of a training run; the command line of `train_accelerate.py` is made of these fields.
 
-    Names follow the diffusers training scripts. `None` means "the stage's own default" (see `of_stage`). A step
+    Names follow the diffusers training scripts. `None` means "the stage's own default" (see `Recipe`). A step
     is an update of the weights, whatever `gradient_accumulation_steps` is. Raises `ValueError` for values out of range
     and for settings that would have no effect.
     """
 
-    stage: str = "all"  # classifier, neutralizer, leed, or all three in that order; or a baseline: stargan, ganimation
-    preset: str = "base"  # sizes of the networks: base, tiny, small (64 px), paper; single ones by --model_<field>
-    dataset_name: str = "drawn"  # a folder, a Hub id, or "drawn" for the built-in procedural faces; several: a,b
-    dataset_reader: str | None = None  # how to read them; guessed from name and content if left out
-    dataset_split: str = "train"  # of a data set that has several
-    max_train_samples: int | None = None  # so many of each data set's faces, drawn at random
-    validation_fraction: float = 0.1  # of the people; who they are depends on the data set alone, not on the seed
-    output_dir: str = "runs/leed"  # a folder for each stage's model, and its checkpoints, settings and log
-    seed: int = 0  # of weights, order and augmentation
+    stage: str = setting("all", "one stage, or all: those of LEED in their order, without the baselines", resume=True)
+    preset: Literal["base", "tiny", "small", "paper"] = setting(
+        "base", "sizes of the networks; small is for 64 px; single sizes by --model_<field>"
+    )
+    dataset_name: str = setting(
+        "drawn", 'a folder, a Hub id, or "drawn" for the built-in procedural faces; several: a,b'
+    )
+    dataset_reader: str | None = setting(None, "reader of the data set; guessed from name and content if left out")
+    dataset_split: str = setting("train", "split to train on, of a data set that has several")
+    max_train_samples: int | None = setting(
+        None, "greatest number of faces from each data set, chosen at random", least=1
+    )
+    validation_fraction: float = setting(
+        0.1, "share of the people held out; the data set alone decides which, not the seed", above=0, below=1
+    )
+    output_dir: str = setting(
+        "runs/leed", "folder for the stages' models, checkpoints, settings and logs", resume=True
+    )
+    seed: int = setting(0, "seed of weights, order and augmentation")
 
     # Networks of earlier stages.
-    classifier: str | None = None  # Psi: a folder or Hub id; None: output_dir's own, else an error
-    neutralizer: str | None = None  # that the editor gets: folder or Hub id; None: as for the classifier
-    init_from: str | None = None  # weights of this stage's model to start from
-    phi: str = "efficientnet-lite0"  # perceptual network: efficientnet-lite0, vgg19, psi
-    held_out_fold: str | None = None  # "0/2": leave out the first of two parts of the training people
-    fold_neutralizers: str | None = None  # a,b: trained with held_out_fold 0/2 and 1/2, for neutrals out of fold
-    neutrals: str = "true"  # what the editor draws on and subtracts: true, learned, or mixed (draws on true ones)
-    view_probability: float = 0.5  # how often delta_exp comes from the second camera's picture of the moment
-    augmentation: str | None = None  # none, mild or strong
-    random_flip: bool = True  # mirror half of the faces
-    critic_steps: int = 5  # of the baselines: steps of the critic for each one of the generator
-    max_action_unit_yaw: float = OPENFACE_MAX_YAW  # ganimation learns from faces turned less; 90: from all
+    classifier: str | None = setting(None, "Psi: a folder or Hub id; None: output_dir's own, else an error")
+    neutralizer: str | None = setting(
+        None, "neutraliser of the editor: a folder or Hub id; None: as for the classifier"
+    )
+    init_from: str | None = setting(None, "weights of this stage's model to start from")
+    phi: str = setting("efficientnet-lite0", "perceptual network: efficientnet-lite0, vgg19, psi")
+    held_out_fold: str | None = setting(None, 'part of the training people to leave out: "0/2" is the first of two')
+    fold_neutralizers: str | None = setting(
+        None, "neutralisers a,b trained with held_out_fold 0/2 and 1/2, for neutral faces out of fold"
+    )
+    neutrals: Literal["true", "learned", "mixed"] = setting(
+        "true",
+        "neutral faces that the editor uses as input and as expression origin; mixed: true ones as input",
+    )
+    view_probability: float = setting(
+        0.5, "share of faces whose delta_exp comes from the second camera's picture of the shot", least=0, most=1
+    )
+    augmentation: Literal["none", "mild", "strong"] | None = setting(None, "random changes of the training pictures")
+    random_flip: bool = setting(True, "mirror half of the faces")
+    critic_steps: int = setting(5, "steps of a baseline's critic for each one of its generator", least=1)
+    max_action_unit_yaw: float = setting(
+        OPENFACE_MAX_YAW, "[degrees] ganimation learns from faces turned by at most this; 90: from all", above=0
+    )
 
-    train_batch_size: int = 16  # of one process, before accumulation
-    num_train_epochs: int = 20  # times through all faces
-    max_train_steps: int | None = None  # overrides the epochs
-    gradient_accumulation_steps: int = 1  # batches for each update of the weights
-    gradient_checkpointing: bool = False  # less memory, more time; not for the classifier
-    optimizer: str | None = None  # adam; or muon, which turns the weights of layers along all directions alike
-    learning_rate: float | None = None  # of the optimiser
-    scale_lr: bool = False  # rate times (faces per update) / 16; diffusers multiplies by all of them
-    lr_scheduler: str = "cosine"  # constant or cosine (flat for half the run, then cosine to 2 %)
-    lr_warmup_steps: int = 100  # steps through which the rate grows to its full size
-    adam_beta1: float | None = None  # with muon, of the biases and what else it leaves to Adam
-    adam_beta2: float | None = None  # as adam_beta1
-    max_grad_norm: float | None = None  # gradients are clipped to it
-    use_ema: bool = True  # publish the moving average of the weights
-    ema_decay: float = 0.999  # of the moving average, for each step
-    mixed_precision: str = "no"  # no, fp16 (GPU only), bf16
-    allow_tf32: bool = True  # on GPUs that have it
-    dataloader_num_workers: int = 0  # processes that load pictures; 0: the training process itself
-    data_in_memory: bool | None = None  # decode all pictures once; None: if they fit into 4 GiB
-    data_on_device: bool | None = None  # keep all pictures there; None: on a GPU, if half its free memory holds them
+    train_batch_size: int = setting(16, "faces in a batch of one process", least=1)
+    num_train_epochs: int = setting(20, "passes through all faces", least=1, resume=True)
+    max_train_steps: int | None = setting(
+        None, "updates of the weights; overrides num_train_epochs", least=1, resume=True
+    )
+    gradient_accumulation_steps: int = setting(1, "batches for each update of the weights", least=1)
+    gradient_checkpointing: bool = setting(
+        False, "needs less memory and more time; not for the classifier", resume=True
+    )
+    optimizer: Literal["adam", "muon"] | None = setting(None, "adam, or muon (orthogonalised momentum updates)")
+    learning_rate: float | None = setting(None, "learning rate of the optimiser", above=0, resume=True)
+    scale_lr: bool = setting(
+        False, "multiply the rate by (faces per update) / 16; diffusers multiplies by all faces", resume=True
+    )
+    lr_scheduler: Literal["constant", "cosine"] = setting(
+        "cosine", "constant or cosine (flat for half the run, then cosine to 2 %)", resume=True
+    )
+    lr_warmup_steps: int = setting(100, "steps over which the rate grows to its full size", least=0, resume=True)
+    adam_beta1: float | None = setting(
+        None, "Adam's first beta; with muon, for biases and other parameters that it leaves to Adam", least=0, below=1
+    )
+    adam_beta2: float | None = setting(None, "Adam's second beta; with muon, as adam_beta1", least=0, below=1)
+    max_grad_norm: float | None = setting(None, "norm to which gradients are clipped", above=0, resume=True)
+    use_ema: bool = setting(True, "publish the moving average of the weights")
+    ema_decay: float = setting(0.999, "decay of the moving average at each step", least=0, below=1)
+    mixed_precision: Literal["no", "fp16", "bf16"] = setting("no", "precision of the networks; fp16 on a GPU only")
+    allow_tf32: bool = setting(True, "use TF32 on GPUs that have it", resume=True)
+    dataloader_num_workers: int = setting(
+        0, "processes that load pictures; 0: the training process itself", least=0, resume=True
+    )
+    data_in_memory: bool | None = setting(None, "decode all pictures once; None: if they fit into 4 GiB", resume=True)
+    data_on_device: bool | None = setting(
+        None, "keep all pictures on the device; None: on a GPU, if half its free memory holds them", resume=True
+    )
 
-    checkpointing_steps: int = 500  # a checkpoint after so many steps
-    checkpoints_total_limit: int | None = 2  # that are kept; older ones are removed
-    resume_from_checkpoint: str | None = None  # a checkpoint folder, or "latest"
-    validation_steps: int = 500  # figures and a contact sheet of held-out people after so many steps
-    report_to: str = "none"  # none, tensorboard, trackio, wandb
-    logging_dir: str = "logs"  # inside output_dir
-    push_to_hub: bool = False  # leed as <hub_model_id>, the others as <hub_model_id>-classifier and -neutralizer
-    hub_model_id: str | None = None  # the name of output_dir if left out
-    hub_token: str | None = None  # never written to a file
-    dry_run: bool = False  # print the configuration, write it unless a run has done so, then stop
+    checkpointing_steps: int = setting(500, "steps from one checkpoint to the next", least=1, resume=True)
+    checkpoints_total_limit: int | None = setting(
+        2, "number of checkpoints to keep; older ones are removed", least=1, resume=True
+    )
+    resume_from_checkpoint: str | None = setting(None, 'a checkpoint folder, or "latest"', resume=True)
+    validation_steps: int = setting(
+        500, "steps from one validation to the next, on held-out people", least=1, resume=True
+    )
+    report_to: Literal["none", "tensorboard", "trackio", "wandb"] = setting(
+        "none", "tracker of losses, figures and sheets", resume=True
+    )
+    logging_dir: str = setting("logs", "folder of the tracker's files inside output_dir", resume=True)
+    push_to_hub: bool = setting(
+        False, "upload the models: leed as <hub_model_id>, another stage's as <hub_model_id>-<stage>", resume=True
+    )
+    hub_model_id: str | None = setting(None, "name of the model on the Hub; None: the name of output_dir", resume=True)
+    hub_token: str | None = setting(None, "token for the Hub; never written to a file", resume=True)
+    dry_run: bool = setting(False, "print the settings, write them unless a run has done so, then stop", resume=True)
 
     def __post_init__(self) -> None:
-        choices = {
-            "stage": (*STAGES, *BASELINES, "all"),
-            "preset": tuple(PRESETS),
-            "neutrals": ("true", "learned", "mixed"),
-            "augmentation": (None, "none", "mild", "strong"),
-            "optimizer": (None, "adam", "muon"),
-            "lr_scheduler": ("constant", "cosine"),
-            "mixed_precision": ("no", "fp16", "bf16"),
-            "report_to": ("none", "tensorboard", "trackio", "wandb"),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
-        self._check_ranges()
+        check_settings(self)
         self._check_combinations()
-
-    def of_stage(self, name: str, stage: str) -> float | str:
-        """The value of a field of `STAGE_DEFAULTS` in a stage: as given, else the stage's own."""
-        value = getattr(self, name)
-        if value is None and name == "learning_rate" and self.optimizer == "adam":
-            value = ADAM_RATES.get(stage)
-        return STAGE_DEFAULTS[stage][name] if value is None else value
-
-    def _check_ranges(self) -> None:
-        counts = ("max_train_samples", "train_batch_size", "num_train_epochs", "max_train_steps")
-        counts += ("gradient_accumulation_steps", "checkpointing_steps", "checkpoints_total_limit", "validation_steps")
-        counts += ("critic_steps",)
-        for name in counts:
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("learning_rate", "max_grad_norm", "max_action_unit_yaw"):
-            if getattr(self, name) is not None and not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)}")
-        for name in ("adam_beta1", "adam_beta2", "ema_decay"):
-            if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
-        if not 0 <= self.view_probability <= 1:
-            raise ValueError(f"view_probability must be in [0, 1], got {self.view_probability}")
-        if not 0 < self.validation_fraction < 1:
-            raise ValueError(f"validation_fraction must be between 0 and 1, got {self.validation_fraction}")
 
     @property
     def fold(self) -> tuple[int, int] | None:
@@ -196,12 +218,6 @@ class TrainConfig:
             raise ValueError("init_from holds one stage's model: choose that --stage instead of all")
         if self.stage == "all" and self.resume_from_checkpoint not in (None, "latest"):
             raise ValueError("a checkpoint folder is of one stage: choose that --stage instead of all, or 'latest'")
-        if self.stage in ("leed", "all", *BASELINES) and self.train_batch_size < 2:
-            raise ValueError("this stage exchanges expressions within a batch: train_batch_size must be at least 2")
-        if self.stage == "classifier" and self.gradient_checkpointing:
-            raise ValueError(
-                "gradient_checkpointing is not for the classifier, whose batch normalisation would count a batch twice"
-            )
         if self.data_on_device and self.dataloader_num_workers:
             raise ValueError(
                 "data_on_device leaves nothing for worker processes to do: set dataloader_num_workers to 0"
@@ -214,48 +230,15 @@ class TrainConfig:
             raise ValueError("ema_decay has no effect with --no-use_ema")
 
 
-STAGES = ("classifier", "neutralizer", "leed")
-"""The stages of LEED, in their order."""
+class Settings(NamedTuple):
+    """All that a run is given: its training settings, the weights of its loss terms and the sizes of its networks."""
 
+    train: TrainConfig
+    weights: LossWeights
+    model: ModelConfig
 
-BASELINES = ("stargan", "ganimation")
-"""Stages of their own: the models that the paper compares LEED with."""
-
-
-_SHORT_MEMORY = {  # after quiet steps a long memory makes a large gradient a huge step
-    "adam_beta1": 0.9,
-    "adam_beta2": 0.99,
-    "max_grad_norm": 0.3,
-}
-
-_AS_PUBLISHED = {
-    "optimizer": "adam",
-    "learning_rate": 1e-4,
-    "augmentation": "none",
-    "adam_beta1": 0.5,
-    "adam_beta2": 0.999,
-    "max_grad_norm": 1e6,  # as good as none
-}
-
-STAGE_DEFAULTS = {
-    "classifier": {"optimizer": "adam", "learning_rate": 1e-3, "augmentation": "mild"} | _SHORT_MEMORY,
-    "neutralizer": {"optimizer": "muon", "learning_rate": 1e-3, "augmentation": "strong"} | _SHORT_MEMORY,
-    "leed": {"optimizer": "muon", "learning_rate": 1e-3, "augmentation": "mild"} | _SHORT_MEMORY,
-    "stargan": _AS_PUBLISHED,
-    "ganimation": _AS_PUBLISHED,
-}
-"""What the fields of `TrainConfig` that are None mean in each stage."""
-
-
-ADAM_RATES = {"neutralizer": 5e-4, "leed": 6e-4}
-"""Learning rates of the stages that Muon trains by default where Adam does: at Muon's they spike."""
-
-
-def stage_sizes(stage: str, preset: str) -> ModelConfig:
-    """Sizes of the networks in a preset; of the baselines' networks, those of `BASELINE_SIZES`."""
-    return replace(PRESETS[preset], **BASELINE_SIZES[preset]) if stage in BASELINES else PRESETS[preset]
-
-
-def stage_weights(stage: str, preset: str) -> LossWeights:
-    """Weights of the terms in a preset. The baselines have those of their papers."""
-    return PAPER_WEIGHTS if preset == "paper" or stage in BASELINES else LossWeights()
+    def to_dict(self) -> dict[str, dict[str, object]]:
+        """Plain values, without the Hub's token."""
+        train = asdict(self.train)
+        del train["hub_token"]
+        return {"train": train, "weights": asdict(self.weights), "model": self.model.to_dict()}

@@ -1,32 +1,69 @@
 """The stage of LEED itself: E, D, X, I and Q, the critic of codes and S."""
 
+from dataclasses import replace
+from typing import NamedTuple, TypedDict
+
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
+from leed.data.batch import Batch
+from leed.data.faces import FaceDataset
 from leed.images import normalize
 from leed.model import LEED
 from leed.networks.classifier import ExpressionClassifier
 from leed.networks.critics import AuxiliaryDistribution, LatentCritic, SiameseNetwork
+from leed.networks.neutralizer import Neutralizer
 from leed.networks.perceptual import PerceptualFeatures
-from leed.similarity import inner_ssim
 from leed.training import losses
-from leed.training.augmentation import Augmentation, augment, flip
-from leed.training.config import LossWeights
-from leed.training.inputs import as_map, batches, channels_last, whole_views
-from leed.training.stage import Batch, Borrowed, Loss, Stage, device_of, frozen
-from leed.training.terms import gradient_penalty, perceptual_maps, picture_losses, weigh
+from leed.training.augmentation import AUGMENTATIONS, Augmentation, augment, flip
+from leed.training.config import LossWeights, Recipe, Settings, TrainConfig
+from leed.training.earlier import copy_neutralizer, load_fold_neutralizers, load_stage_model
+from leed.training.editor_validation import validate_editor
+from leed.training.faces import Faces, LearnedNeutrals, subset_or_raise
+from leed.training.inputs import as_map, channels_last, choose_neutrals, whole_views
+from leed.training.stage import Loss, Stage, Validation, check_exchange, frozen
+from leed.training.terms import gradient_penalty, perceptual_maps, picture_losses, weighted_loss
+
+PICTURE_TERMS = {"image": "image", "perceptual": "perceptual", "structure": "structure"}
 
 LEARNED_SHARE = {"true": (0.0, 0.0), "mixed": (0.0, 0.6), "learned": (1.0, 1.0)}
-"""How often, where there is a true neutral face, the editor draws on and how often it subtracts the neutraliser's.
+"""Probability of using a learned neutral face, as input and as expression origin, when a true one exists.
 
-Mixed, it learns to read an expression off a reference whose neutral face keeps a rest of it, as at the user's. It
-still draws on true neutral faces: on others, that rest would give the answer away.
+Mixed, the editor learns to read an expression off a reference whose neutral face keeps some of it, as at the user's.
+Its input stays a true neutral face: in another, what remains of the expression would give the answer away.
 """
 
 
-ALPHAS = (0.0, 0.5, 1.0, 1.5)
-"""Intensities on the editor's contact sheets."""
+class EditorInputs(TypedDict):
+    """Faces (B, 3, S, S) in [-1, 1]: one to rebuild from its neutral face, and one whose expression it gets back.
+
+    `source` is the same shot, from the same camera or from the second.
+    """
+
+    image: Tensor
+    neutral: Tensor
+    source: Tensor
+    source_neutral: Tensor
+
+
+class EditorOutputs(TypedDict, total=False):
+    """Codes (K, C, c, c) for the critic; references and edits (K, 3, S, S) for S; detached, K of B faces."""
+
+    code: Tensor
+    code_interpolated: Tensor
+    reference: Tensor
+    reference_neutral: Tensor
+    edit: Tensor
+    edit_neutral: Tensor
+
+
+class EditorBorrowed(NamedTuple):
+    """Networks that the editor's objective uses and does not train."""
+
+    critic: LatentCritic
+    siamese: SiameseNetwork
+    psi: ExpressionClassifier
+    phi: PerceptualFeatures
 
 
 class EditorObjective(nn.Module):
@@ -50,71 +87,108 @@ class EditorObjective(nn.Module):
         self.encoder, self.decoder = leed.encoder, leed.decoder
         self.extractor, self.interpolator = leed.extractor, leed.interpolator
         self.auxiliary = auxiliary if weights.mutual_information else None
-        self.weights = weights
-        self.borrowed = Borrowed(critic=critic, siamese=siamese, psi=psi, phi=phi)
+        # Eqs. 2 and 6 compare delta_exp with codes, which a vector cannot be.
+        self.weights = weights if leed.config.delta_size == 0 else replace(weights, exp=0.0, interp=0.0)
+        self.borrowed = EditorBorrowed(critic, siamese, psi, phi)
 
-    def forward(self, inputs: Batch) -> Loss:
-        weights, phi, psi = self.weights, self.borrowed.phi, self.borrowed.psi
+    def forward(self, inputs: EditorInputs) -> Loss:
+        """The loss; for the critic and S, what `EditorOutputs` says. Letters as in the paper, K edits of B faces."""
         image, neutral = inputs["image"], inputs["neutral"]
         source, source_neutral = inputs["source"], inputs["source_neutral"]
         C_I, C_IN, C_S, C_SN = self.encoder(torch.cat([image, neutral, source, source_neutral])).float().chunk(4)
         delta_exp = self.extractor(C_S, C_SN).float()
 
-        num_swapped = max(len(image) // 5, 2)
-        swapped, C_IN_swapped = delta_exp.roll(1, 0)[:num_swapped], C_IN[:num_swapped]
+        num_edits = max(len(image) // 5, 2)  # K
+        swapped, C_IN_edit = delta_exp.roll(1, 0)[:num_edits], C_IN[:num_edits]
         C_hat = self.interpolator(C_IN, delta_exp).code.float()
-        C_IB = self.interpolator(C_IN_swapped, swapped).code.float()
-        decoded = self.decoder(torch.cat([C_hat, C_IB, C_I[:num_swapped]])).float()
-        rebuilt, edit, autoencoded = decoded.split([len(image), num_swapped, num_swapped])
+        C_IB = self.interpolator(C_IN_edit, swapped).code.float()
+        decoded = self.decoder(torch.cat([C_hat, C_IB, C_I[:num_edits]])).float()
+        rebuilt, edit, autoencoded = decoded.split([len(image), num_edits, num_edits])
 
+        terms = self.reconstruction_terms(image, neutral, C_I, C_hat, rebuilt, autoencoded)
+        terms |= self.expression_terms(inputs, C_S, C_SN, delta_exp, edit)
+        interpolation, codes = self.interpolation_terms(C_I[:num_edits], C_IN_edit, swapped)
+        siamese, pictures = self.siamese_terms(inputs, edit)
+        return weighted_loss(self.weights, terms | interpolation | siamese, codes | pictures)
+
+    def reconstruction_terms(
+        self, image: Tensor, neutral: Tensor, C_I: Tensor, C_hat: Tensor, rebuilt: Tensor, autoencoded: Tensor
+    ) -> dict[str, Tensor]:
+        """Faces rebuilt from their neutral faces (Eq. 7, on codes and on pictures) and from their codes (14, 15)."""
+        weights, psi, phi = self.weights, self.borrowed.psi, self.borrowed.phi
         terms = {}
         if weights.idt:
             terms["idt"] = losses.identity_loss(C_hat, C_I.detach())
-        names = {"image": "image", "perceptual": "perceptual", "structure": "structure"}
-        terms |= picture_losses(names, weights, phi, rebuilt, image, neutral)
+        terms |= picture_losses(PICTURE_TERMS, weights, phi, rebuilt, image, neutral)
         if weights.psi_maps:
             with torch.no_grad():
                 wanted = [maps.float() for maps in psi.maps(image, neutral)[:3]]
             found = [maps.float() for maps in psi.maps(rebuilt, neutral)[:3]]
             terms["psi_maps"] = losses.perceptual_loss(found, wanted)
         if weights.recon:
+            target, target_neutral = image[: len(autoencoded)], neutral[: len(autoencoded)]
             with torch.no_grad():
-                wanted = perceptual_maps(phi, image[:num_swapped], neutral[:num_swapped])
-            found = perceptual_maps(phi, autoencoded, neutral[:num_swapped])
-            terms["recon"] = losses.perceptual_loss(found, wanted)
-            terms["recon"] = terms["recon"] + losses.image_loss(autoencoded, image[:num_swapped])
+                wanted = perceptual_maps(phi, target, target_neutral)
+            found = perceptual_maps(phi, autoencoded, target_neutral)
+            terms["recon"] = losses.perceptual_loss(found, wanted) + losses.image_loss(autoencoded, target)
+        return terms
 
+    def expression_terms(
+        self, inputs: EditorInputs, C_S: Tensor, C_SN: Tensor, delta_exp: Tensor, edit: Tensor
+    ) -> dict[str, Tensor]:
+        """delta_exp tells what Psi sees (Eq. 3), an edit shows it to Psi, and it is a difference of codes (Eq. 2)."""
+        weights, psi = self.weights, self.borrowed.psi
+        terms = {}
         with torch.no_grad():
-            features = psi.features(source, source_neutral).float()
-        if weights.mutual_information:
+            features = psi.features(inputs["source"], inputs["source_neutral"]).float()
+        if self.auxiliary is not None:
             mean, log_variance = self.auxiliary(features)
             terms["mutual_information"] = losses.mutual_information_loss(delta_exp, mean.float(), log_variance.float())
         if weights.similarity:
-            features_edit = psi.features(edit, neutral[:num_swapped]).float()
-            wanted = features.roll(1, 0)
-            terms["similarity"] = losses.expression_similarity_loss(features_edit, wanted[:num_swapped])
-        if weights.exp and delta_exp.ndim == 4:
+            features_edit = psi.features(edit, inputs["neutral"][: len(edit)]).float()
+            wanted = features.roll(1, 0)[: len(edit)]
+            terms["similarity"] = losses.expression_similarity_loss(features_edit, wanted)
+        if weights.exp:
             terms["exp"] = losses.expression_loss(delta_exp, C_S.detach(), C_SN.detach())
-        alpha = torch.rand(num_swapped, device=image.device)
-        outputs: Batch = {}
-        if weights.adversarial or (weights.interp and delta_exp.ndim == 4):
-            scaled = alpha.view(-1, *[1] * (delta_exp.ndim - 1)) * swapped
-            C_alpha = self.interpolator(C_IN_swapped, scaled).code.float()
-            if weights.interp and delta_exp.ndim == 4:
-                terms["interp"] = losses.interpolation_loss(C_alpha, C_IN_swapped.detach(), swapped, alpha)
+        return terms
+
+    def interpolation_terms(
+        self, C_I: Tensor, C_IN: Tensor, delta_exp: Tensor
+    ) -> tuple[dict[str, Tensor], EditorOutputs]:
+        """Expressions at random intensities alpha: linear (Eqs. 5, 6), and codes as the critic knows them (Eq. 13)."""
+        weights, critic = self.weights, self.borrowed.critic
+        terms: dict[str, Tensor] = {}
+        outputs: EditorOutputs = {}
+        alpha = torch.rand(len(C_I), device=C_I.device)
+        if weights.adversarial or weights.interp:
+            scaled = alpha.view(-1, *[1] * (delta_exp.ndim - 1)) * delta_exp
+            C_alpha = self.interpolator(C_IN, scaled).code.float()
+            if weights.interp:
+                terms["interp"] = losses.interpolation_loss(C_alpha, C_IN.detach(), delta_exp, alpha)
             if weights.adversarial:
-                with frozen(self.borrowed.critic):
-                    terms["adversarial"] = losses.adversarial_loss(self.borrowed.critic(C_alpha).float())
-                outputs |= {"code": C_I[:num_swapped].detach(), "code_interpolated": C_alpha.detach()}
-        if weights.siamese:
-            reference, reference_neutral = source.roll(1, 0)[:num_swapped], source_neutral.roll(1, 0)[:num_swapped]
-            with frozen(self.borrowed.siamese):
-                v_R = self.borrowed.siamese.transform_vector(reference, reference_neutral).float()
-                v_I = self.borrowed.siamese.transform_vector(edit, neutral[:num_swapped]).float()
-            terms["siamese"] = losses.siamese_loss(v_R, v_I)
-            outputs |= {"reference": reference, "reference_neutral": reference_neutral}
-            outputs |= {"edit": edit.detach(), "edit_neutral": neutral[:num_swapped]}
-        return weigh(weights, terms, outputs)
+                with frozen(critic):
+                    terms["adversarial"] = losses.adversarial_loss(critic(C_alpha).float())
+                outputs = {"code": C_I.detach(), "code_interpolated": C_alpha.detach()}
+        return terms, outputs
+
+    def siamese_terms(self, inputs: EditorInputs, edit: Tensor) -> tuple[dict[str, Tensor], EditorOutputs]:
+        """An edit differs from its neutral face as S sees the reference differ from its own (Eqs. 9 to 11)."""
+        if not self.weights.siamese:
+            return {}, {}
+        siamese, count = self.borrowed.siamese, len(edit)
+        reference = inputs["source"].roll(1, 0)[:count]
+        reference_neutral = inputs["source_neutral"].roll(1, 0)[:count]
+        edit_neutral = inputs["neutral"][:count]
+        with frozen(siamese):
+            v_R = siamese.transform_vector(reference, reference_neutral).float()
+            v_I = siamese.transform_vector(edit, edit_neutral).float()
+        outputs: EditorOutputs = {
+            "reference": reference,
+            "reference_neutral": reference_neutral,
+            "edit": edit.detach(),
+            "edit_neutral": edit_neutral,
+        }
+        return {"siamese": losses.siamese_loss(v_R, v_I)}, outputs
 
 
 class LatentCriticObjective(nn.Module):
@@ -124,7 +198,8 @@ class LatentCriticObjective(nn.Module):
         super().__init__()
         self.critic, self.weights = critic, weights
 
-    def forward(self, outputs: Batch) -> Loss:
+    def forward(self, outputs: EditorOutputs) -> Loss:
+        """The loss, of `code` and `code_interpolated`; nothing for others."""
         real, fake = outputs["code"], outputs["code_interpolated"]
         wasserstein = losses.critic_loss(self.critic(real).float(), self.critic(fake).float())
         penalty = gradient_penalty(self.critic, real, fake)
@@ -139,30 +214,35 @@ class SiameseObjective(nn.Module):
         super().__init__()
         self.siamese = siamese
 
-    def forward(self, outputs: Batch) -> Loss:
+    def forward(self, outputs: EditorOutputs) -> Loss:
+        """The loss, of `reference`, `edit` and their neutral faces; nothing for others."""
         v_R = self.siamese.transform_vector(outputs["reference"], outputs["reference_neutral"]).float()
         v_I = self.siamese.transform_vector(outputs["edit"], outputs["edit_neutral"]).float()
         loss = losses.siamese_contrast_loss(v_R, v_I)
         return Loss(loss, {"siamese_contrast": loss.detach()}, {})
 
 
-def choose_neutrals(batch: Batch, learned: float) -> Batch:
-    """With the learned neutral faces, where the batch has them: always for rows without a true one, else at random."""
-    chosen = dict(batch)
-    for name in ("neutral", "view_neutral"):
-        if f"learned_{name}" in batch:
-            has_true = batch[f"has_{name}"]
-            take = ~has_true | (torch.rand(len(has_true), device=has_true.device) < learned)
-            chosen[name] = torch.where(as_map(take), batch[f"learned_{name}"], batch[name])
-            chosen[f"has_{name}"] = torch.ones_like(has_true)
-    return chosen
-
-
-class EditorStage(Stage):
+class EditorStage(Stage[LEED]):
     """E, D, X, I and Q, and where they have a weight the latent critic and S; neutraliser and Psi are frozen.
 
     `neutrals` is a key of LEARNED_SHARE. Raises `ValueError` if no term rebuilds a picture.
     """
+
+    name = "leed"
+    title = "the expression editor, with its neutraliser"
+    model_class = LEED
+    figures = {
+        "share_own": "way from the neutral face (0) to the face (1), in SSIM of the inner face, of a rebuilt face",
+        "share_view": "the same with the expression taken from a second camera's picture of the shot",
+        "autoencoded": "SSIM of the inner face of D(E(face)) to the face",
+        "accuracy": "edits on which the run's own classifier finds the reference's expression",
+        "distance": "distance of an edit's classifier features to the reference's; 1: the neutral face's own",
+    }
+    weights = (
+        *("exp", "mutual_information", "interp", "idt", "image", "perceptual", "structure", "psi_maps", "recon"),
+        *("similarity", "siamese", "adversarial", "gradient_penalty"),
+    )
+    recipe = Recipe(learning_rate=1e-3, optimizer="muon", adam_rate=6e-4)
 
     def __init__(
         self,
@@ -192,90 +272,55 @@ class EditorStage(Stage):
             self.objectives["critic"] = LatentCriticObjective(critic, weights)
         if weights.siamese:
             self.objectives["siamese"] = SiameseObjective(siamese)
-        self.wide = (leed.encoder, leed.decoder, leed.interpolator, phi)
+        self.checkpointed = (leed.encoder, leed.decoder, leed.interpolator, phi)
 
-    def inputs(self, batch: Batch) -> Batch:
-        """Face and neutral face to rebuild, and source and neutral face that the expression comes from."""
-        drawn_on, subtracted = (choose_neutrals(batch, share) for share in self.learned)
-        device, count, has_view = batch["image"].device, len(batch["image"]), whole_views(drawn_on)
+    @classmethod
+    def check(cls, config: TrainConfig) -> None:
+        """Raises `ValueError` for a batch of one."""
+        check_exchange(config)
+
+    @classmethod
+    def build(cls, settings: Settings, device: torch.device) -> "EditorStage":
+        """The editor with the classifier and the neutraliser of the earlier stages."""
+        config, weights, sizes = settings
+        psi = load_stage_model("classifier", ExpressionClassifier, config.classifier, config.output_dir).to(device)
+        leed = LEED(sizes)
+        copy_neutralizer(leed, load_stage_model("neutralizer", Neutralizer, config.neutralizer, config.output_dir))
+        phi = PerceptualFeatures(config.phi, psi).to(device)
+        augmentation = AUGMENTATIONS[cls.recipe.given(config).augmentation]
+        return cls(leed, psi, phi, weights, augmentation, config.view_probability, config.neutrals, config.random_flip)
+
+    def select(self, faces: FaceDataset, config: TrainConfig, held_out: bool = False) -> Faces:
+        """Faces with true neutral faces, or all faces with learned ones as well."""
+        if config.neutrals == "true":
+            need, cure = "the editor needs true neutral faces", ": train it with --neutrals learned"
+            return subset_or_raise(faces, faces.has_neutral, need, cure, held_out)
+        by_fold = [] if held_out else load_fold_neutralizers(config, self.model.device)
+        return LearnedNeutrals(faces, *(by_fold or [self.model.neutralizer]))
+
+    def inputs(self, batch: Batch) -> EditorInputs:
+        """A face and its neutral face from either camera, and where its expression comes from: that or the other."""
+        target, origin = (choose_neutrals(batch, share) for share in self.learned)
+        device, count, has_view = batch["image"].device, len(batch["image"]), whole_views(target)
         exchange = as_map((torch.rand(count, device=device) < 0.5) & has_view)
-        first = (batch["image"], drawn_on["neutral"], subtracted["neutral"])
-        second = (batch["view"], drawn_on["view_neutral"], subtracted["view_neutral"])
+        first = (batch["image"], target["neutral"], origin["neutral"])
+        second = (batch["view"], target["view_neutral"], origin["view_neutral"])
         pictures = [torch.where(exchange, b, a) for a, b in zip(first, second, strict=True)]
         views = [torch.where(exchange, a, b) for a, b in zip(first, second, strict=True)]
         pictures, views = (augment([normalize(x) for x in group], self.augmentation) for group in (pictures, views))
         if self.mirror:
             mirrored = flip(*pictures, *views)
             pictures, views = mirrored[:3], mirrored[3:]
-        image, neutral, _ = pictures
         across = as_map((torch.rand(count, device=device) < self.view_probability) & has_view)
         source, source_neutral = (torch.where(across, views[i], pictures[i]) for i in (0, 2))
-        inputs = {"image": image, "neutral": neutral, "source": source, "source_neutral": source_neutral}
-        return {name: channels_last(x) for name, x in inputs.items()}
+        return {
+            "image": channels_last(pictures[0]),
+            "neutral": channels_last(pictures[1]),
+            "source": channels_last(source),
+            "source_neutral": channels_last(source_neutral),
+        }
 
     @torch.no_grad()
-    def validate(self, model: nn.Module, faces: Dataset) -> tuple[dict[str, float], list[list[Tensor | None]]]:
-        """Figures with the neutral faces of the data set, or with the neutraliser's where the editor trains on them.
-
-        `share_own`, `share_view`: how far the rebuilt face goes from the neutral face (0) to the face (1) in SSIM of
-        the inner face, with delta_exp from itself and, where there is one, from the second camera; `autoencoded`: SSIM
-        of D(E(face)); `accuracy`, `distance`: Psi on edits with the next face's expression (distance in features, 1 =
-        that of the neutral face). Rows: face, its neutral face, rebuilt, rebuilt from the second camera, reference,
-        edits with alpha of ALPHAS.
-        """
-        sums: dict[str, float] = {}
-        rows: list[list[Tensor | None]] = []
-
-        def add(name: str, values: Tensor) -> None:
-            sums[name] = sums.get(name, 0.0) + float(values.sum())  # no float64: MPS has none
-
-        def drawn(code_neutral: Tensor, delta_exp: Tensor, alpha: float = 1.0) -> Tensor:
-            return model.decode(model.interpolate(code_neutral, delta_exp, alpha).code).clamp(-1, 1)
-
-        for batch, shown in batches(faces, device_of(model)):
-            batch = choose_neutrals(batch, 1.0)
-            image, neutral = normalize(batch["image"]), normalize(batch["neutral"])
-            C_I, C_IN = model.encode(image), model.encode(neutral)
-            delta_exp = model.extract(C_I, C_IN)
-            rebuilt, edit = drawn(C_IN, delta_exp), drawn(C_IN, delta_exp.roll(1, 0))
-            start, has_view = inner_ssim(neutral, image), whole_views(batch)
-            add("faces", torch.ones(len(image)))
-            add("neutral", start)
-            add("own", inner_ssim(rebuilt, image))
-            add("autoencoded", inner_ssim(model.decode(C_I).clamp(-1, 1), image))
-            across = None
-            if bool(has_view.any()):
-                view, view_neutral = normalize(batch["view"]), normalize(batch["view_neutral"])
-                across = drawn(C_IN, model.extract(model.encode(view), model.encode(view_neutral)))
-                add("views", has_view)
-                add("view_neutral", start[has_view])
-                add("view", inner_ssim(across[has_view], image[has_view]))
-            wanted = self.psi.features(image, neutral).roll(1, 0)
-            found = self.psi.features(edit, neutral)
-            label = batch["expression"].roll(1, 0)
-            add("labels", label >= 0)
-            add("right", self.psi.resnet.fc(found).argmax(1) == label)
-            add("distance", (found - wanted).norm(dim=1))
-            add("way", (self.psi.features(neutral, neutral) - wanted).norm(dim=1))
-            reference = image.roll(1, 0)
-            edits = [drawn(C_IN[shown], delta_exp.roll(1, 0)[shown], alpha) for alpha in ALPHAS]
-            for number, i in enumerate(shown):
-                second = across[i] if across is not None and has_view[i] else None
-                row = [image[i], neutral[i], rebuilt[i], second, reference[i]]
-                rows.append(row + [pictures[number] for pictures in edits])
-        return editor_figures(sums), rows
-
-
-def editor_figures(sums: dict[str, float]) -> dict[str, float]:
-    """The figures of `EditorStage.validate` from its sums over faces; those that the data cannot tell are left out."""
-    figures = {"autoencoded": sums["autoencoded"] / sums["faces"]}
-    wholes = {
-        "share_own": (sums["own"] - sums["neutral"], sums["faces"] - sums["neutral"]),
-        "share_view": (
-            sums.get("view", 0.0) - sums.get("view_neutral", 0.0),
-            sums.get("views", 0.0) - sums.get("view_neutral", 0.0),
-        ),
-        "accuracy": (sums["right"], sums["labels"]),
-        "distance": (sums["distance"], sums["way"]),
-    }
-    return figures | {name: part / whole for name, (part, whole) in wholes.items() if whole > 0}
+    def validate(self, model: LEED, faces: Faces) -> Validation:
+        """Runs `validate_editor` with this run's Psi."""
+        return validate_editor(model, self.psi, faces)

@@ -1,76 +1,104 @@
 """The faces that a stage learns from, and the neutral faces that a neutraliser gives them."""
 
+from collections.abc import Sequence
+from typing import Protocol
+
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset
 
+from leed.data.batch import Batch
 from leed.data.faces import FaceDataset, fold_of
 from leed.images import denormalize, normalize
 from leed.networks.neutralizer import Neutralizer
-from leed.training.stage import Batch, device_of
 
 IN_MEMORY = "pass --data_in_memory, in Python FaceDataset(..., in_memory=True), with as much memory as they take"
 """The cure for data sets over the size up to which they are decoded once by default."""
 
 
-def only(faces: FaceDataset, rows: Tensor, lack: str) -> Subset:
-    """The faces where `rows` (N,) is true. Raises `ValueError` saying what they lack if there are none."""
+class Faces(Protocol):
+    """Faces that are taken in batches: a `FaceDataset`, some of its rows, or one with learned neutral faces."""
+
+    def __len__(self) -> int: ...
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        """The batch of these rows."""
+        ...
+
+
+class FaceSubset(Dataset[Batch]):
+    """The rows `indices` of a data set, in their order; a row may come several times."""
+
+    def __init__(self, faces: Faces, indices: Sequence[int]) -> None:
+        self.faces, self.indices = faces, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        """The batch of these rows of the subset."""
+        return self.faces.__getitems__([self.indices[i] for i in indices])
+
+
+def subset_or_raise(faces: FaceDataset, rows: Tensor, need: str, cure: str, held_out: bool) -> FaceSubset:
+    """The faces where `rows`, bool (N,), is true. Raises `ValueError` if there are none.
+
+    Its message says what was needed and the cure, which for `held_out` people is to hold out more.
+    """
     kept = rows.nonzero().flatten().tolist()
+    if not kept and held_out:
+        raise ValueError(f"{need}, and the held-out people have none: raise --validation_fraction")
     if not kept:
-        raise ValueError(lack)
-    return Subset(faces, kept)
+        raise ValueError(f"{need}, and this data set has none{cure}")
+    return FaceSubset(faces, kept)
 
 
-def balanced(faces: FaceDataset, rows: Tensor) -> Subset:
+def balanced(faces: FaceDataset, rows: Tensor) -> FaceSubset:
     """All the faces, those where `rows` (N,) is true or those where it is false repeated until both are as many.
 
     A set with few true neutral faces would otherwise drown in one without any.
     """
     kinds = [rows.nonzero().flatten().tolist(), (~rows).nonzero().flatten().tolist()]
     length = max(len(kind) for kind in kinds)
-    return Subset(faces, [kind[i % len(kind)] for kind in kinds if kind for i in range(length)])
+    return FaceSubset(faces, [kind[i % len(kind)] for kind in kinds if kind for i in range(length)])
 
 
-def keep_on_device(faces: FaceDataset, device: torch.device) -> None:
-    """Moves the pictures of a data set, so that batches need no copies between host and device."""
-    if not faces.in_memory:
-        raise ValueError(f"pictures kept on the device are decoded once: {IN_MEMORY}")
-    for name in ("images", "neutrals", "views", "view_neutrals"):
-        pictures = getattr(faces, name)
-        setattr(faces, name, None if pictures is None else pictures.to(device))
-
-
-class LearnedNeutrals(Dataset):
+class LearnedNeutrals(Dataset[Batch]):
     """Faces with the neutral faces `learned_neutral`, `learned_view_neutral` that frozen neutralisers give them.
 
-    One neutraliser serves everyone; of several, the i-th those of fold i, the people whom its training left out.
+    One neutraliser serves all people; of several, the i-th serves fold i, the people that its training left out.
     The neutral faces are computed once, and `choose_neutrals` uses them. Needs the faces in memory.
     """
 
     def __init__(self, faces: FaceDataset, *neutralizers: Neutralizer) -> None:
-        if not faces.in_memory:
+        if faces.images is None:
             raise ValueError(f"learned neutral faces are computed once, of pictures decoded once: {IN_MEMORY}")
         self.faces = faces
         folds = torch.tensor([fold_of(person, len(neutralizers)) for person in faces.persons])[faces.person_ids]
-        self.learned = {"learned_neutral": torch.empty_like(faces.images)}
-        if faces.views is not None:
-            self.learned["learned_view_neutral"] = torch.empty_like(faces.views)
-        for fold, neutralizer in enumerate(neutralizers):
-            rows = (folds == fold).nonzero().flatten()
-            for learned, pictures in zip(self.learned.values(), (faces.images, faces.views), strict=False):
-                learned[rows] = predict_neutrals(neutralizer, pictures[rows])
+        self.neutrals = neutrals_by_fold(neutralizers, faces.images, folds)
+        self.view_neutrals = None if faces.views is None else neutrals_by_fold(neutralizers, faces.views, folds)
 
     def __len__(self) -> int:
         return len(self.faces)
 
     def __getitems__(self, indices: list[int]) -> Batch:
         """A batch of the faces, with the learned neutral faces."""
-        return self.faces.__getitems__(indices) | {name: faces[indices] for name, faces in self.learned.items()}
+        batch = self.faces.__getitems__(indices) | {"learned_neutral": self.neutrals[indices]}
+        return batch if self.view_neutrals is None else batch | {"learned_view_neutral": self.view_neutrals[indices]}
+
+
+def neutrals_by_fold(neutralizers: Sequence[Neutralizer], images: Tensor, folds: Tensor) -> Tensor:
+    """Neutral faces of stored pictures, uint8 (N, 3, S, S) to the same, each by the neutraliser of its fold (N,)."""
+    neutrals = torch.empty_like(images)
+    for fold, neutralizer in enumerate(neutralizers):
+        rows = (folds == fold).nonzero().flatten()
+        neutrals[rows] = predict_neutrals(neutralizer, images[rows])
+    return neutrals
 
 
 @torch.no_grad()
 def predict_neutrals(neutralizer: Neutralizer, images: Tensor, size: int = 64) -> Tensor:
     """Neutral faces of stored pictures, uint8 (N, 3, S, S) to the same, on the pictures' device."""
-    device = device_of(neutralizer)
+    device = neutralizer.device
     parts = [denormalize(neutralizer(normalize(part.to(device)))).to(images.device) for part in images.split(size)]
     return torch.cat(parts) if len(images) else images

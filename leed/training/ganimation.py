@@ -1,44 +1,67 @@
 """The stage of the baseline GANimation."""
 
+from typing import TypedDict
+
 import torch
 from torch import Tensor, nn
 
 from leed.config import ACTION_UNITS, ModelConfig
-from leed.networks.classifier import ExpressionClassifier
+from leed.data.action_units import within_openface_range
+from leed.data.batch import Batch
+from leed.data.faces import FaceDataset
 from leed.networks.critics import ImageCritic
 from leed.networks.ganimation import GANimation
 from leed.training import losses
-from leed.training.adversary import critic_terms
-from leed.training.augmentation import Augmentation
-from leed.training.baseline import BaselineStage, GeneratorObjective, edits_alone, shuffled
-from leed.training.config import LossWeights
-from leed.training.stage import Batch, Loss, frozen
-from leed.training.terms import weigh
+from leed.training.adversary import CriticBorrowed, critic_terms
+from leed.training.baseline import BaselineStage, shuffled
+from leed.training.config import LossWeights, TrainConfig
+from leed.training.faces import FaceSubset, subset_or_raise
+from leed.training.stage import Loss, frozen
+from leed.training.terms import weighted_loss
 
 
-class GANimationObjective(GeneratorObjective):
+class GANimationInputs(TypedDict):
+    """Faces (B, 3, S, S) in [-1, 1] and their action units (B, 17) in [0, 1]."""
+
+    image: Tensor
+    action_units: Tensor
+
+
+class GANimationCriticInputs(GANimationInputs):
+    """Faces, their action units and the edits (B, 3, S, S), detached."""
+
+    fake: Tensor
+
+
+class GANimationObjective(nn.Module):
     """The loss of GANimation's generator: every face gets another face's action units, and then its own back."""
 
-    def forward(self, inputs: Batch) -> Loss:
+    def __init__(self, generator: GANimation, critic: ImageCritic, weights: LossWeights) -> None:
+        super().__init__()
+        self.generator, self.weights = generator, weights
+        self.borrowed = CriticBorrowed(critic)
+
+    def forward(self, inputs: GANimationInputs) -> Loss:
+        """The loss, 0 without gradients; faces, edits and action units for the critic."""
         image, units = inputs["image"], inputs["action_units"]
         target = shuffled(units)
         painting = self.generator.paint(image, target)
         fake = painting.apply(image)
-        outputs = inputs | {"fake": fake.detach()}
+        outputs: GANimationCriticInputs = {"image": image, "action_units": units, "fake": fake.detach()}
         if not torch.is_grad_enabled():
-            return edits_alone(outputs)
+            return Loss(fake.new_zeros(()), {}, outputs)
         with frozen(self.borrowed.critic):
             score, found = self.borrowed.critic(fake)
         way_back = self.generator.paint(fake, units)
-        maps = (painting.attention, way_back.attention)
+        there, back = painting.attention, way_back.attention
         terms = {
             "ganimation_adversarial": losses.adversarial_loss(score.float()),
             "ganimation_action_units": losses.action_unit_loss(found.float(), target),
-            "ganimation_attention": sum(losses.attention_loss(attention) for attention in maps),
-            "ganimation_smoothness": sum(losses.smoothness_loss(attention) for attention in maps),
+            "ganimation_attention": losses.attention_loss(there) + losses.attention_loss(back),
+            "ganimation_smoothness": losses.smoothness_loss(there) + losses.smoothness_loss(back),
             "ganimation_cycle": losses.cycle_loss(way_back.apply(fake), image),
         }
-        return weigh(self.weights, terms, outputs)
+        return weighted_loss(self.weights, terms, outputs)
 
 
 class GANimationCriticObjective(nn.Module):
@@ -48,7 +71,8 @@ class GANimationCriticObjective(nn.Module):
         super().__init__()
         self.critic, self.weights = critic, weights
 
-    def forward(self, outputs: Batch) -> Loss:
+    def forward(self, outputs: GANimationCriticInputs) -> Loss:
+        """The loss; nothing for others."""
         terms, found = critic_terms(self.critic, outputs["image"], outputs["fake"])
         terms["critic_action_units"] = losses.action_unit_loss(found.float(), outputs["action_units"])
         total = terms["critic"] + self.weights.gradient_penalty * terms["critic_penalty"]
@@ -56,36 +80,41 @@ class GANimationCriticObjective(nn.Module):
         return Loss(total, {name: value.detach() for name, value in terms.items()}, {})
 
 
-class GANimationStage(BaselineStage):
+class GANimationStage(BaselineStage[GANimation]):
     """GANimation on faces whose action units are known: generator and critic."""
 
-    def __init__(
-        self,
-        config: ModelConfig,
-        weights: LossWeights,
-        augmentation: Augmentation,
-        mirror: bool = True,
-        critic_steps: int = 5,
-        psi: ExpressionClassifier | None = None,
-    ) -> None:
-        super().__init__(augmentation, mirror, critic_steps, psi)
-        self.model, critic = GANimation(config), ImageCritic(config, num_labels=len(ACTION_UNITS))
-        self.objectives = {
-            "generator": GANimationObjective(self.model, critic, weights),
+    name = "ganimation"
+    title = "the baseline GANimation, which edits by action units"
+    model_class = GANimation
+    weights = ("ganimation_", "gradient_penalty")
+
+    def networks(self, config: ModelConfig, weights: LossWeights) -> tuple[GANimation, dict[str, nn.Module]]:
+        model, critic = GANimation(config), ImageCritic(config, num_labels=len(ACTION_UNITS))
+        self.checkpointed = (model.layers,)
+        return model, {
+            "generator": GANimationObjective(model, critic, weights),
             "critic": GANimationCriticObjective(critic, weights),
         }
-        self.wide = (self.model.layers,)
 
-    def inputs(self, batch: Batch) -> Batch:
+    def select(self, faces: FaceDataset, config: TrainConfig, held_out: bool = False) -> FaceSubset:
+        """Faces with action units that are turned little enough for them to be trusted."""
+        limit = config.max_action_unit_yaw
+        rows = faces.has_action_units & within_openface_range(faces.yaws, limit)
+        need = f"GANimation needs faces with action units that are turned by at most {limit:g} degrees"
+        cure = ": docs/action-units.md says where they come from, --max_action_unit_yaw sets the limit"
+        return subset_or_raise(faces, rows, need, cure, held_out)
+
+    def inputs(self, batch: Batch) -> GANimationInputs:
+        """Faces and action units."""
         return {"image": self.picture(batch), "action_units": batch["action_units"]}  # which have no sides to mirror
 
-    def neutral(self, model: nn.Module, image: Tensor) -> Tensor:
+    def neutral(self, model: GANimation, image: Tensor) -> Tensor:
         return model(image, image.new_zeros(len(image), len(ACTION_UNITS)))
 
-    def edit(self, model: nn.Module, image: Tensor, reference: Batch) -> Tensor:
+    def edit(self, model: GANimation, image: Tensor, reference: Batch) -> Tensor:
         return model(image, reference["action_units"])
 
-    def row(self, model: nn.Module, image: Tensor, reference: Tensor, units: Tensor) -> list[Tensor]:
+    def row(self, model: GANimation, image: Tensor, reference: Tensor, units: Tensor) -> list[Tensor]:
         """Its neutral face, the reference, the edit, and how much of the face stays (white: all)."""
         painting = model.paint(image, units)
         stays = (2 * painting.attention - 1).expand_as(image)

@@ -7,6 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+LABEL_SMOOTHING = 0.05
+"""Share of a label's weight that all expressions get alike, wherever a classifier of expressions learns."""
+
 
 def expression_loss(delta_exp: Tensor, C_RB: Tensor, C_RN: Tensor) -> Tensor:
     """L_exp: the extracted expression, a map, is near the displacement C_RB - C_RN (Eqs. 1, 2).
@@ -49,7 +52,7 @@ def siamese_loss(v_R: Tensor, v_I: Tensor) -> Tensor:
 
 
 def siamese_contrast_loss(v_R: Tensor, v_I: Tensor, temperature: float = 0.1) -> Tensor:
-    """What S itself minimises: each edit's transform vector finds its own reference's among the batch's (InfoNCE).
+    """The loss of S itself: each edit's transform vector finds its own reference's among the batch's (InfoNCE).
 
     Differs from the paper, in which S too minimises Eq. 11: S can then make all vectors parallel, which ends the loss
     and its signal.
@@ -72,7 +75,8 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     mix = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)
     between = (mix * real + (1 - mix) * fake).detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-    return ((gradient.flatten(1).norm(dim=1) - 1) ** 2).mean()
+    excess: Tensor = gradient.flatten(1).norm(dim=1) - 1
+    return (excess**2).mean()
 
 
 def adversarial_loss(score_fake: Tensor) -> Tensor:
@@ -82,7 +86,8 @@ def adversarial_loss(score_fake: Tensor) -> Tensor:
 
 def perceptual_loss(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
     """Squared distance of Phi's maps (Eq. 14 for D, Eq. 15 for E): summed over channels, mean over places and maps."""
-    return sum(((a - b) ** 2).sum(dim=1).mean() for a, b in zip(features, target, strict=True)) / len(features)
+    first, *others = [((a - b) ** 2).sum(dim=1).mean() for a, b in zip(features, target, strict=True)]
+    return sum(others, first) / len(features)
 
 
 def image_loss(image: Tensor, target: Tensor, unchanged: Tensor | None = None, emphasis: float = 3.0) -> Tensor:
@@ -115,6 +120,11 @@ def structure_loss(image: Tensor, target: Tensor) -> Tensor:
 def expression_similarity_loss(features: Tensor, target: Tensor) -> Tensor:
     """Squared distance of Psi's features of edit and reference over their variance (not in the paper)."""
     return ((features - target) ** 2).mean() / (target.detach().var(dim=0, unbiased=False).mean() + 1e-6)
+
+
+def label_loss(logits: Tensor, expression: Tensor) -> Tensor:
+    """Psi's own loss: cross-entropy with labels (B,) that are smoothed, since people disagree about expressions."""
+    return F.cross_entropy(logits, expression, label_smoothing=LABEL_SMOOTHING)
 
 
 def domain_classification_loss(logits: Tensor, expression: Tensor) -> Tensor:

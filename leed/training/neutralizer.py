@@ -1,23 +1,45 @@
 """The stage of the neutraliser."""
 
+from typing import NamedTuple, TypedDict
+
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
 from leed.config import NEUTRAL, ModelConfig
+from leed.data.batch import Batch
+from leed.data.faces import FaceDataset
 from leed.images import inner_face, normalize
+from leed.networks.classifier import ExpressionClassifier
 from leed.networks.critics import ImageCritic
 from leed.networks.neutralizer import Neutralizer
 from leed.networks.perceptual import PerceptualFeatures
 from leed.similarity import inner_ssim
-from leed.training.adversary import ImageCriticObjective, stargan_terms
-from leed.training.augmentation import Augmentation
-from leed.training.config import LossWeights
+from leed.training.adversary import CriticInputs, ImageCriticObjective, stargan_terms
+from leed.training.augmentation import AUGMENTATIONS, Augmentation
+from leed.training.config import LossWeights, Recipe, Settings, TrainConfig
+from leed.training.earlier import load_stage_model
+from leed.training.faces import Faces, FaceSubset, balanced, subset_or_raise
 from leed.training.inputs import batches, join_views, paired_inputs
-from leed.training.stage import Batch, Borrowed, Loss, Stage, device_of
-from leed.training.terms import picture_losses, weigh
+from leed.training.stage import Loss, Stage, Validation
+from leed.training.terms import picture_losses, weighted_loss
 
 PAIRED = {"image": "paired", "perceptual": "paired_perceptual", "structure": "paired_structure"}
+
+
+class NeutralizerInputs(TypedDict):
+    """Faces and neutral faces (B, 3, S, S) in [-1, 1]; which are true, bool (B,); labels (B,), -1 where unknown."""
+
+    image: Tensor
+    neutral: Tensor
+    has_neutral: Tensor
+    expression: Tensor
+
+
+class NeutralizerBorrowed(NamedTuple):
+    """Networks that the neutraliser's objective uses and does not train."""
+
+    critic: ImageCritic
+    phi: PerceptualFeatures
 
 
 class NeutralizerObjective(nn.Module):
@@ -28,26 +50,24 @@ class NeutralizerObjective(nn.Module):
     ) -> None:
         super().__init__()
         self.neutralizer, self.weights = neutralizer, weights
-        self.borrowed = Borrowed(critic=critic, phi=phi)
+        self.borrowed = NeutralizerBorrowed(critic, phi)
 
-    def forward(self, inputs: Batch) -> Loss:
+    def forward(self, inputs: NeutralizerInputs) -> Loss:
+        """The loss; for the critic, where StarGAN's terms have a weight, faces and edits."""
         terms: dict[str, Tensor] = {}
-        outputs: Batch = {}
         image, known = inputs["image"], inputs["has_neutral"]
         if any(getattr(self.weights, name) for name in PAIRED.values()) and bool(known.any()):
             prediction = self.neutralizer(image[known]).float()
             terms |= picture_losses(
                 PAIRED, self.weights, self.borrowed.phi, prediction, inputs["neutral"][known], image[known]
             )
-        if self.weights.stargan_adversarial:
-            expression = inputs["expression"]
-            target = random_targets(expression)
-            found, fake = stargan_terms(
-                self.neutralizer, self.borrowed.critic, self.weights, image, expression, target
-            )
-            terms |= found
-            outputs = {"image": image, "fake": fake.detach(), "expression": expression}
-        return weigh(self.weights, terms, outputs)
+        if not self.weights.stargan_adversarial:
+            return weighted_loss(self.weights, terms)
+        expression = inputs["expression"]
+        target = random_targets(expression)
+        found, fake = stargan_terms(self.neutralizer, self.borrowed.critic, self.weights, image, expression, target)
+        outputs: CriticInputs = {"image": image, "fake": fake.detach(), "expression": expression}
+        return weighted_loss(self.weights, terms | found, outputs)
 
 
 def random_targets(expression: Tensor) -> Tensor:
@@ -56,8 +76,18 @@ def random_targets(expression: Tensor) -> Tensor:
     return torch.where(torch.rand(len(expression), device=expression.device) < 0.5, NEUTRAL, shuffled)
 
 
-class NeutralizerStage(Stage):
+class NeutralizerStage(Stage[Neutralizer]):
     """The neutraliser and, where StarGAN's terms have a weight, its critic. Raises `ValueError` if no term has one."""
+
+    name = "neutralizer"
+    title = "the neutraliser, which renders a face without its expression"
+    model_class = Neutralizer
+    figures = {
+        "ssim": "SSIM of the inner face to the true neutral face",
+        "left": "difference to the true neutral face that is left, in the 30 % most changed faces; 1: the input's own",
+    }
+    weights = ("paired", "stargan_", "gradient_penalty")
+    recipe = Recipe(learning_rate=1e-3, optimizer="muon", adam_rate=5e-4, augmentation="strong")
 
     def __init__(
         self,
@@ -76,33 +106,56 @@ class NeutralizerStage(Stage):
         if weights.stargan_adversarial:
             self.objectives["critic"] = ImageCriticObjective(critic, weights)
         self.augmentation, self.mirror = augmentation, mirror
-        self.wide = (self.model.generator, phi)
+        self.learns_unpaired = bool(weights.stargan_adversarial)
+        self.checkpointed = (self.model.generator, phi)
 
-    def inputs(self, batch: Batch) -> Batch:
+    @classmethod
+    def build(cls, settings: Settings, device: torch.device) -> "NeutralizerStage":
+        """The neutraliser; with `phi` psi, the classifier of the earlier stage compares its pictures."""
+        config, weights, sizes = settings
+        psi = None
+        if config.phi == "psi":
+            psi = load_stage_model("classifier", ExpressionClassifier, config.classifier, config.output_dir)
+        phi = PerceptualFeatures(config.phi, psi).to(device)
+        augmentation = AUGMENTATIONS[cls.recipe.given(config).augmentation]
+        return cls(sizes, weights, phi, augmentation, config.random_flip)
+
+    def select(self, faces: FaceDataset, config: TrainConfig, held_out: bool = False) -> FaceSubset:
+        """Faces with true neutral faces; with StarGAN's terms all, those with and those without equally often."""
+        if self.learns_unpaired:
+            return balanced(faces, faces.has_neutral)
+        cure = ": train it with StarGAN's terms (--weight_stargan_adversarial 1 --weight_stargan_classification 1 "
+        cure += "--weight_stargan_cycle 10)"
+        return subset_or_raise(faces, faces.has_neutral, "the neutraliser needs true neutral faces", cure, held_out)
+
+    def inputs(self, batch: Batch) -> NeutralizerInputs:
+        """Faces, neutral faces and labels; for half of those that have one, of the second camera's picture."""
         batch = join_views(batch)
         image, neutral = paired_inputs(batch, self.augmentation, self.mirror)
-        kept = {name: batch[name] for name in ("expression", "has_neutral")}
-        return {"image": image, "neutral": neutral} | kept
+        known, expression = batch["has_neutral"], batch["expression"]
+        return {"image": image, "neutral": neutral, "has_neutral": known, "expression": expression}
 
     @torch.no_grad()
-    def validate(self, model: nn.Module, faces: Dataset) -> tuple[dict[str, float], list[list[Tensor | None]]]:
+    def validate(self, model: Neutralizer, faces: Faces) -> Validation:
         """`ssim`: inner face to the true neutral; `left`: difference left in the 30 % most changed faces.
 
         Both only where true neutral faces are known. Rows: face, neutralised face, true neutral face.
         """
-        similarity, before, after, rows = [], [], [], []
-        for batch, shown in batches(faces, device_of(model)):
+        similarity: list[Tensor] = []
+        changes: list[Tensor] = []  # (2, N): mean difference to the true neutral face, before and after
+        rows: list[list[Tensor | None]] = []
+        for batch, shown in batches(faces, model.device):
             image, neutral = normalize(batch["image"]), normalize(batch["neutral"])
             guess = model(image).clamp(-1, 1)
             known = batch["has_neutral"]
             if bool(known.any()):
                 similarity.append(inner_ssim(guess[known], neutral[known]))
-                before.append((inner_face(image - neutral)[known]).abs().mean((1, 2, 3)))
-                after.append((inner_face(guess - neutral)[known]).abs().mean((1, 2, 3)))
+                differences = [inner_face(face - neutral)[known].abs().mean((1, 2, 3)) for face in (image, guess)]
+                changes.append(torch.stack(differences))
             rows += [[image[i], guess[i], neutral[i] if known[i] else None] for i in shown]
         if not similarity:
-            return {}, rows
-        before, after = torch.cat(before), torch.cat(after)
+            return Validation({}, rows)
+        before, after = torch.cat(changes, dim=1)
         most = before.topk(max(len(before) * 3 // 10, 1)).indices
         left = (after[most] / before[most].clamp(min=1e-3)).mean()
-        return {"ssim": float(torch.cat(similarity).mean()), "left": float(left)}, rows
+        return Validation({"ssim": float(torch.cat(similarity).mean()), "left": float(left)}, rows)

@@ -1,13 +1,14 @@
-"""Neutral faces for photographs that have none: the best of several tries of a neutraliser, as pairs to train on.
+"""Neutral faces for photographs that have none: the best of several views by a neutraliser, as pairs to train on.
 
     python -m leed.training.pseudo_neutrals --neutralizer hub/leed-open-neutralizer --classifier runs/fer \\
         --dataset_name path/to/wild --output_dir runs/wild-pairs
     accelerate launch train_accelerate.py --stage neutralizer --dataset_name path/to/openfaces,runs/wild-pairs ...
 
 Where a neutraliser leaves a smile, it often does not if it sees the photograph mirrored, a little larger or moved. So
-each photograph is tried in all these ways until a classifier of the face alone is sure that the result is neutral.
-What the best try changed is brought back onto the photograph, which keeps its sharpness, and where the classifier
-finds it neutral enough, photograph and neutral face become a pair. The next neutraliser learns to get there at once.
+each photograph is shown in all these views (test-time augmentation) until a classifier of the face alone is confident
+that the result is neutral. The change in the best view is brought back onto the photograph, which keeps its sharpness.
+Where the classifier finds it neutral enough, photograph and neutral face become a pair. The next neutraliser learns to
+get there at once.
 """
 
 import argparse
@@ -17,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from datasets import Dataset
 from PIL import Image
 from torch import Tensor
@@ -29,103 +29,107 @@ from leed.data.table import standard_table
 from leed.images import contact_sheet, denormalize, normalize, png
 from leed.networks.classifier import ExpressionClassifier, load_evaluator
 from leed.networks.neutralizer import Neutralizer
+from leed.training.augmentation import resample
 
-ENOUGH = 0.8  # a classifier that is as sure as that is not asked again
-LEAST = 0.4  # of eight expressions: what about half of the photographs that people call neutral reach
-EVEN_MEAN, EVEN_DEVIATION = 0.1, 0.5  # of a picture with evened light, of the range [-1, 1]
+CONFIDENT = 0.8
+"""Probability of neutral from which on a photograph is shown in no further view."""
+
+MIN_CONFIDENCE = 0.4
+"""Probability of neutral below which there is no pair; half of the photographs that people call neutral reach it."""
+
+EVEN_MEAN, EVEN_DEVIATION = 0.1, 0.5  # of a view with evened light, in the range [-1, 1]
 NUM_SHOWN, A_ROW = 48, 8  # pairs on the sheet
 
 
 @dataclass(frozen=True)
-class Try:
-    """How a photograph is shown to a neutraliser: about its centre, with what its border holds repeated."""
+class View:
+    """A way to show a photograph to a neutraliser: scaled about its centre, its border repeated beyond the edge."""
 
     mirrored: bool = False
     scale: float = 1.0  # 1.08: 8 % larger
-    down: float = 0.0  # by so many half sides
-    evened: bool = False  # with the same mean and contrast as all others
+    down: float = 0.0  # [half sides] by which the face lies lower
+    evened: bool = False  # with the mean and the contrast of EVEN_MEAN and EVEN_DEVIATION
 
     def show(self, faces: Tensor) -> Tensor:
-        """Faces (B, 3, H, W) as this try shows them."""
-        return self._moved(faces, 1 / self.scale, -self.down / self.scale, "border")
+        """Faces (B, 3, H, W) as this view shows them."""
+        return self._resampled(faces, 1 / self.scale, -self.down / self.scale, "border")
 
     def bring_back(self, changes: Tensor) -> Tensor:
-        """What was changed (B, 3, H, W) in faces that `show` moved, in its place on the faces themselves."""
-        return self._moved(changes, self.scale, self.down, "zeros")
+        """Changes (B, 3, H, W) of faces that `show` gave, in their place on the faces themselves."""
+        return self._resampled(changes, self.scale, self.down, "zeros")
 
-    def _moved(self, images: Tensor, scale: float, down: float, padding: str) -> Tensor:
+    def _resampled(self, images: Tensor, scale: float, down: float, padding: str) -> Tensor:
         if self.mirrored:
             images = images.flip(-1)
         if (scale, down) == (1, 0):
             return images
-        theta = images.new_tensor([[scale, 0, 0], [0, scale, down]]).expand(len(images), 2, 3)
-        grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-        return F.grid_sample(images, grid, padding_mode=padding, align_corners=False)
+        return resample(images, images.new_tensor([[scale, 0, 0], [0, scale, down]]), padding)
 
 
-TRIES = (
-    Try(),
-    Try(mirrored=True),
-    Try(scale=1.08),
-    Try(scale=0.93),
-    Try(down=-0.05),
-    Try(down=0.05),
-    Try(evened=True),
+VIEWS = (
+    View(),
+    View(mirrored=True),
+    View(scale=1.08),
+    View(scale=0.93),
+    View(down=-0.05),
+    View(down=0.05),
+    View(evened=True),
 )
 
 
-def attempt(neutralize: Callable[[Tensor], Tensor], faces: Tensor, how: Try) -> Tensor:
-    """The neutral faces of `faces` (B, 3, H, W) in [-1, 1], all shown as one try says."""
-    shown, contrast = how.show(faces), 1.0
-    if how.evened:
-        mean, deviation = shown.mean((1, 2, 3), keepdim=True), shown.std((1, 2, 3), keepdim=True).clamp(min=1e-3)
-        contrast = deviation / EVEN_DEVIATION
-        shown = ((shown - mean) / contrast + EVEN_MEAN).clamp(-1, 1)
+def neutralize_view(neutralize: Callable[[Tensor], Tensor], faces: Tensor, view: View) -> Tensor:
+    """The neutral faces of `faces` (B, 3, H, W) in [-1, 1], found in one view of them."""
+    shown = view.show(faces)
+    if not view.evened:
+        return (faces + view.bring_back(neutralize(shown) - shown)).clamp(-1, 1)
+    mean, deviation = shown.mean((1, 2, 3), keepdim=True), shown.std((1, 2, 3), keepdim=True).clamp(min=1e-3)
+    contrast = deviation / EVEN_DEVIATION
+    shown = ((shown - mean) / contrast + EVEN_MEAN).clamp(-1, 1)
     change = (neutralize(shown) - shown) * contrast
-    return (faces + how.bring_back(change)).clamp(-1, 1)
+    return (faces + view.bring_back(change)).clamp(-1, 1)
 
 
-def neutral_certainty(classifier: ExpressionClassifier, faces: Tensor) -> Tensor:
+def neutral_confidence(classifier: ExpressionClassifier, faces: Tensor) -> Tensor:
     """The probability (B,) of neutral for faces (B, 3, H, W) in [-1, 1], mean of theirs and their mirror images'."""
     both = classifier.neutrality(torch.cat([faces, faces.flip(-1)]))
     return both.unflatten(0, (2, -1)).mean(dim=0)
 
 
 @torch.no_grad()
-def best_try(
+def best_of_views(
     neutralize: Callable[[Tensor], Tensor],
-    certainty: Callable[[Tensor], Tensor],
+    confidence: Callable[[Tensor], Tensor],
     faces: Tensor,
-    tries: Iterable[Try] = TRIES,
+    views: Iterable[View] = VIEWS,
 ) -> tuple[Tensor, Tensor]:
-    """The most neutral of all tries, (B, 3, H, W) in [-1, 1], and its certainty, (B,) in [0, 1].
+    """The most neutral result of all views, (B, 3, H, W) in [-1, 1], and its confidence, (B,) in [0, 1].
 
-    Faces for which the certainty reaches `ENOUGH` are not tried further.
+    Faces whose confidence reaches `CONFIDENT` are shown in no further view.
     """
     best, neutrals = faces.new_full((len(faces),), -1.0), faces.clone()
-    for how in tries:
-        rows = (best < ENOUGH).nonzero().squeeze(1)
+    for view in views:
+        rows = (best < CONFIDENT).nonzero().squeeze(1)
         if not len(rows):
             break
-        found = attempt(neutralize, faces[rows], how)
-        certain = certainty(found)
-        better = certain > best[rows]
-        best[rows[better]], neutrals[rows[better]] = certain[better], found[better]
+        found = neutralize_view(neutralize, faces[rows], view)
+        confident = confidence(found)
+        better = confident > best[rows]
+        best[rows[better]], neutrals[rows[better]] = confident[better], found[better]
     return neutrals, best
 
 
 def make_pairs(
     neutralizer: Neutralizer, classifier: ExpressionClassifier, photographs: FaceDataset, least: float, batch_size: int
 ) -> Dataset:
-    """The standard table of photographs without a neutral face and their best tries, of certainty `least` or more."""
-    device = next(neutralizer.parameters()).device
+    """The standard table of photographs that had no neutral face, with those found of confidence `least` or more."""
+    device = neutralizer.device
     columns: dict[str, list] = {"image": [], "neutral": [], "expression": [], "person": []}
     batches = (~photographs.has_neutral).nonzero().squeeze(1).split(batch_size)
     for rows in tqdm(batches, desc="photographs", unit="batch", disable=None):
         batch = photographs.__getitems__(rows.tolist())
         faces = normalize(batch["image"].to(device))
-        neutrals, certain = best_try(neutralizer, lambda found: neutral_certainty(classifier, found), faces)
-        for row in (certain >= least).nonzero().squeeze(1).tolist():
+        neutrals, confident = best_of_views(neutralizer, lambda found: neutral_confidence(classifier, found), faces)
+        for row in (confident >= least).nonzero().squeeze(1).tolist():
             columns["image"].append(png(batch["image"][row]))
             columns["neutral"].append(png(denormalize(neutrals[row]).cpu()))
             columns["expression"].append(int(batch["expression"][row]))
@@ -136,12 +140,13 @@ def make_pairs(
 def pair_sheet(pairs: Dataset, size: int) -> Image.Image:
     """Each photograph beside its neutral face, spread over all pairs."""
     shown = np.linspace(0, len(pairs) - 1, min(NUM_SHOWN, len(pairs))).astype(int)
-    pictures = FaceDataset(pairs.select(shown), size)
-    faces = normalize(torch.stack([pictures.images, pictures.neutrals], dim=1).flatten(0, 1))
+    batch = FaceDataset(pairs.select(shown), size).__getitems__(list(range(len(shown))))
+    faces = normalize(torch.stack([batch["image"], batch["neutral"]], dim=1).flatten(0, 1))
     return contact_sheet([list(row) for row in faces.split(2 * A_ROW)])
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m leed.training.pseudo_neutrals",
         description=__doc__,
@@ -155,7 +160,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--dataset_reader", choices=sorted(READERS), help="default: guessed")
     parser.add_argument("--dataset_split", default="train")
     parser.add_argument("--max_samples", type=int, help="of the photographs, drawn at random; default: all")
-    parser.add_argument("--least", type=float, default=LEAST, help="certainty below which there is no pair")
+    parser.add_argument("--least", type=float, default=MIN_CONFIDENCE, help="confidence below which there is no pair")
     parser.add_argument("--output_dir", required=True)
     parser.add_argument("--batch_size", type=int, default=32)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -163,6 +168,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Writes a data set of pairs, and a sheet of them to look at."""
     options = parse_args(arguments)
     neutralizer = Neutralizer.from_pretrained(options.neutralizer).to(options.device).eval()
     try:

@@ -1,6 +1,6 @@
 """Loss terms that several objectives share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -12,10 +12,10 @@ from leed.training.config import LossWeights
 from leed.training.stage import Loss
 
 
-def weigh(weights: LossWeights, terms: dict[str, Tensor], outputs: dict[str, Tensor] | None = None) -> Loss:
-    """Sums the terms, each times the weight of its name."""
-    total = sum(getattr(weights, name) * value for name, value in terms.items())
-    return Loss(total, {name: value.detach() for name, value in terms.items()}, outputs or {})
+def weighted_loss(weights: LossWeights, terms: dict[str, Tensor], outputs: Mapping[str, object] | None = None) -> Loss:
+    """The sum of the terms, of which there must be one, each times the weight of its name."""
+    first, *others = [getattr(weights, name) * value for name, value in terms.items()]
+    return Loss(sum(others, first), {name: value.detach() for name, value in terms.items()}, outputs or {})
 
 
 def perceptual_maps(phi: PerceptualFeatures, image: Tensor, neutral: Tensor) -> list[Tensor]:

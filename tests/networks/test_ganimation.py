@@ -9,7 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from leed import GANimation, Neutralizer
 from leed.config import ACTION_UNITS, TINY
 from leed.networks.ganimation import Painting
-from leed.training.config import stage_sizes
+from leed.training.ganimation import GANimationStage
+from leed.training.stargan import StarGANStage
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_attention_is_exact_under_autocast(face: torch.Tensor, units: torch.Tens
 
 def gmac(preset: str) -> dict[str, float]:
     """Of both generators of a preset, for a picture of its size."""
-    config = stage_sizes("ganimation", preset)
+    config = GANimationStage.sizes(preset)
     found = {}
     with torch.device("meta"):
         calls = {
@@ -88,8 +89,8 @@ def gmac(preset: str) -> dict[str, float]:
 
 def test_sizes_are_those_of_the_papers() -> None:
     """At 128 px: StarGAN's generator with 8 labels 10.1 GMAC, GANimation's with 17 and two heads 10.6."""
-    assert stage_sizes("ganimation", "base") == stage_sizes("stargan", "base")
-    assert stage_sizes("ganimation", "tiny").neutralizer_width == 16
+    assert GANimationStage.sizes("base") == StarGANStage.sizes("base")
+    assert GANimationStage.sizes("tiny").neutralizer_width == 16
     found = gmac("base")
     assert found["stargan"] == pytest.approx(10.11, abs=0.01)  # 9.96 with the 5 labels of StarGAN's code for CelebA
     # 9 more labels into 64 maps and one more head out of them, 7 x 7 each

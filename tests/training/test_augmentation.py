@@ -1,8 +1,8 @@
-"""Faces and their neutral twins change alike."""
+"""Faces and their neutral faces change alike."""
 
 import torch
 
-from leed.training.augmentation import MILD, NONE, STRONG, augment, flip, jpeg, occlude, replace_background
+from leed.training.augmentation import MILD, NONE, STRONG, augment, flip, jpeg_artifacts, occlude, replace_background
 
 
 def faces() -> torch.Tensor:
@@ -78,10 +78,10 @@ def test_what_covers_a_face_covers_its_neutral_face() -> None:
 def test_jpeg_rounds_blocks_and_keeps_their_mean() -> None:
     torch.manual_seed(0)
     image = torch.rand(4, 2, 3, 32, 32) * 0.4 + 0.3
-    rounded = jpeg(image, 1.0)
+    rounded = jpeg_artifacts(image, 1.0)
     assert 0.001 < (rounded - image).abs().mean() < 0.2
     blocks, before = (x.unflatten(-1, (-1, 8)).unflatten(-3, (-1, 8)).mean((-1, -3)) for x in (rounded, image))
     assert (blocks - before).abs().max() < 0.03
     flat = torch.full((4, 2, 3, 32, 32), 0.5)
-    assert (jpeg(flat, 1.0) - flat).abs().max() < 0.01
-    assert torch.equal(jpeg(image, 0.0), image)
+    assert (jpeg_artifacts(flat, 1.0) - flat).abs().max() < 0.01
+    assert torch.equal(jpeg_artifacts(image, 0.0), image)

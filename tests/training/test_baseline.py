@@ -10,33 +10,26 @@ import torch
 from conftest import ROOT, on_two_processes
 from PIL import Image
 from safetensors.torch import load_file
-from torch.utils.data import Subset
 
 import train_accelerate
 from leed import LEED, ExpressionClassifier, GANimation, Neutralizer
 from leed.config import ACTION_UNITS, EXPRESSIONS, PRESETS, TINY
 from leed.data.drawn import draw_face
-from leed.data.faces import FaceDataset, load_faces
+from leed.data.faces import FaceDataset
 from leed.networks.stargan import StarGANGenerator
-from leed.training import build
 from leed.training.augmentation import NONE
 from leed.training.baseline import BaselineStage
-from leed.training.build import stage_faces
 from leed.training.cli import parse_args
-from leed.training.config import PAPER_WEIGHTS, stage_sizes
-from leed.training.config import STAGES as STAGES_OF_LEED
+from leed.training.config import PAPER_WEIGHTS, TrainConfig
+from leed.training.faces import FaceSubset
 from leed.training.ganimation import GANimationStage
 from leed.training.inputs import SHEET_ROWS
+from leed.training.stages import LEED_STAGES, stages_named
 from leed.training.stargan import StarGANStage
 
 STAGES = {"stargan": StarGANStage, "ganimation": GANimationStage}
 MODELS = {"stargan": Neutralizer, "ganimation": GANimation}
 pytestmark = pytest.mark.usefixtures("fresh_accelerator")
-
-
-@pytest.fixture(scope="module")
-def faces(drawn_folder: Path) -> FaceDataset:
-    return FaceDataset(load_faces(drawn_folder), TINY.image_size)
 
 
 @pytest.fixture(params=list(STAGES))
@@ -45,7 +38,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def make(name: str, psi: ExpressionClassifier | None = None, critic_steps: int = 5) -> BaselineStage:
-    return STAGES[name](stage_sizes(name, "tiny"), PAPER_WEIGHTS, NONE, critic_steps=critic_steps, psi=psi)
+    return STAGES[name](STAGES[name].sizes("tiny"), PAPER_WEIGHTS, NONE, critic_steps=critic_steps, psi=psi)
 
 
 @pytest.fixture
@@ -61,7 +54,7 @@ def run(name: str, drawn_folder: Path) -> list[str]:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets_have_sizes_for_both_baselines(name: str, preset: str) -> None:
     """Pictures of the preset's size through generator and critic, each label its own score."""
-    config = stage_sizes(name, preset)
+    config = STAGES[name].sizes(preset)
     with torch.device("meta"):
         stage = STAGES[name](config, PAPER_WEIGHTS, NONE)
         faces = torch.empty(2, 3, config.image_size, config.image_size)
@@ -234,7 +227,7 @@ def test_what_a_run_leaves(run: list[str], name: str, tmp_path: Path) -> None:
         ]
     )
     model = MODELS[name].from_pretrained(tmp_path / "run" / name)
-    assert model.config == stage_sizes(name, "tiny") and model.config.neutralizer == "stargan"
+    assert model.config == STAGES[name].sizes("tiny") and model.config.neutralizer == "stargan"
     figures = json.loads((tmp_path / "run" / name / "figures.json").read_text())
     assert set(figures) == {"ssim", "ssim_unchanged", "accuracy"} and figures["ssim"] < figures["ssim_unchanged"]
     assert (tmp_path / "run" / "validation" / f"{name}-0000005.png").is_file()
@@ -247,8 +240,8 @@ def test_what_a_run_leaves(run: list[str], name: str, tmp_path: Path) -> None:
 
 
 def test_all_means_the_stages_of_leed() -> None:
-    assert STAGES_OF_LEED == ("classifier", "neutralizer", "leed")
-    assert [build.MODELS[stage] for stage in STAGES_OF_LEED][-1] is LEED
+    assert [stage.name for stage in stages_named("all")] == ["classifier", "neutralizer", "leed"]
+    assert LEED_STAGES[-1].model_class is LEED
 
 
 def test_sizes_and_weights_of_the_command_line() -> None:
@@ -272,10 +265,9 @@ def test_sizes_and_weights_of_the_command_line() -> None:
 # ---------------------------------------------------------------------------------------------------- data, validation
 
 
-def chosen(name: str, faces: FaceDataset, *arguments: str) -> list[int]:
-    settings = parse_args(["--stage", name, "--preset", "tiny", *arguments])
-    part = stage_faces(faces, name, make(name), settings)
-    assert isinstance(part, Subset)
+def chosen(name: str, faces: FaceDataset, max_yaw: float = 30.0) -> list[int]:
+    part = make(name).select(faces, TrainConfig(stage=name, preset="tiny", max_action_unit_yaw=max_yaw))
+    assert isinstance(part, FaceSubset)
     return part.indices
 
 
@@ -286,7 +278,7 @@ def test_faces_whose_action_units_are_unknown_or_unreadable_are_withheld(faces: 
     some.expressions = torch.where(torch.arange(48) == 7, -1, faces.expressions)
     near = {row for row in range(6, 48) if row % 6 in (0, 1, 5)}
     assert set(chosen("ganimation", some)) == near
-    assert set(chosen("ganimation", some, "--max_action_unit_yaw", "90")) == set(range(6, 48))
+    assert set(chosen("ganimation", some, max_yaw=90)) == set(range(6, 48))
     assert set(chosen("stargan", some)) == set(range(48)) - {7}  # StarGAN sees them all, if they have labels
     some.has_action_units = torch.zeros(48, dtype=torch.bool)
     with pytest.raises(ValueError, match="GANimation needs faces with action units that are turned by at most 30 deg"):

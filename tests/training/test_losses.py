@@ -115,6 +115,12 @@ def test_expression_similarity_loss() -> None:
     assert losses.expression_similarity_loss(features, target).item() == pytest.approx(1)
 
 
+def test_label_loss() -> None:
+    # Logits log(3), 0 are 3/4 and 1/4; of two labels, smoothing by 0.05 leaves 0.975 and 0.025
+    loss = losses.label_loss(torch.tensor([[math.log(3), 0.0]]), torch.tensor([0]))
+    assert loss.item() == pytest.approx(-0.975 * math.log(3 / 4) - 0.025 * math.log(1 / 4))
+
+
 def test_domain_classification_loss() -> None:
     # Equal logits: log 2
     loss = losses.domain_classification_loss(torch.zeros(3, 2), torch.tensor([0, 1, 0]))

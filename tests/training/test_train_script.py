@@ -1,20 +1,23 @@
-"""The script as a newcomer runs it: no data, three stages, and the editor has visibly learned."""
+"""The script as a newcomer runs it: no data, three stages, and the editor has visibly learned; and its machine."""
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from conftest import ROOT
+from torch.torch_version import TorchVersion
+from training_runs import refusal
 
+import train_accelerate
 from leed import LEED, ExpressionClassifier, Neutralizer
 from leed.data.drawn import drawn_triples
 from leed.images import inner_face, normalize, resize
-from leed.training.cli import comments_of, parse_args
 from leed.training.config import TrainConfig
 
 ARGUMENTS = [
@@ -69,16 +72,17 @@ def test_every_stage_has_published_its_model(trained: Path) -> None:
     assert (trained / "validation" / "leed-0000400.png").is_file()
 
 
-def test_help_says_what_every_setting_means(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "400")  # no line is broken within a setting's meaning
-    with pytest.raises(SystemExit) as stopped:
-        parse_args(["--help"])
-    shown = " ".join(capsys.readouterr().out.split())
-    assert stopped.value.code == 0
-    comments = comments_of(TrainConfig)
-    assert set(comments) == {field.name for field in fields(TrainConfig)}
-    for comment in comments.values():
-        assert comment in shown
-    assert "constant or cosine (flat for half the run, then cosine to 2 %) (default: cosine)" in shown
-    assert "of the optimiser (default: the stage's)" in shown
-    assert "[px] side of a face (default: the preset's)" in shown
+def test_what_this_machine_lacks(classifier_run: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "fp16 needs a GPU" in refusal([*classifier_run, "--mixed_precision", "fp16"])
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert "pip install trackio" in refusal([*classifier_run, "--report_to", "trackio"])
+
+
+def test_the_gpu_of_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
+    mac = SimpleNamespace(device=torch.device("mps"))
+    monkeypatch.setattr(train_accelerate, "Accelerator", lambda **named: mac)
+    monkeypatch.setattr(torch, "__version__", TorchVersion("2.9.1"))
+    with pytest.raises(ValueError, match="torch 2.9.1 cannot .* ACCELERATE_USE_CPU=true"):
+        train_accelerate.make_accelerator(TrainConfig())
+    monkeypatch.setattr(torch, "__version__", TorchVersion("2.13.0"))
+    assert train_accelerate.make_accelerator(TrainConfig()) is mac

@@ -1,0 +1,55 @@
+"""The faces of a run: training people's and held-out people's, checked, and on the GPU where they fit."""
+
+import torch
+from accelerate import Accelerator
+from datasets import concatenate_datasets
+
+from leed.data.faces import FaceDataset, check_images, load_faces, split_by_person, without_fold
+from leed.training.config import TrainConfig
+from leed.training.faces import IN_MEMORY
+
+
+def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> tuple[FaceDataset, FaceDataset]:
+    """Training faces and held-out people's faces, `size` pixels a side, every picture checked.
+
+    Raises `ValueError` or `OSError` for what cannot be read.
+    """
+    tables = [
+        load_faces(name, config.dataset_reader, config.dataset_split, config.max_train_samples, config.seed)
+        for name in config.dataset_name.split(",")
+    ]
+    if accelerator.is_local_main_process:
+        for table in tables:
+            check_images(table)
+    accelerator.wait_for_everyone()
+    # Each set is split by itself, so that the people held out do not depend on the other sets.
+    parts = [split_by_person(table, config.validation_fraction) for table in tables]
+    if config.fold:
+        parts = [(without_fold(training, *config.fold), held_out) for training, held_out in parts]
+    training, held_out = (
+        FaceDataset(concatenate_datasets(part), size, config.data_in_memory) for part in zip(*parts, strict=True)
+    )
+    if fits_device((training, held_out), config, accelerator.device):
+        keep_on_device(training, accelerator.device)
+        keep_on_device(held_out, accelerator.device)
+    return training, held_out
+
+
+def fits_device(data: tuple[FaceDataset, ...], config: TrainConfig, device: torch.device) -> bool:
+    """Whether to keep the pictures on the device: as told, else on a GPU with twice the memory that they take."""
+    if config.data_on_device is not None:
+        return config.data_on_device
+    if device.type != "cuda" or config.dataloader_num_workers or not all(faces.in_memory for faces in data):
+        return False
+    stored = [(faces.images, faces.neutrals, faces.views, faces.view_neutrals) for faces in data]
+    num_bytes = sum(pictures.nbytes for four in stored for pictures in four if pictures is not None)
+    return 2 * num_bytes < torch.cuda.mem_get_info(device)[0]
+
+
+def keep_on_device(faces: FaceDataset, device: torch.device) -> None:
+    """Moves the pictures of a data set, so that batches need no copies between host and device."""
+    if not faces.in_memory:
+        raise ValueError(f"pictures kept on the device are decoded once: {IN_MEMORY}")
+    for name in ("images", "neutrals", "views", "view_neutrals"):
+        pictures = getattr(faces, name)
+        setattr(faces, name, None if pictures is None else pictures.to(device))

@@ -1,0 +1,73 @@
+"""Models that a stage starts from: of earlier stages, of the folds, or its own of another run."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from leed.model import LEED
+from leed.networks.neutralizer import Neutralizer
+from leed.pretrained import HubModel
+from leed.training.config import TrainConfig
+from leed.training.records import read_record
+
+Model = TypeVar("Model", bound=HubModel)
+
+
+def load_stage_model(name: str, model_class: type[Model], given: str | None, output_dir: str) -> Model:
+    """The model of the stage `name`: the given one, or this output folder's.
+
+    Raises `ValueError` if there is none, and what loading raises.
+    """
+    path = given or str(Path(output_dir) / name)
+    if given is None and not Path(path).exists():
+        raise ValueError(
+            f"this stage needs a trained {name}: run `--stage {name}` first, or pass --{name} FOLDER_OR_ID"
+        )
+    return model_class.from_pretrained(path)
+
+
+def load_start(model: HubModel, path: str) -> None:
+    """Gives a new model the weights of another of its kind, but for the neutraliser's, which an editor has already.
+
+    Raises `ValueError` if they have other sizes.
+    """
+    start = type(model).from_pretrained(path)
+    if start.config != model.config:
+        raise ValueError(f"--init_from {path} has other sizes: {diff_sizes(start, model)}")
+    state = {k: v for k, v in start.state_dict().items() if not k.startswith("neutralizer.")}
+    model.load_state_dict(state, strict=False)
+
+
+def copy_neutralizer(leed: LEED, neutralizer: Neutralizer) -> None:
+    """Puts a trained neutraliser into the editor. Raises `ValueError` if it has other sizes."""
+    needed = {"image_size", "neutralizer", "neutralizer_width", "neutralizer_depth"}
+    if found := diff_sizes(neutralizer, leed, needed):
+        raise ValueError(f"the neutraliser has other sizes than this run: {found}; pass its own as --model_<field>")
+    leed.neutralizer.load_state_dict(neutralizer.state_dict())
+
+
+def diff_sizes(a: HubModel, b: HubModel, names: set[str] | None = None) -> str:
+    """The sizes in which two models differ, among these fields or all, as a list in words."""
+    first, second = a.config.to_dict(), b.config.to_dict()
+    wrong = [name for name in sorted(names or first) if first[name] != second[name]]
+    return ", ".join(f"{name} {first[name]} and {second[name]}" for name in wrong)
+
+
+def load_fold_neutralizers(config: TrainConfig, device: torch.device) -> list[Neutralizer]:
+    """The neutralisers of all folds, in their order; none where the run has none.
+
+    Raises `ValueError` for one that, by the record beside it, was trained with another fold left out.
+    """
+    folders = config.fold_neutralizers.split(",") if config.fold_neutralizers else []
+    for fold, folder in enumerate(folders):
+        record = Path(folder).expanduser() / "training.json"
+        if not record.is_file():
+            continue
+        left_out = read_record(record)["settings"].get("held_out_fold")
+        if left_out != f"{fold}/{len(folders)}":
+            raise ValueError(
+                f"--fold_neutralizers: {folder} was trained with --held_out_fold {left_out}, and as the "
+                f"{fold + 1}. of {len(folders)} it must be {fold}/{len(folders)}"
+            )
+    return [Neutralizer.from_pretrained(folder).to(device).eval() for folder in folders]

@@ -1,0 +1,57 @@
+"""Optimisers, the schedule of their rate, and the moving average of the weights."""
+
+import math
+
+import torch
+from timm.optim import Muon
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from leed.training.config import Recipe, TrainConfig
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
+REFERENCE_BATCH = 16
+"""Faces per update for which the learning rates of the stages were chosen."""
+
+
+def make_optimizer(groups: list[dict], rate: float, recipe: Recipe, device: torch.device) -> torch.optim.Optimizer:
+    """The optimiser of a recipe, for groups of parameters, at a rate.
+
+    Muon makes the update of each layer's weights an orthogonal matrix, as large as Adam's would be at the same rate.
+    """
+    betas = recipe.adam_beta1, recipe.adam_beta2
+    if recipe.optimizer == "muon":
+        return Muon(groups, rate, betas=betas, nesterov=True, adjust_lr_fn="match_rms_adamw")
+    return torch.optim.Adam(groups, rate, betas, fused=device.type == "cuda")
+
+
+def base_rate(config: TrainConfig, recipe: Recipe, num_processes: int) -> float:
+    """The learning rate before the schedule; with `scale_lr` in proportion to the faces per update."""
+    if not config.scale_lr:
+        return recipe.learning_rate
+    faces = config.train_batch_size * config.gradient_accumulation_steps * num_processes
+    return recipe.learning_rate * (faces / REFERENCE_BATCH)
+
+
+def learning_rate_factor(step: int, num_steps: int, config: TrainConfig) -> float:
+    """The factor of the learning rate at a step (from 0) of `num_steps`."""
+    warmup = min((step + 1) / max(config.lr_warmup_steps, 1), 1.0)
+    if config.lr_scheduler == "constant":
+        return warmup
+    progress = max(0.0, 2 * step / num_steps - 1)
+    return warmup * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def moving_average(model: nn.Module, decay: float) -> AveragedModel:
+    """Exponential moving average of a model; the decay starts low, so that early weights are soon forgotten."""
+
+    def average(means: Tensors, values: Tensors, num_averaged: Tensor | int) -> None:
+        count = int(num_averaged)
+        weight = 1 - min(decay, (1 + count) / (10 + count))
+        if means[0].is_floating_point():  # torch gives tensors of one kind at a time
+            torch._foreach_lerp_(means, values, weight)
+        else:
+            torch._foreach_copy_(means, values)
+
+    return AveragedModel(model, multi_avg_fn=average, use_buffers=True)

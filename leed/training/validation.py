@@ -1,0 +1,47 @@
+"""Validation during a run: figures and contact sheets, as files and for the tracker."""
+
+from pathlib import Path
+
+import numpy as np
+from accelerate import Accelerator
+from PIL import Image
+from tqdm.auto import tqdm
+
+from leed.images import contact_sheet
+from leed.training.faces import Faces
+from leed.training.records import as_json
+from leed.training.run import Run
+
+
+def validate(run: Run, held_out: Faces) -> dict[str, float]:
+    """Figures on held-out people, logged; figures and contact sheet also as files in `<output_dir>/validation`."""
+    if not run.accelerator.is_main_process:
+        return {}
+    model = run.published
+    training = model.training
+    figures, rows = run.stage.validate(model.eval(), held_out)
+    model.train(training)
+    folder = Path(run.config.output_dir) / "validation"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{run.name}-{run.step:07d}"
+    file.with_suffix(".json").write_bytes(as_json({"step": run.step, "figures": figures}))
+    if rows:
+        sheet = contact_sheet(rows, scale=max(128 // model.config.image_size, 1))
+        sheet.save(file.with_suffix(".png"))
+        log_picture(run.accelerator, f"{run.name}/validation/sheet", sheet, run.step)
+    tqdm.write(f"{run.name} step {run.step}: " + ", ".join(f"{k} {v:.4f}" for k, v in figures.items()))
+    run.accelerator.log({f"{run.name}/validation/{k}": v for k, v in figures.items()}, step=run.step)
+    return figures
+
+
+def log_picture(accelerator: Accelerator, name: str, picture: Image.Image, step: int) -> None:
+    """Sends a picture to the trackers, if there are any."""
+    for tracker in accelerator.trackers:
+        if tracker.name == "tensorboard":
+            tracker.log_images({name: np.asarray(picture)[None]}, step=step, dataformats="NHWC")
+        elif tracker.name == "wandb":
+            tracker.log_images({name: [picture]}, step=step)
+        else:
+            import trackio
+
+            tracker.log({name: trackio.Image(picture)}, step=step)
