@@ -1,0 +1,243 @@
+"""Bounds on the requests of a public page: bytes and seconds of a body, open bodies and uploaded bytes of a client.
+
+A refused request is never collected: its body is read past in pieces, and one sentence says which bound it met.
+"""
+
+import asyncio
+import ipaddress
+import json
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Scope = MutableMapping[str, Any]  # as ASGI has them: any value
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+KIB, MIB = 2**10, 2**20
+READ_PAST_BYTES = 32 * MIB
+"""Bytes of a refused body that are read past, so that its sender gets to read the answer."""
+
+READ_PAST_SECONDS = 5.0
+MAX_CLIENTS = 4096
+"""Clients that are remembered; those that were quiet longest are forgotten first."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Bounds of a body that is sent to some paths of the page."""
+
+    max_bytes: int
+    max_seconds: float
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of all requests. Camera frames come through the queue, as text in JSON."""
+
+    call: Bounds = Bounds(256 * KIB, 30)
+    frame: Bounds = Bounds(4 * MIB, 30)
+    upload: Bounds = Bounds(40 * MIB, 180)
+    open_bodies: int = 12  # of a client at the same time
+    client_bytes: int = 400 * MIB  # uploaded by a client within `client_seconds`
+    client_seconds: float = 600
+
+    def of_path(self, path: str) -> Bounds:
+        """The bounds of a body that is sent to this path."""
+        if re.search(r"/upload/?$", path):
+            return self.upload
+        return self.frame if re.search(r"/(queue/join|stream/[^/]+)/?$", path) else self.call
+
+
+@dataclass
+class Client:
+    """A client's bodies: how many are open, and the bytes uploaded since `since` (seconds of a steady clock)."""
+
+    since: float
+    num_open: int = 0
+    num_bytes: int = 0
+
+
+class RefusedError(Exception):
+    """A request that met a bound: an HTTP status, and a sentence."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status, self.sentence = status, sentence
+
+
+@dataclass
+class RequestLimits:
+    """ASGI middleware that holds all requests with a body to `Limits`.
+
+    Answers 413 to a body that is too large, 408 to one that takes too long, and 429 to a client that has too many open
+    or has uploaded too much.
+    """
+
+    app: App
+    limits: Limits = Limits()
+    clients: OrderedDict[str, Client] = field(default_factory=OrderedDict)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await self.app(scope, receive, send)
+            return
+        bounds, client = self.limits.of_path(scope["path"]), self._client(scope)
+        uploads = bounds is self.limits.upload
+        try:
+            self._admit(client, uploads)
+            check_length(scope, bounds)
+        except RefusedError as refusal:
+            await read_past(receive)
+            await answer(refusal, send)
+            return
+        body = Body(bounds, receive, send)
+        client.num_open += 1
+        try:
+            await self.app(scope, body.receive, body.send)
+        except Exception:
+            if body.refusal is None:
+                raise
+        finally:
+            client.num_open -= 1
+            client.num_bytes += body.num_bytes if uploads else 0
+        if body.refusal is not None and not body.answered:
+            await read_past(receive)
+            await answer(body.refusal, send)
+
+    def _client(self, scope: Scope) -> Client:
+        """The record of the client that sends this request, renewed when its time is over."""
+        key, now = client_address(scope), time.monotonic()
+        client = self.clients.setdefault(key, Client(now))
+        self.clients.move_to_end(key)
+        if now - client.since > self.limits.client_seconds:
+            client.since, client.num_bytes = now, 0
+        while len(self.clients) > MAX_CLIENTS:
+            self.clients.popitem(last=False)
+        return client
+
+    def _admit(self, client: Client, uploads: bool) -> None:
+        if client.num_open >= self.limits.open_bodies:
+            raise RefusedError(
+                429, f"You have {client.num_open} requests open, the most that one client may have: wait for them."
+            )
+        if uploads and client.num_bytes >= self.limits.client_bytes:
+            raise RefusedError(
+                429,
+                f"You have uploaded {self.limits.client_bytes // MIB} MB within "
+                f"{self.limits.client_seconds / 60:.0f} minutes, the most that one client may: try again later.",
+            )
+
+
+@dataclass
+class Body:
+    """A request's body, counted and timed while the page reads it; `refusal` is set once it meets a bound."""
+
+    bounds: Bounds
+    receive_more: Receive
+    send_on: Send
+    num_bytes: int = 0
+    whole: bool = False
+    answered: bool = False
+    refusal: RefusedError | None = None
+    deadline: float = field(default=0.0)
+
+    def __post_init__(self) -> None:
+        self.deadline = time.monotonic() + self.bounds.max_seconds
+
+    async def receive(self) -> Message:
+        """The next message; a disconnection in place of what lies beyond a bound."""
+        if self.whole:
+            return await self.receive_more()
+        if self.refusal is None:
+            try:
+                return await self._more()
+            except RefusedError as refusal:
+                self.refusal = refusal
+        return {"type": "http.disconnect"}
+
+    async def _more(self) -> Message:
+        try:
+            message = await asyncio.wait_for(self.receive_more(), max(self.deadline - time.monotonic(), 0))
+        except asyncio.TimeoutError:
+            raise RefusedError(
+                408, f"The request was not complete after {self.bounds.max_seconds:g} seconds: send it again."
+            ) from None
+        self.num_bytes += len(message.get("body", b""))
+        self.whole = message["type"] != "http.request" or not message.get("more_body", False)
+        if self.num_bytes > self.bounds.max_bytes:
+            raise too_large(self.bounds)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Passes the page's answer on, unless the request is refused."""
+        if self.refusal is None or self.answered:
+            self.answered = True
+            await self.send_on(message)
+
+
+def too_large(bounds: Bounds) -> RefusedError:
+    """The refusal of a body that is larger than these bounds."""
+    whole = bounds.max_bytes / MIB
+    size = f"{whole:g} MB" if whole >= 1 else f"{bounds.max_bytes // KIB} kB"
+    return RefusedError(413, f"The request is larger than {size}, the most that can be sent here: send a smaller one.")
+
+
+def check_length(scope: Scope, bounds: Bounds) -> None:
+    """Refuses a body whose announced length is above its bounds, or no number. Raises `RefusedError`."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            if not value.isdigit():
+                raise RefusedError(400, "The request's Content-Length is not a number.")
+            if len(value) > 12 or int(value) > bounds.max_bytes:
+                raise too_large(bounds)
+
+
+def client_address(scope: Scope) -> str:
+    """The address that a request comes from: behind a proxy in a private network, the one that the proxy saw."""
+    peer = scope["client"][0] if scope.get("client") else ""
+    forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    if forwarded and is_private(peer):
+        return forwarded[-1].decode("latin-1").split(",")[-1].strip()[:64]
+    return peer
+
+
+def is_private(address: str) -> bool:
+    """Whether an address is of this machine or of a private network; true of none, as of a Unix socket's peer."""
+    try:
+        return ipaddress.ip_address(address).is_private
+    except ValueError:
+        return True
+
+
+async def read_past(receive: Receive) -> None:
+    """Reads what still comes of a body and keeps none of it, within READ_PAST_BYTES and READ_PAST_SECONDS."""
+
+    async def read() -> None:
+        num_bytes, more = 0, True
+        while more and num_bytes < READ_PAST_BYTES:
+            message = await receive()
+            num_bytes += len(message.get("body", b""))
+            more = message["type"] == "http.request" and message.get("more_body", False)
+
+    try:
+        await asyncio.wait_for(read(), READ_PAST_SECONDS)
+    except asyncio.TimeoutError:
+        pass
+
+
+async def answer(refusal: RefusedError, send: Send) -> None:
+    """Answers a refused request: the sentence as JSON, under the names that clients of Gradio look for."""
+    body = json.dumps({"error": refusal.sentence, "detail": refusal.sentence}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,172 @@
+"""Requests to a real server are held to bounds, and one that is refused costs next to nothing."""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from leed.web.limits import MIB, Bounds, Limits, RequestLimits, client_address
+
+LIMITS = Limits(
+    call=Bounds(1000, 0.5),
+    frame=Bounds(20_000, 0.5),
+    upload=Bounds(2 * MIB, 2),
+    open_bodies=3,
+    client_bytes=5 * MIB,
+    client_seconds=600,
+)
+
+
+async def count(request: Request) -> JSONResponse:
+    """What a route does: collects its body."""
+    return JSONResponse({"bytes": len(await request.body())})
+
+
+@pytest.fixture
+def limited() -> RequestLimits:
+    routes = [Route(path, count, methods=["GET", "POST"]) for path in ("/call/edit", "/queue/join", "/upload")]
+    return RequestLimits(Starlette(routes=routes), LIMITS)
+
+
+@pytest.fixture
+def server(limited: RequestLimits) -> Iterator[str]:
+    """The address of a server with these limits."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    running = uvicorn.Server(uvicorn.Config(limited, port=port, log_level="error"))
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    while not running.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{port}"
+    running.should_exit = True
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "status"),
+    [
+        ("/call/edit", 1000, 200),
+        ("/call/edit", 1001, 413),
+        ("/call/edit", 20 * MIB, 413),
+        ("/queue/join", 20_000, 200),
+        ("/queue/join", 20_001, 413),
+        ("/upload", 2 * MIB, 200),
+        ("/upload", 2 * MIB + 1, 413),
+    ],
+)
+@pytest.mark.parametrize("chunked", [False, True], ids=["length known", "chunked"])
+def test_bodies_have_a_bound(server: str, path: str, size: int, status: int, chunked: bool) -> None:
+    def chunks() -> Iterator[bytes]:
+        for start in range(0, size, 2**16):
+            yield bytes(min(2**16, size - start))
+
+    answer = httpx.post(server + path, content=chunks() if chunked else bytes(size), timeout=20)
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.json() == {"bytes": size}
+    else:
+        assert "larger than" in answer.json()["error"] and answer.json()["error"] == answer.json()["detail"]
+
+
+def half_sent(server: str, path: str = "/call/edit") -> socket.socket:
+    """A connection on which a body of 100 bytes was announced and 10 have been sent."""
+    host, port = server.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)))
+    connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{'x' * 10}".encode())
+    connection.settimeout(20)
+    return connection
+
+
+def test_a_body_that_never_ends_is_given_up(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leed.web.limits.READ_PAST_SECONDS", 0.2)
+    with half_sent(server) as connection:
+        reply = b"".join(iter(lambda: connection.recv(4096), b"")).decode()
+    assert reply.startswith("HTTP/1.1 408") and "not complete after 0.5 seconds" in reply
+
+
+def test_one_client_has_few_open_bodies(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leed.web.limits.READ_PAST_SECONDS", 0.2)
+    open_ones = [half_sent(server, "/upload") for _ in range(3)]
+    time.sleep(0.2)
+    refused = httpx.post(server + "/call/edit", content=b"{}")
+    assert refused.status_code == 429 and "3 requests open" in refused.json()["error"]
+    assert httpx.get(server + "/call/edit").status_code == 200  # what has no body is not held up
+    other = httpx.post(server + "/call/edit", content=b"{}", headers={"X-Forwarded-For": "203.0.113.9"})
+    assert other.status_code == 200
+    for connection in open_ones:
+        connection.close()
+    time.sleep(0.2)
+    assert httpx.post(server + "/call/edit", content=b"{}").status_code == 200
+
+
+def test_one_client_uploads_only_so_much(server: str) -> None:
+    for _ in range(3):  # 6 MiB: what goes beyond the bound is the last
+        assert httpx.post(server + "/upload", content=bytes(2 * MIB)).status_code == 200
+    refused = httpx.post(server + "/upload", content=bytes(10))
+    assert refused.status_code == 429 and "uploaded 5 MB within 10 minutes" in refused.json()["error"]
+    assert httpx.post(server + "/call/edit", content=b"{}").status_code == 200
+
+
+def test_a_refused_body_is_not_kept(limited: RequestLimits) -> None:
+    """The route never sees it, and no more than a piece of it is held at a time."""
+    sent, pieces = [], iter([{"type": "http.request", "body": bytes(MIB), "more_body": True}] * 20)
+
+    async def receive() -> dict:
+        return next(pieces, {"type": "http.disconnect"})
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/call/edit", "headers": [], "client": ("198.51.100.1", 1)}
+    asyncio.run(limited(scope | {"query_string": b""}, receive, send))
+    assert sent[0]["status"] == 413 and json.loads(sent[1]["body"])["error"].endswith("send a smaller one.")
+    assert len(sent) == 2
+
+
+@pytest.mark.parametrize("length", [b"-5", b"1e3", b"9" * 400])
+def test_lengths_that_are_none_are_refused(limited: RequestLimits, length: bytes) -> None:
+    sent = []
+
+    async def receive() -> dict:
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/call/edit", "client": None, "query_string": b""}
+    asyncio.run(limited(scope | {"headers": [(b"content-length", length)]}, receive, send))
+    assert sent[0]["status"] in (400, 413)
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "expected"),
+    [
+        ("93.184.216.34", "203.0.113.9", "93.184.216.34"),  # an open client is not believed
+        ("10.0.0.3", "6.6.6.6, 203.0.113.9", "203.0.113.9"),  # the proxy's own entry is the last
+        ("127.0.0.1", None, "127.0.0.1"),
+    ],
+)
+def test_clients_are_told_apart_behind_a_proxy(peer: str, forwarded: str | None, expected: str) -> None:
+    headers = [] if forwarded is None else [(b"x-forwarded-for", forwarded.encode())]
+    assert client_address({"client": (peer, 1), "headers": headers}) == expected
+
+
+def test_clients_that_were_quiet_longest_are_forgotten(
+    limited: RequestLimits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leed.web.limits.MAX_CLIENTS", 5)
+    for i in range(9):
+        limited._client({"client": (f"198.51.100.{i}", 1), "headers": []})
+    assert list(limited.clients) == [f"198.51.100.{i}" for i in range(4, 9)]
