@@ -48,8 +48,8 @@ class Contents:
 class Reader(NamedTuple):
     """A reader of one kind of face set.
 
-    `read(folder, split)` returns the standard table of a split. `recognizes(contents)` says whether a folder holds such
-    a set; the registry asks its readers in their order.
+    `read(folder, split)` returns the standard table of a split. `recognizes(contents)` says whether a folder holds
+    such a set; the registry asks its readers in their order.
     """
 
     read: Callable[[Path, str], Dataset]
