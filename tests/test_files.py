@@ -1,4 +1,4 @@
-"""Crash-safe writing, also where folders cannot be opened; `test_hub.py` kills it at every moment."""
+"""Crash-safe writing, also where folders cannot be opened; `test_pretrained.py` kills it at any time."""
 
 import fcntl
 import os

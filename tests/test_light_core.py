@@ -1,4 +1,4 @@
-"""What an edit of an aligned face needs: few packages, all imported in a moment; the rest is asked for by name."""
+"""The light core: an edit of an aligned face needs few packages, and errors name what else is missing."""
 
 import subprocess
 import sys

@@ -40,6 +40,7 @@ def read_affectnet(folder: Path, split: str = "train") -> Dataset:
 
 
 def recognizes(contents: Contents) -> bool:
+    """Whether a folder has one of AffectNet's two layouts."""
     return (contents.folder / "train_set" / "annotations").is_dir() or bool(shallow(contents.folder, "training.csv"))
 
 

@@ -51,6 +51,7 @@ def read_cfeed(folder: Path, split: str = "train") -> Dataset:
 
 
 def recognizes(contents: Contents) -> bool:
+    """Whether the pictures are named by category, person and shot."""
     return contents.picture is not None and CFEED_FILE.fullmatch(contents.picture.name) is not None
 
 

@@ -19,6 +19,7 @@ def read_fer2013(folder: Path, split: str = "train") -> Dataset:
 
 
 def recognizes(contents: Contents) -> bool:
+    """Whether parquet files hold pictures and FER-2013's labels alone."""
     if contents.schema is None or set(contents.schema.names) != {"image", "label"}:
         return False
     label = Features.from_arrow_schema(contents.schema)["label"]

@@ -37,6 +37,7 @@ def read_folder(folder: Path, split: str = "train") -> Dataset:
 
 
 def recognizes(contents: Contents) -> bool:
+    """Whether a folder has a description of pictures, or pictures."""
     return contents.description is not None or contents.picture is not None
 
 

@@ -39,6 +39,7 @@ def read_openfaces(folder: Path, split: str = "train") -> Dataset:
 
 
 def recognizes(contents: Contents) -> bool:
+    """Whether parquet files have the columns of the open face set."""
     return contents.has_columns("file", "camera", "landmarks", "blendshapes")
 
 

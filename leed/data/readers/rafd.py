@@ -64,6 +64,7 @@ def _shot(names: dict[str, str]) -> tuple[str, str, str]:
 
 
 def recognizes(contents: Contents) -> bool:
+    """Whether the pictures are named like the database's."""
     return contents.picture is not None and RAFD_FILE.fullmatch(contents.picture.name) is not None
 
 

@@ -1,4 +1,4 @@
-"""A reader: how a face set is read, and how its folder is recognised."""
+"""The two halves of a reader: reading a face set, and recognising its folder."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -46,10 +46,10 @@ class Contents:
 
 
 class Reader(NamedTuple):
-    """How a face set is read, and how its folder is recognised.
+    """A reader of one kind of face set.
 
-    `read(folder, split)` returns the standard table of a split; `recognizes(contents)` says whether a folder holds
-    such a set, which is asked of each reader in the order of the registry.
+    `read(folder, split)` returns the standard table of a split. `recognizes(contents)` says whether a folder holds
+    such a set; the registry asks its readers in their order.
     """
 
     read: Callable[[Path, str], Dataset]

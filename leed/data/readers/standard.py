@@ -31,6 +31,7 @@ def read_table(source: Path, split: str = "train") -> Dataset:
 
 
 def recognizes(contents: Contents) -> bool:
+    """Whether a folder has parquet files."""
     return contents.schema is not None
 
 

@@ -16,6 +16,7 @@ def read_wild(folder: Path, split: str = "train") -> Dataset:
 
 
 def recognizes(contents: Contents) -> bool:
+    """Whether parquet files have the columns of the everyday photographs."""
     return contents.has_columns("grey", "coverage", "points5")
 
 
