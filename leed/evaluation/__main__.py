@@ -145,7 +145,7 @@ def sheet_rows(triples: Triples, count: int = SHEET_ROWS) -> list[int]:
 
 @torch.no_grad()
 def contact_sheets(leed: LEED, triples: Triples, edits: torch.Tensor, neutrals: str) -> dict[str, Image.Image]:
-    """Sheets by file name: edits beside the truth, and edits at every alpha."""
+    """Sheets by file name: edits next to the truth, and edits at every alpha."""
     rows = sheet_rows(triples)
     faces = TripleFaces.of(triples.select(np.array(rows)), leed.device)
     prepared, _ = prepare(leed, faces.image, faces.reference, faces.true_neutrals, neutrals)

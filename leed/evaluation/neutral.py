@@ -5,7 +5,7 @@
 The pictures are the inputs and references of the triples. Prints a Markdown table; with --output_dir also writes it
 (neutral.md), all metrics with intervals (neutral.json), mouths.png (at each yaw the widest open mouths of different
 people: picture, neutral face, true neutral face) and, with --wild_dir, wild_smiles.png (photographs of smiles, each
-beside its neutral face). Intervals are 95 %, by a bootstrap over the people.
+with its neutral face). Intervals are 95 %, by a bootstrap over the people.
 
 Open mouths are the 30 % of the pictures whose lips are farthest apart by their landmarks (a reference's are those of
 the true edit, which shows its expression). The difference left in them is that between result and true neutral face,
@@ -247,7 +247,7 @@ def wild_lines(
 
 @torch.no_grad()
 def smile_sheet(neutralize: Neutralize, photographs: Tensor, labels: np.ndarray, device: str) -> Image.Image | None:
-    """Up to NUM_SMILES smiles, spread over all, each beside its neutral face; None if there are no smiles."""
+    """Up to NUM_SMILES smiles, spread over all, each with its neutral face; None if there are no smiles."""
     rows = np.flatnonzero(labels == EXPRESSIONS.index("happy"))
     if not len(rows):
         return None

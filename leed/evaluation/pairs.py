@@ -62,7 +62,7 @@ def load_triples(
 ) -> Triples:
     """The triples of `folder`, cropped to the models' crop; with `max_triples` that many, spread over all.
 
-    True neutrals come from `pairs-*.parquet` of `twins_folder`, by default the folder beside `folder` that is called
+    True neutrals come from `pairs-*.parquet` of `twins_folder`, by default the folder next to `folder` that is called
     `-twins` where that is called `-pairs`. Raises `ValueError` if a file, column or twin is missing.
     """
     folder = Path(folder)

@@ -34,7 +34,7 @@ def panel(
     margin = round(max(map(font.getlength, titles))) + PAD if titles else 0
     head = TITLE_HEIGHT if columns else 0
     widest = max((math.ceil(font.getlength(title)) + GAP for title in columns), default=0)
-    spare = max(widest - side, 0)  # beside a face, in its column
+    spare = max(widest - side, 0)  # white to the left and right of a face, in its column
 
     def corner(i: int, j: int) -> tuple[int, int]:
         left = margin + spare // 2 + j * (side + spare + GAP) + (j // group * GROUP_GAP if group else 0)

@@ -65,7 +65,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     data.add_argument(
         "--profile_action_units",
         action="store_true",
-        help=f"compare GANimation on faces turned by over {OPENFACE_MAX_YAW:g} degrees, too, and give it their units",
+        help=f"also compare GANimation on faces turned by over {OPENFACE_MAX_YAW:g} degrees, and give it their units",
     )
     work = parser.add_argument_group("settings")
     work.add_argument("--output_dir", required=True)
@@ -141,7 +141,7 @@ def check_models(options: argparse.Namespace) -> None:
 
 @dataclass(frozen=True)
 class Work:
-    """What was loaded and checked before anything is computed; None where no part needs it."""
+    """All that was loaded and checked before anything is computed; None where no part needs it."""
 
     experiment: Experiment
     measuring: Measuring | None

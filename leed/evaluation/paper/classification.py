@@ -141,7 +141,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: list[float]) -> "Spread":
-        """That of some values."""
+        """The spread of some values."""
         deviation = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
         return cls(float(np.mean(values)), deviation)
 

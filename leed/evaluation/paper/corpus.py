@@ -138,7 +138,7 @@ def pairs_folder(data_dir: str, pairs_dir: str | None) -> Path | None:
 
 
 def has_test_split(reader: str, folder: Path) -> bool:
-    """Whether a face set comes divided into training and test people. A set on the Hub must."""
+    """True if a face set comes divided into training and test people, as a set on the Hub must."""
     if reader in ("rafd", "cfeed"):
         return False
     if reader == "folder":

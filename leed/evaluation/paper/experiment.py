@@ -131,7 +131,7 @@ def editable(faces: Faces, methods: list[Method]) -> np.ndarray:
     known = faces.action_units.isfinite().all(dim=1).numpy()
     if not known.any():
         raise ValueError(
-            "GANimation needs action units, and this face set has none: put OpenFace's files beside it, or leave out "
+            "GANimation needs action units, and this face set has none: put OpenFace's files next to it, or leave out "
             "--ganimation"
         )
     return known

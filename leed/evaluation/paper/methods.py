@@ -55,7 +55,7 @@ class Method:
     edit: Callable[[Request], Tensor]
 
     def understands(self, expression: Tensor, action_units: Tensor) -> Tensor:
-        """Whether references of these expressions (B,) and action units (B, 17) have what the method needs: (B,)."""
+        """The mask (B,) of references whose expression (B,) and action units (B, 17) suffice for the method."""
         if self.needs == "expression":
             return expression >= 0
         if self.needs == "action units":

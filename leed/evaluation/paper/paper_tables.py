@@ -70,7 +70,7 @@ def table1(experiment: Experiment, measuring: Measuring) -> Table | None:
 
 
 def action_units_note(experiment: Experiment) -> str:
-    """What is said of action units, if a method needs them."""
+    """The note on action units; empty if no method needs them."""
     references = experiment.references
     return note("action_units", max_yaw=experiment.max_yaw, explained=references.explained, unread=references.unread)
 

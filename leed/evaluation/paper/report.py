@@ -38,7 +38,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Plate:
-    """A figure: its number in the paper, its name, what it shows, its picture's file beside the page, and numbers."""
+    """A figure: its number in the paper, its name, what it shows, its picture's file (next to the page), numbers."""
 
     number: int
     name: str

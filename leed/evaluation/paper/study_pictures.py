@@ -50,7 +50,7 @@ def check_folder(folder: Path, methods: list[Method], edits: Edits) -> None:
     own = {folder / source / f"{name}.png" for source in sources(methods) for name in picture_names(edits)}
     if strangers := sorted(path for path in folder.glob("[!.]*/[!.]*") if path not in own):
         raise ValueError(
-            f"{strangers[0]} is not of this study, whose pictures would lie beside it: give --study_dir a new folder"
+            f"{strangers[0]} is not of this study, whose pictures would lie next to it: give --study_dir a new folder"
         )
 
 

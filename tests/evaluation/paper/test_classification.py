@@ -26,7 +26,7 @@ def corners(count: int, seed: int) -> Labelled:
 
 def test_a_classifier_learns_and_follows_its_seed() -> None:
     train, test = corners(64, 0), corners(40, 1)
-    recipe = Recipe(steps=30, batch_size=16, config=SMALL)
+    recipe = Recipe(steps=20, batch_size=16, config=SMALL)
     state = torch.get_rng_state()
     classifier = train_classifier(train, recipe, 0, torch.device("cpu"))
     assert torch.equal(torch.get_rng_state(), state)

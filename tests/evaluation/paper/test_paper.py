@@ -133,12 +133,12 @@ def tables(folder: Path) -> dict[str, dict]:
 
 
 def height(num_rows: int, side: int = 32) -> int:
-    """Of a panel with so many rows of faces and with titles of columns."""
+    """The height of a panel with `num_rows` rows of faces and with titles of columns."""
     return TITLE_HEIGHT + num_rows * (side + GAP) - GAP
 
 
 class Page(html.parser.HTMLParser):
-    """What a page shows: its pictures, cells and addresses."""
+    """The contents of a page: its pictures, cells and addresses."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -292,7 +292,8 @@ def test_pictures_of_the_user_studies_without_a_folder(
 
 def test_two_processes_find_the_same(cfeed: Path, models: dict[str, str], tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(cache, "SHARD", 5)
-    one, two = (arguments(models, cfeed, tmp_path / name, "--parts", "table1", "table2") for name in ("one", "two"))
+    few = ["--num_edits", "12", "--parts", "table1", "table2"]
+    one, two = (arguments(models, cfeed, tmp_path / name, *few) for name in ("one", "two"))
     driver = tmp_path / "driver.py"
     driver.write_text(
         dedent("""
