@@ -20,6 +20,12 @@ INNER_CROP = (28 / 256, 40 / 256, 228 / 256, 240 / 256)
 # The part of a crop in which expressions happen, as fractions of its side: rows 32 to 115, columns 24 to 103 of 128.
 INNER_FACE = (32 / 128, 116 / 128, 24 / 128, 104 / 128)
 
+# About the eyes, lids and brows left in by a head that nods: rows 28 to 51, columns 20 to 107 of 128.
+EYES = (28 / 128, 52 / 128, 20 / 128, 108 / 128)
+
+# From under the nose to the chin: rows 68 to 115, columns 24 to 103 of 128.
+MOUTH = (68 / 128, 116 / 128, 24 / 128, 104 / 128)
+
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """The picture in RGB: transparency over white, 16 bits scaled down to 8."""
@@ -66,8 +72,13 @@ def to_pil(image: Tensor) -> Image.Image:
 
 def inner_face(images: Tensor) -> Tensor:
     """The inner face of crops (B, C, H, W): for 128 pixels (B, C, 84, 80)."""
+    return part(images, INNER_FACE)
+
+
+def part(images: Tensor, box: tuple[float, float, float, float]) -> Tensor:
+    """A part of pictures (B, C, H, W): top, bottom, left and right as fractions of their sides."""
     height, width = images.shape[-2:]
-    top, bottom, left, right = INNER_FACE
+    top, bottom, left, right = box
     rows = slice(round(top * height), round(bottom * height))
     columns = slice(round(left * width), round(right * width))
     return images[..., rows, columns]

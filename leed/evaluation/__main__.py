@@ -5,9 +5,13 @@
 Prints Markdown tables; with --output_dir also writes them (metrics.md), all metrics with intervals (metrics.json) and,
 with --contact_sheet, pictures: contact_sheet.png (input, reference, edit, truth) and alphas.png (input, reference,
 edits at alpha 0, 0.25, ... 1.5). Intervals are 95 %, by a bootstrap over the people of the inputs.
+
+With `--data_dir ../shared/data/openfaces-free` the expressions are free ones, without names: instead of accuracies it
+measures the agreement of the changes at the eyes and at the mouth with the truth's.
 """
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,9 +19,11 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from leed.config import EXPRESSIONS
+from leed.evaluation import free
 from leed.evaluation.edits import (
     ALPHAS,
     COMPARED,
+    COMPARED_NAMES,
     NEUTRALS,
     SIMILARITIES,
     Measurements,
@@ -37,13 +43,6 @@ from leed.model import LEED
 from leed.networks.classifier import ExpressionClassifier
 
 SHEET_ROWS = 16
-
-COMPARED_NAMES = {
-    "edit": "edit",
-    "input": "input copied",
-    "neutral": "input's true neutral face",
-    "autoencoded": "truth autoencoded",
-}
 
 LINES = {
     "share": "share of the way from true neutral to autoencoded truth, SSIM of the crop",
@@ -181,10 +180,8 @@ def group_sizes(triples: Triples) -> dict[str, int]:
     return {group: int(members.sum()) for group, members in groups(triples).items()}
 
 
-def main(arguments: list[str] | None = None) -> None:
-    options = parse_args(arguments)
-    leed = LEED.from_pretrained(options.model).to(options.device)
-    evaluator = ExpressionClassifier.from_pretrained(options.evaluator).to(options.device)
+def measure_triples(leed: LEED, evaluator: ExpressionClassifier, options: argparse.Namespace) -> None:
+    """Measures triples of the eight expressions."""
     triples = load_triples(options.data_dir, options.twins_dir, leed.config.image_size, options.max_triples)
     embedding = identity_embedding(options.identity)
     with tqdm(total=len(triples), desc="triples", disable=None) as bar:
@@ -199,21 +196,63 @@ def main(arguments: list[str] | None = None) -> None:
             progress=bar.update,
         )
     found = evaluate(measured, triples)
-    text = report(found, triples, measured)
+    folder = save(options, report(found, triples, measured), group_sizes(triples), found)
+    if folder and options.contact_sheet:
+        for name, sheet in contact_sheets(leed, triples, measured.edits, options.neutrals).items():
+            sheet.save(folder / name)
+
+
+def measure_free(leed: LEED, evaluator: ExpressionClassifier, options: argparse.Namespace) -> None:
+    """Measures triples of free expressions."""
+    if options.neutrals not in free.NEUTRALS:
+        raise SystemExit(
+            f"--neutrals must be one of {', '.join(free.NEUTRALS)} here, where references have no true neutral face"
+        )
+    triples = free.load_free_triples(options.data_dir, leed.config.image_size, options.max_triples)
+    embedding = identity_embedding(options.identity)
+    with tqdm(total=len(triples), desc="triples", disable=None) as bar:
+        values, edits = free.measure(
+            leed,
+            evaluator,
+            triples,
+            options.neutrals,
+            options.num_alpha,
+            embedding,
+            options.batch_size,
+            progress=bar.update,
+        )
+    found = free.evaluate(values, triples)
+    counts = {group: int(members.sum()) for group, members in free.groups(triples).items()}
+    folder = save(options, free.report(found, triples), counts, found)
+    if folder and options.contact_sheet:
+        free.edit_sheet(triples, edits).save(folder / "contact_sheet.png")
+
+
+def save(
+    options: argparse.Namespace, text: str, counts: dict[str, int], found: dict[str, dict[str, Estimate]]
+) -> Path | None:
+    """Prints the tables and writes them and the metrics, if there is a folder for them, which is returned."""
     print(text)
     if not options.output_dir:
-        return
+        return None
     content = {
         "model": options.model,
         "evaluator": options.evaluator,
         "neutrals": options.neutrals,
-        "num_triples": group_sizes(triples),
+        "num_triples": counts,
         "metrics": {group: as_json(named) for group, named in found.items()},
     }
-    folder = save_results(options.output_dir, "metrics", text, content)
-    if options.contact_sheet:
-        for name, sheet in contact_sheets(leed, triples, measured.edits, options.neutrals).items():
-            sheet.save(folder / name)
+    return save_results(options.output_dir, "metrics", text, content)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parse_args(arguments)
+    leed = LEED.from_pretrained(options.model).to(options.device)
+    evaluator = ExpressionClassifier.from_pretrained(options.evaluator).to(options.device)
+    if free.holds_free_triples(options.data_dir):
+        measure_free(leed, evaluator, options)
+    else:
+        measure_triples(leed, evaluator, options)
 
 
 if __name__ == "__main__":

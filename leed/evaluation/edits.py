@@ -34,6 +34,13 @@ ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 COMPARED = ("edit", "input", "neutral", "autoencoded")
 """Pictures compared with the true edit: the edit, the input copied, its true neutral face, the truth autoencoded."""
 
+COMPARED_NAMES = {
+    "edit": "edit",
+    "input": "input copied",
+    "neutral": "input's true neutral face",
+    "autoencoded": "truth autoencoded",
+}
+
 SIMILARITIES = {
     "ssim": ssim,
     "ssim_face": inner_ssim,

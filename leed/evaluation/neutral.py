@@ -33,7 +33,7 @@ from leed.evaluation.metrics import Estimate, Metric, mean_of, median_of, quotie
 from leed.evaluation.pairs import Triples, load_triples
 from leed.evaluation.sheets import panel, side_by_side
 from leed.evaluation.tables import as_json, markdown_table, save_results, show_estimate
-from leed.images import normalize
+from leed.images import MOUTH, normalize, part
 from leed.model import LEED
 from leed.networks.classifier import ExpressionClassifier
 from leed.networks.neutralizer import Neutralizer
@@ -43,7 +43,6 @@ Neutralize = Callable[[Tensor], Tensor]
 """Faces (B, 3, S, S) in [-1, 1] to their neutral faces."""
 
 OPEN_SHARE = 0.3
-MOUTH = (68 / 128, 116 / 128, 24 / 128, 104 / 128)  # rows, then columns, as fractions of the side
 MOVES = {"right": {"right": 4.0}, "down": {"down": 4.0}, "smaller": {"scale": 0.9}}
 IDENTITY_STEP = 4  # identity is measured on every fourth picture
 NUM_SMILES = 30
@@ -75,9 +74,8 @@ def move(images: Tensor, right: float = 0.0, down: float = 0.0, scale: float = 1
 
 def mouth_mask(size: int) -> Tensor:
     """Mask (1, 1, size, size): 1 in the mouth's part of the crop, from under the nose to the chin."""
-    top, bottom, left, right = (round(edge * size) for edge in MOUTH)
     mask = torch.zeros(1, 1, size, size)
-    mask[:, :, top:bottom, left:right] = 1
+    part(mask, MOUTH).fill_(1)
     return mask
 
 
