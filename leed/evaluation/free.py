@@ -24,7 +24,7 @@ from leed.evaluation.pairs import camera_yaws
 from leed.evaluation.sheets import panel, side_by_side
 from leed.evaluation.tables import line_table, markdown_table, show, show_estimate
 from leed.images import EYES, MOUTH, denormalize, normalize, part
-from leed.model import LEED, Expression, PreparedEdit
+from leed.model import LEED, Expression, PreparedEdit, unchanged
 from leed.networks.classifier import ExpressionClassifier
 from leed.similarity import inner_ssim, ssim
 
@@ -217,7 +217,7 @@ def prepare(leed: LEED, image: Tensor, reference: Tensor, neutral: Tensor, sourc
     start = leed.neutralizer(image) if source == "learned" else {"input-true": neutral, "none": image}[source]
     delta_exp = leed.extract(leed.encode(reference), leed.encode(leed.neutralizer(reference)))
     code_neutral = leed.encode(start)
-    return PreparedEdit(leed, code_neutral, leed.context(code_neutral), Expression(delta_exp), as_picture=False)
+    return PreparedEdit(leed, code_neutral, leed.context(code_neutral), Expression(delta_exp), unchanged)
 
 
 def changes(change: Tensor, wanted: Tensor) -> dict[str, Tensor]:
