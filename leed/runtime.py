@@ -17,6 +17,7 @@ from torch import Tensor
 
 from leed.config import ModelConfig
 from leed.model import LEED, FaceModel, Warped
+from leed.onnx_session import cpu_session
 from leed.pretrained import CONFIG, WEIGHTS, ModelFileError, find_folder, read_config, read_digest
 
 FOLDER, MANIFEST = "onnx", "graphs.json"
@@ -110,9 +111,8 @@ class OnnxLEED(FaceModel):
 def _session(name: str, graph: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()  # one setting for both engines
-    options.add_session_config_entry("session.force_spinning_stop", "1")  # leave the cores to others
     try:
-        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        return cpu_session(graph, options)
     except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf) as error:
         raise GraphError(f"the graph {name} cannot be read: {str(error).splitlines()[0]}.") from error
 

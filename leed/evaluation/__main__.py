@@ -1,12 +1,12 @@
 """Measures edits against the truth.
 
-    python -m leed.evaluation --model hub/leed-open --evaluator hub/evaluator --data_dir ../shared/data/openfaces-pairs
+    python -m leed.evaluation --model hub/leed-open --evaluator hub/evaluator --data_dir openfaces-pairs
 
 Prints Markdown tables; with --output_dir also writes them (metrics.md), all metrics with intervals (metrics.json) and,
 with --contact_sheet, pictures: contact_sheet.png (input, reference, edit, truth) and alphas.png (input, reference,
 edits at alpha 0, 0.25, ... 1.5). Intervals are 95 %, by a bootstrap over the people of the inputs.
 
-With `--data_dir ../shared/data/openfaces-free` the expressions are free ones, without names: instead of accuracies it
+With `--data_dir openfaces-free` the expressions are free ones, without names: instead of accuracies it
 measures the agreement of the changes at the eyes and at the mouth with the truth's.
 """
 

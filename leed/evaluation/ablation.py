@@ -1,7 +1,7 @@
 """Models side by side on the triples with a true edit: a row for each, by the edit metrics.
 
     python -m leed.evaluation.ablation base=RUNS/base/leed "without Q"=RUNS/noq/leed --plain base \\
-        --evaluator hub/evaluator --data_dir ../shared/data/openfaces-pairs --output_dir outputs/ablation
+        --evaluator hub/evaluator --data_dir openfaces-pairs --output_dir outputs/ablation
 
 The first model is what the others are compared with. `--plain` adds D(C_IN + (C_RB - C_RN)), with E and D of one of
 the models and without X and I. Models may be for pictures of different sizes; metrics of different sizes can be

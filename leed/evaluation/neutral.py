@@ -1,6 +1,6 @@
 """Measures neutral faces against true ones.
 
-    python -m leed.evaluation.neutral --model hub/leed-open --data_dir ../shared/data/openfaces-pairs
+    python -m leed.evaluation.neutral --model hub/leed-open --data_dir openfaces-pairs
 
 The pictures are the inputs and references of the triples. Prints a Markdown table; with --output_dir also writes it
 (neutral.md), all metrics with intervals (neutral.json), mouths.png (at each yaw the widest open mouths of different

@@ -1,7 +1,7 @@
 """Measures and shows edits of real photographs, for which no exact truth exists.
 
-    python -m leed.evaluation.photographs --model hub/leed-open --data_dir ../shared/data/openfaces \
-        --wild_dir ../shared/data/wild --output_dir OUT
+    python -m leed.evaluation.photographs --model hub/leed-open --data_dir openfaces \
+        --wild_dir wild --output_dir OUT
 
 Each real smile of the test people of --data_dir is compared with the same person's neutral face, taken in another
 shot: the smile is taken away (neutral face of the smile), and given back (the neutral face with the smile as its
