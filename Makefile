@@ -21,7 +21,7 @@ quality: $(VENV)/.dev
 	rm -rf $(VENV)/snippets && $(BIN)/python tests/docs/blocks.py $(VENV)/snippets
 	$(BIN)/mypy $(VENV)/snippets
 	$(BIN)/deptry .
-	$(BIN)/deptry . --exclude '\.?venv|build' --extend-exclude 'leed|app|hub' --ignore DEP002,DEP004 \
+	@$(BIN)/deptry . --exclude '\.?venv|build' --extend-exclude 'leed|app|hub' --ignore DEP002,DEP004 \
 	    $(addprefix --known-first-party ,leed app train_accelerate $(TEST_MODULES))
 
 style: $(VENV)/.dev
