@@ -13,7 +13,14 @@ import pytest
 from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from photo_corpus import (
+from PIL import Image, ImageFile, ImageOps
+
+from leed import LEED
+from leed.photo.detection import find_faces
+from leed.photo.editor import FaceEditor, NoFaceError
+from leed.photo.opening import MAX_MEGAPIXELS, PhotoError, open_photo
+from leed.photo.saving import save_marked
+from photo.photo_corpus import (
     BOMBS,
     CORPUS,
     EDITED,
@@ -26,13 +33,6 @@ from photo_corpus import (
     portrait,
     profile,
 )
-from PIL import Image, ImageFile, ImageOps
-
-from leed import LEED
-from leed.photo.detection import find_faces
-from leed.photo.editor import FaceEditor, NoFaceError
-from leed.photo.opening import MAX_MEGAPIXELS, PhotoError, open_photo
-from leed.photo.saving import save_marked
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow warns of what is odd in a file
 

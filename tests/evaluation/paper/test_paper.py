@@ -298,7 +298,7 @@ def test_two_processes_find_the_same(cfeed: Path, models: dict[str, str], tmp_pa
     driver.write_text(
         dedent("""
         import sys
-        from test_paper import FewFeatures, cache, paper
+        from evaluation.paper.test_paper import FewFeatures, cache, paper
         cache.SHARD, paper.load_extractor = 5, lambda name: FewFeatures()
         paper.main(sys.argv[1:])
         """)
