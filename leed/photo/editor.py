@@ -7,7 +7,7 @@ from PIL import Image
 from leed.images import to_pil
 from leed.model import Expression, FaceModel, PreparedEdit
 from leed.photo.alignment import align, follow
-from leed.photo.detection import Face, find_faces
+from leed.photo.detection import Face, find_faces, has_tiny_faces
 from leed.photo.geometry import Alignment, centre_alignment
 from leed.photo.opening import upright
 from leed.photo.pasting import Motion, paste
@@ -133,6 +133,8 @@ class FaceEditor:
                 raise ValueError(f"face must be in [0, {len(faces) - 1}] for this {what}, got {face}")
             return align(photo, faces[face], size)
         if not center_crop:
+            if has_tiny_faces(photo):
+                raise NoFaceError(f"No face was found in the {what} that is large enough: please crop it to one face.")
             raise NoFaceError(
                 f"No face was found in the {what}: give one that shows a face from the front, or use its centre."
             )

@@ -6,7 +6,8 @@ from functools import lru_cache
 from PIL import Image, ImageDraw, ImageFont
 
 from leed.model import Expression
-from leed.photo.editor import FaceEditor, NoFaceError
+from leed.photo.detection import find_faces
+from leed.photo.editor import FaceEditor
 from leed.photo.geometry import Alignment
 
 MAX_SIDE = 640  # of a frame [px]
@@ -36,10 +37,10 @@ def edit_frame(
     if last is not None and last.size == frame.size and last.followed < SEARCH_EVERY:
         prepared, followed = editor.prepare_near(frame, expression, last.alignment), last.followed + 1
     if prepared is None:
-        try:
-            prepared, followed = editor.prepare(frame, expression), 0
-        except NoFaceError:
+        faces = find_faces(frame, fine=False)
+        if not faces:
             return captioned(frame, "No face found"), None
+        prepared, followed = editor.prepare(frame, expression, faces=faces), 0
     return captioned(prepared(alpha).photo, "AI-modified"), Track(prepared.alignment, frame.size, followed)
 
 

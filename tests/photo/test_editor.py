@@ -81,6 +81,13 @@ def test_no_face(editor: FaceEditor, portrait: Image.Image):
     assert change[:, :50].max() == 0 and change[:, 250:].max() == 0  # the central square is 200 wide
 
 
+def test_a_face_that_is_too_small(editor: FaceEditor, portrait: Image.Image):
+    photo = Image.new("RGB", (1000, 800), (200, 200, 200))
+    photo.paste(portrait.resize((30, 33)), (400, 300))
+    with pytest.raises(NoFaceError, match="large enough: please crop"):
+        editor.edit(photo, Image.open(HAPPY))
+
+
 def test_alpha_out_of_range(editor: FaceEditor, portrait: Image.Image):
     with pytest.raises(ValueError, match="alpha must be in"):
         editor.edit(portrait, Image.open(HAPPY), alpha=3)

@@ -20,9 +20,9 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """The sizes of the pictures that were searched for faces from now on."""
     sizes, find = [], leed.photo.detection.FaceDetector.find
 
-    def counting(self, photo: Image.Image, border: float = 0.0) -> list:
+    def counting(self, photo: Image.Image, border: float = 0.0, **options) -> list:
         sizes.append(photo.size)
-        return find(self, photo, border)
+        return find(self, photo, border, **options)
 
     monkeypatch.setattr(leed.photo.detection.FaceDetector, "find", counting)
     return sizes
