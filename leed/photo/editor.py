@@ -6,7 +6,7 @@ from PIL import Image
 
 from leed.images import to_pil
 from leed.model import Expression, FaceModel, PreparedEdit
-from leed.photo.alignment import align, follow
+from leed.photo.alignment import align
 from leed.photo.detection import Face, find_faces, has_tiny_faces
 from leed.photo.geometry import Alignment, centre_alignment
 from leed.photo.opening import upright
@@ -96,15 +96,9 @@ class FaceEditor:
         crop, alignment = self.align(photo, face, center_crop, faces=faces)
         return PreparedPhoto(photo, crop, alignment, self.leed.prepare(crop, expression))
 
-    def prepare_near(self, photo: Image.Image, expression: Expression, last: Alignment) -> PreparedPhoto | None:
-        """As `prepare`, for a face of an upright RGB frame near `last`, its place in the frame before.
-
-        This is much quicker than a search of the whole frame. None if the face is gone.
-        """
-        found = follow(photo, last, self.leed.config.image_size)
-        if found is None:
-            return None
-        crop, alignment = found
+    def prepare_at(self, photo: Image.Image, expression: Expression, alignment: Alignment) -> PreparedPhoto:
+        """As `prepare`, for a face of an upright RGB photo whose place is known."""
+        crop = alignment.crop(photo, self.leed.config.image_size)
         return PreparedPhoto(photo, crop, alignment, self.leed.prepare(crop, expression))
 
     def expression(
