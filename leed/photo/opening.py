@@ -1,16 +1,20 @@
 """Opening photos as people give them: any format, made upright RGB pictures in sRGB."""
 
+import re
 from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from leed.images import to_rgb
 
 Image.init()  # registers all formats; until then `Image.open` knows only the commonest
 
-MAX_MEGAPIXELS = 16
+MAX_MEGAPIXELS = 50  # of a file's picture
+WORKING_MEGAPIXELS = 16  # of a photo that is edited; larger ones are reduced on arrival
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+REDUCIBLE = ("L", "RGB", "CMYK", "YCbCr")  # modes that are reduced before anything else is done with them
 
 
 class PhotoError(ValueError):
@@ -18,24 +22,68 @@ class PhotoError(ValueError):
 
 
 def open_photo(path: Path | str | BytesIO) -> Image.Image:
-    """The photo in a file: upright, RGB, in sRGB colours, without metadata. Raises `PhotoError`."""
+    """The photo in a file: upright, RGB, in sRGB colours, without metadata. Raises `PhotoError`.
+
+    It has at most `WORKING_MEGAPIXELS`: larger ones are reduced.
+    """
     try:
         with Image.open(path, formats=FORMATS) as image:
-            megapixels = image.width * image.height / 1e6  # known from the header, before anything is decoded
-            if megapixels <= MAX_MEGAPIXELS:
-                return upright(image)
-    except Image.DecompressionBombError:
-        assert Image.MAX_IMAGE_PIXELS is not None  # without a limit there is no such error
-        megapixels = 2 * Image.MAX_IMAGE_PIXELS / 1e6
+            check_size(image)  # known from the header, before anything is decoded
+            return upright(reduced(image))
+    except PhotoError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise too_large(pixels_in(str(error))) from None
     except FileNotFoundError:
         raise PhotoError(f"There is no file {path}.") from None
     except UnidentifiedImageError:
         raise PhotoError("This file is not a picture that can be read; JPEG, PNG and WebP work.") from None
     except Exception as error:  # for broken files Pillow's decoders raise anything, RuntimeError and IndexError too
         raise PhotoError("This picture is damaged and cannot be read.") from error
-    raise PhotoError(
-        f"This picture has more than {MAX_MEGAPIXELS} megapixels ({megapixels:.0f}); please give a smaller one."
-    )
+
+
+def check_size(image: Image.Image) -> None:
+    """Raises `PhotoError` if a picture that is not decoded yet would take too much memory."""
+    pixels = image.width * image.height
+    if pixels > MAX_MEGAPIXELS * 1e6:
+        raise too_large(pixels)
+    if pixels > WORKING_MEGAPIXELS * 1e6 and image.mode not in REDUCIBLE:
+        raise PhotoError(
+            f"A {image.format} picture of this kind may have {WORKING_MEGAPIXELS} megapixels, this one has "
+            f"{pixels / 1e6:.0f}; please give it as a JPEG file or a smaller one."
+        )
+
+
+def too_large(pixels: int | None) -> PhotoError:
+    """The error for a picture of so many pixels, if that is known."""
+    number = "" if pixels is None else f" ({pixels / 1e6:.0f})"
+    return PhotoError(f"This picture has more than {MAX_MEGAPIXELS} megapixels{number}; please give a smaller one.")
+
+
+def pixels_in(message: str) -> int | None:
+    """The number of pixels that Pillow's message about a decompression bomb names."""
+    number = re.search(r"\((\d+) pixels\)", message)
+    return None if number is None else int(number[1])
+
+
+def reduced(image: Image.Image) -> Image.Image:
+    """The picture with at most `WORKING_MEGAPIXELS`, reduced by a whole factor.
+
+    JPEG is decoded at a half, a quarter or an eighth at once; other formats are decoded whole first.
+    """
+    factor = 1
+    while -(-image.width // factor) * -(-image.height // factor) > WORKING_MEGAPIXELS * 1e6:
+        factor += 1
+    if factor == 1:
+        return image
+    if isinstance(image, JpegImageFile):
+        factor = 1 << (factor - 1).bit_length()
+        image.draft(None, (image.width // factor, image.height // factor))
+        return image
+    small, exif = image.reduce(factor), image.getexif()
+    small.info = dict(image.info)
+    small.getexif().update(exif)
+    return small
 
 
 def upright(image: Image.Image) -> Image.Image:
