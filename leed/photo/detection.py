@@ -13,6 +13,7 @@ import onnx
 import onnxruntime
 from PIL import Image
 
+from leed.images import to_rgb
 from leed.onnx_session import cpu_session
 from leed.photo.geometry import padded_crop
 
@@ -52,11 +53,13 @@ class Face:
 
 
 def find_faces(photo: Image.Image, fine: bool = True) -> list[Face]:
-    """The faces of an upright RGB photo, the largest first.
+    """The faces of an upright photo, the largest first.
 
     Where a quick search finds none or only small ones, a finer one follows, unless `fine` is False: for a camera's
     frames, which have no time for it.
     """
+    if photo.mode != "RGB":
+        photo = to_rgb(photo)
     faces = detector().find(photo)
     if not faces:  # a face that fills the picture is found once there is a border around it
         faces = detector().find(photo, border=0.5)

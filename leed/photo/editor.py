@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from PIL import Image
+from PIL import Image, ImageChops
 
-from leed.images import to_pil
+from leed.images import to_pil, to_rgb
 from leed.model import Expression, FaceModel, PreparedEdit
 from leed.photo.alignment import align
 from leed.photo.detection import Face, find_faces, has_tiny_faces
@@ -23,7 +23,7 @@ class Edit:
 
     crop: Image.Image  # (S, S)
     edited: Image.Image  # (S, S)
-    photo: Image.Image  # of the size of the photo that was given
+    photo: Image.Image  # of the size of the photo that was given; RGBA if that was transparent in parts
 
 
 @dataclass(frozen=True)
@@ -34,24 +34,40 @@ class PreparedPhoto:
     crop: Image.Image
     alignment: Alignment
     face: PreparedEdit
+    cutout: Image.Image | None = None  # the photo in RGBA, if it is transparent in parts
 
     def __call__(self, alpha: float = 1.0) -> Edit:
         trace = self.face.trace(alpha)
         edited = to_pil(trace.edited)
-        return Edit(self.crop, edited, paste(self.photo, self.crop, edited, self.alignment, Motion.of(trace)))
+        photo = paste(self.photo, self.crop, edited, self.alignment, Motion.of(trace))
+        if self.cutout is not None:
+            photo = cut_out(photo, self.photo, self.cutout)
+        return Edit(self.crop, edited, photo)
 
     def with_expression(self, expression: Expression) -> "PreparedPhoto":
         """The same photo with another expression."""
         return replace(self, face=self.face.with_expression(expression))
 
     def at_most(self, side: int) -> "PreparedPhoto":
-        """The same with a photo whose longer side has at most `side` pixels; for previews."""
+        """The same with an RGB photo whose longer side has at most `side` pixels; for previews."""
         scale = side / max(self.photo.size)
         if scale >= 1:
-            return self
+            return self if self.cutout is None else replace(self, cutout=None)
         width, height = (max(1, round(length * scale)) for length in self.photo.size)
         photo = self.photo.resize((width, height), Image.Resampling.LANCZOS)
-        return replace(self, photo=photo, alignment=self.alignment.scaled(scale))
+        return replace(self, photo=photo, alignment=self.alignment.scaled(scale), cutout=None)
+
+
+def cut_out(edited: Image.Image, photo: Image.Image, cutout: Image.Image) -> Image.Image:
+    """An edited RGB photo in RGBA, transparent where `cutout` is; `photo` is the cutout over white before the edit.
+
+    What the edit left alone has the cutout's own colours, without white at its soft edges.
+    """
+    red, green, blue = ImageChops.difference(edited, photo).split()
+    change = ImageChops.lighter(ImageChops.lighter(red, green), blue).point(lambda level: 255 if level else 0)
+    result = Image.composite(edited, cutout.convert("RGB"), change)
+    result.putalpha(cutout.getchannel("A"))
+    return result
 
 
 class FaceEditor:
@@ -92,9 +108,12 @@ class FaceEditor:
         `faces` are those that `find_faces` found in the upright photo, if it has been asked already.
         """
         expression = reference if isinstance(reference, Expression) else self.expression(reference, center_crop)
-        photo = upright(photo)
+        photo = upright(photo, keep_alpha=True)
+        cutout = photo if photo.mode == "RGBA" else None
+        if cutout is not None:
+            photo = to_rgb(cutout)
         crop, alignment = self.align(photo, face, center_crop, faces=faces)
-        return PreparedPhoto(photo, crop, alignment, self.leed.prepare(crop, expression))
+        return PreparedPhoto(photo, crop, alignment, self.leed.prepare(crop, expression), cutout)
 
     def prepare_at(self, photo: Image.Image, expression: Expression, alignment: Alignment) -> PreparedPhoto:
         """As `prepare`, for a face of an upright RGB photo whose place is known."""

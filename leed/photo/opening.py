@@ -4,16 +4,25 @@ import re
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from leed.images import to_rgb
 
 Image.init()  # registers all formats; until then `Image.open` knows only the commonest
+try:
+    import pillow_heif
+except ImportError:  # the extra `heic` is not installed
+    HEIF: tuple[str, ...] = ()
+else:
+    pillow_heif.register_heif_opener()
+    HEIF = ("HEIF",)
 
 MAX_MEGAPIXELS = 50  # of a file's picture
 WORKING_MEGAPIXELS = 16  # of a photo that is edited; larger ones are reduced on arrival
-FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", *HEIF)
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
 REDUCIBLE = ("L", "RGB", "CMYK", "YCbCr")  # modes that are reduced before anything else is done with them
 
 
@@ -21,15 +30,16 @@ class PhotoError(ValueError):
     """A file is no photo that can be edited; the message is one sentence for the person that gave it."""
 
 
-def open_photo(path: Path | str | BytesIO) -> Image.Image:
+def open_photo(path: Path | str | BytesIO, keep_alpha: bool = False) -> Image.Image:
     """The photo in a file: upright, RGB, in sRGB colours, without metadata. Raises `PhotoError`.
 
-    It has at most `WORKING_MEGAPIXELS`: larger ones are reduced.
+    It has at most `WORKING_MEGAPIXELS`: larger ones are reduced. Transparency lies over white; with `keep_alpha`, a
+    photo that is transparent in parts is RGBA instead.
     """
     try:
         with Image.open(path, formats=FORMATS) as image:
             check_size(image)  # known from the header, before anything is decoded
-            return upright(reduced(image))
+            return upright(reduced(image), keep_alpha)
     except PhotoError:
         raise
     except Image.DecompressionBombError as error:
@@ -37,9 +47,21 @@ def open_photo(path: Path | str | BytesIO) -> Image.Image:
     except FileNotFoundError:
         raise PhotoError(f"There is no file {path}.") from None
     except UnidentifiedImageError:
+        if not HEIF and is_heic(path):
+            raise PhotoError("HEIC pictures cannot be read here; please convert the file to JPEG.") from None
         raise PhotoError("This file is not a picture that can be read; JPEG, PNG and WebP work.") from None
     except Exception as error:  # for broken files Pillow's decoders raise anything, RuntimeError and IndexError too
         raise PhotoError("This picture is damaged and cannot be read.") from error
+
+
+def is_heic(path: Path | str | BytesIO) -> bool:
+    """Whether a file begins as the HEIC pictures of phones do."""
+    if isinstance(path, BytesIO):
+        head = path.getvalue()[:12]
+    else:
+        with open(path, "rb") as file:
+            head = file.read(12)
+    return head[4:8] == b"ftyp" and head[8:12] in HEIC_BRANDS
 
 
 def check_size(image: Image.Image) -> None:
@@ -86,9 +108,18 @@ def reduced(image: Image.Image) -> Image.Image:
     return small
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """The picture as it is meant to be seen: EXIF orientation applied, RGB, sRGB, nothing else kept."""
-    image = to_rgb(to_srgb(oriented(image)))
+def upright(image: Image.Image, keep_alpha: bool = False) -> Image.Image:
+    """The picture as it is meant to be seen: EXIF orientation applied, RGB, sRGB, nothing else kept.
+
+    With `keep_alpha`, a picture that is transparent in parts is RGBA.
+    """
+    image = oriented(image)
+    if keep_alpha and image.has_transparency_data:
+        cutout = image.convert("RGBA")
+        if np.asarray(cutout.getchannel("A")).min() < 255:
+            cutout.info = {}
+            return cutout
+    image = to_rgb(to_srgb(image))
     image.info = {}
     return image
 

@@ -18,7 +18,7 @@ from PIL import Image, ImageFile, ImageOps
 from leed import LEED
 from leed.photo.detection import find_faces
 from leed.photo.editor import FaceEditor, NoFaceError
-from leed.photo.opening import MAX_MEGAPIXELS, WORKING_MEGAPIXELS, PhotoError, open_photo, pixels_in
+from leed.photo.opening import HEIF, MAX_MEGAPIXELS, WORKING_MEGAPIXELS, PhotoError, open_photo, pixels_in
 from leed.photo.saving import save_marked
 from photo.photo_corpus import (
     BOMBS,
@@ -149,7 +149,9 @@ def test_every_orientation_shows_the_same_photo(orientation: int, tmp_path: Path
     assert np.abs(photo - np.asarray(portrait(), int)).mean() < 3
 
 
-@pytest.mark.parametrize("name", ["16-bit.png", "16-bit.tiff", "float.tiff", "grey.jpg", "print.tiff", "luma.tiff"])
+@pytest.mark.parametrize(
+    "name", ["16-bit.png", "16-bit.tiff", "float.tiff", "float-to-1.tiff", "grey.jpg", "print.tiff", "luma.tiff"]
+)
 def test_kinds_of_pixels_keep_their_brightness(name: str, tmp_path: Path) -> None:
     photo = np.asarray(open_photo(write(name, tmp_path)).convert("L"), int)
     assert np.abs(photo - np.asarray(portrait().convert("L"), int)).mean() < 3
@@ -194,6 +196,13 @@ def test_photos_of_phones_are_reduced(format: str, megapixels: int, monkeypatch:
     assert 0.2 * WORKING_MEGAPIXELS < photo.width * photo.height / 1e3 <= WORKING_MEGAPIXELS
     assert photo.mode == "RGB" and not photo.info and not photo.getexif()
     assert np.abs(np.asarray(whole.resize(photo.size, Image.Resampling.BOX), int) - np.asarray(photo, int)).mean() < 4
+
+
+@pytest.mark.skipif(not HEIF, reason="needs pillow-heif")
+def test_heic_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.heic"
+    portrait().save(path, quality=90)
+    assert np.abs(np.asarray(open_photo(path), int) - np.asarray(portrait(), int)).mean() < 4
 
 
 def test_the_number_of_pixels_is_true_or_none() -> None:
