@@ -135,11 +135,13 @@ class FaceEditor:
         what: str = "photo",
         faces: list[Face] | None = None,
     ) -> tuple[Image.Image, Alignment]:
-        """The aligned crop of a face of an upright RGB photo, of the model's size, and where it lies.
+        """The aligned crop of a face of an upright photo, in RGB and of the model's size, and where it lies.
 
         `faces` as in `prepare`; errors call the photo `what`. Raises as `edit` does.
         """
         size = self.leed.config.image_size
+        if photo.mode != "RGB":
+            photo = to_rgb(photo)
         faces = find_faces(photo) if faces is None else faces
         if faces:
             if not 0 <= face < len(faces):
