@@ -2,6 +2,8 @@
 
     python benchmarks/alignment.py measure --data_dir ../shared/data/openfaces
     python benchmarks/alignment.py fit --data_dir ../shared/data/openfaces
+    python benchmarks/alignment.py small
+    python benchmarks/alignment.py still
 
 `measure` hides every rendered test picture of the open face set in a photo (random size, place and roll), finds and
 aligns the face, and compares with the set's own crop, eyes levelled: the distance between the positions of the eyes in
@@ -9,9 +11,14 @@ both crops, in pixels of a crop of 128. The people of the fit are others.
 
 `fit` writes `leed/photo/alignment.safetensors` from the training pictures, each seen through misplaced windows, some
 grey, dark or coarse, and mirrored.
+
+`small` counts the faces found of twelve gallery people in photos of 1, 12 and 48 megapixels, and `still` says how far
+the crop of a camera's face jumps when a search follows frames in which it was followed. Both need no data.
 """
 
 import argparse
+import itertools
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,9 +26,12 @@ import safetensors.numpy
 from datasets import Dataset, load_dataset
 from PIL import Image, ImageEnhance
 
+from leed.gallery import portraits
 from leed.photo.alignment import REFINEMENT, WINDOW, align, window_around
 from leed.photo.detection import detector, find_faces
 from leed.photo.geometry import EYE_ROW, Alignment, padded_crop
+from leed.photo.live import MAX_SIDE, SEARCH_EVERY, track_face
+from leed.photo.opening import open_photo
 
 CROP_SIDE = 200  # of the crop in the set's pictures of 256 pixels: the square (28, 40, 228, 240)
 MIDDLE = 128  # column of the head's middle, in the same pixels
@@ -95,6 +105,57 @@ def measure(data_dir: str, limit: int | None, size: int = 128) -> None:
             print(f"{low:4} to {high:3}  {len(part):6} {median:7.2f} {high_error:5.2f} {(part < 2).mean():12.0%}")
 
 
+def group(width: int, share: float) -> Image.Image:
+    """A photo (4:3) of twelve gallery people whose faces are `share` of its width high."""
+    height = width * 3 // 4
+    photo = Image.new("RGB", (width, height), (180, 182, 178))
+    for number in range(12):
+        person = open_photo(portraits()[number % 10])
+        scale = share * width / find_faces(person)[0].height
+        person = person.resize((round(person.width * scale), round(person.height * scale)), Image.Resampling.LANCZOS)
+        photo.paste(person, (number % 4 * width // 4 + width // 40, number // 4 * height // 3 + height // 40))
+    return photo
+
+
+def small() -> None:
+    """Prints how many small faces are found, by a quick search alone and in all, and the seconds of the whole."""
+    print("photo         face     quick  in all  seconds")
+    for width in (1155, 4000, 8000):
+        for share in (0.025, 0.04, 0.05, 0.1):
+            photo = group(width, share)
+            quick = len(find_faces(photo, fine=False))
+            start = time.perf_counter()
+            found = len(find_faces(photo))
+            seconds = time.perf_counter() - start
+            megapixels = photo.width * photo.height / 1e6
+            print(f"{megapixels:4.0f} MP  {share:6.1%} ({share * width:3.0f} px) {quick:5} {found:7} {seconds:8.2f}")
+
+
+def still(frames: int = 34) -> None:
+    """Prints how far the crop of ten portraits jumps between equal frames, of which one in 16 is searched for faces.
+
+    Also the distance of a search's own crop from the followed one.
+    """
+    jumps, distances = [], []
+    for path in portraits():
+        frame = open_photo(path)
+        frame.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BILINEAR)
+        places, track = [], None
+        for _ in range(frames):
+            track = track_face(frame, track)
+            assert track is not None
+            places.append(track.alignment)
+        _, searched = align(frame, find_faces(frame, fine=False)[0])
+        steps = [later.distance(earlier) for earlier, later in itertools.pairwise(places)]
+        jumps.append(steps[SEARCH_EVERY])
+        distances.append(searched.distance(places[SEARCH_EVERY]))
+        print(
+            f"{path.stem}: largest jump {max(steps):.4f} of the side, when searched again {jumps[-1]:.4f}; "
+            f"a search alone {distances[-1]:.4f} away"
+        )
+    print(f"largest when searched again {max(jumps):.4f}, of a search alone {max(distances):.4f}")
+
+
 def disturbed(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """The picture, sometimes grey, brighter or darker, or coarse."""
     if rng.random() < 0.4:
@@ -147,11 +208,14 @@ def fit(data_dir: str, limit: int | None) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=("measure", "fit"))
+    parser.add_argument("task", choices=("measure", "fit", "small", "still"))
     parser.add_argument("--data_dir", default="../shared/data/openfaces", help="parquet folder of the open face set")
     parser.add_argument("--limit", type=int, help="number of pictures to use; default: all")
     arguments = parser.parse_args()
-    {"measure": measure, "fit": fit}[arguments.task](arguments.data_dir, arguments.limit)
+    if arguments.task in ("small", "still"):
+        {"small": small, "still": still}[arguments.task]()
+    else:
+        {"measure": measure, "fit": fit}[arguments.task](arguments.data_dir, arguments.limit)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from leed.gallery import portraits
 from leed.model import FaceModel
 from leed.networks.stargan import StarGANGenerator
 from leed.photo.editor import FaceEditor
-from leed.photo.live import edit_frame
+from leed.photo.live import SEARCH_EVERY, Track, edit_frame
 from leed.photo.opening import open_photo
 from leed.runtime import OnnxLEED, load
 
@@ -139,12 +139,14 @@ def demo_calls(model: FaceModel, threads: int) -> dict[str, Callable[[], object]
     frame = frame_of(photo)
     expression = editor.expression(photo)
     prepared = editor.prepare(photo, expression).face
+    place = editor.prepare(frame, expression).alignment
+    searched = Track(place, frame.size, SEARCH_EVERY)  # so that the frame is searched for faces
     threads = 1 if isinstance(model, OnnxLEED) else threads
 
     calls = {
         "slider step": lambda: prepared(0.7),
         "new photo": lambda: editor.edit(photo, expression),
-        "live frame": lambda: editor.edit(frame, expression),
+        "live frame": lambda: edit_frame(editor, frame, expression, last=searched),
         "live frame, followed": camera(editor, photo, expression),
     }
     return {name: threaded(call, threads) for name, call in calls.items()}

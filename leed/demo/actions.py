@@ -88,7 +88,7 @@ def load_photo(path: str) -> Image.Image:
         data = Path(path).read_bytes()
     except FileNotFoundError:
         raise PhotoError("Your picture was deleted after an hour: please give it again.") from None
-    return open_photo(BytesIO(data))
+    return open_photo(BytesIO(data), keep_alpha=True)
 
 
 @lru_cache(maxsize=512)

@@ -25,8 +25,11 @@ SIDE_PER_EYE_DISTANCE = 1.4
 
 # From a window around a rough crop to the crop: `benchmarks/alignment.py fit` makes the file.
 REFINEMENT = Path(__file__).with_name("alignment.safetensors")
-REFINEMENTS = 2  # at most
-SETTLED = 0.06  # a crop whose corners a refinement moved by less, in sides, gains nothing from another
+SEARCH_REFINEMENTS = 6  # at most, for a face that a search found
+STILL = 0.02  # a crop whose corners a refinement moved by less, in sides, has come to rest
+FOLLOW_REFINEMENTS = 2  # at most, from the face's place in the frame before
+SETTLED = 0.06  # a followed crop whose corners a refinement moved by less, in sides, comes to rest in the next frames
+NEAR = 0.3  # two crops nearer than this, in sides, are of one face
 WINDOW = 128  # side of the window [px]
 WINDOW_MARGIN = 0.06  # by which the window is wider than the rough crop, on each side
 WINDOW_CENTRE = 0.48  # row of the rough crop in the window's middle
@@ -34,26 +37,43 @@ WINDOW_CENTRE = 0.48  # row of the rough crop in the window's middle
 
 def align(photo: Image.Image, face: Face, size: int = 128) -> tuple[Image.Image, Alignment]:
     """The aligned crop (size, size) of a face of the photo, and where it lies in the photo."""
-    alignment, _ = refined(photo, rough_alignment(face.points))
+    alignment = search(photo, face)
     return alignment.crop(photo, size), alignment
 
 
-def follow(photo: Image.Image, last: Alignment, size: int = 128) -> tuple[Image.Image, Alignment] | None:
-    """As `align`, for a face that lay at `last` in the frame before; None if no face is surely there."""
-    alignment, sure = refined(photo, last)
-    return (alignment.crop(photo, size), alignment) if sure else None
+def search(photo: Image.Image, face: Face) -> Alignment:
+    """The place of a face's crop in the photo."""
+    alignment, _ = refined(photo, rough_alignment(face.points), SEARCH_REFINEMENTS, STILL)
+    return alignment
 
 
-def refined(photo: Image.Image, alignment: Alignment) -> tuple[Alignment, bool]:
-    """The exact crop of a face from a rough one, and whether it is sure: the score is high and the place settled."""
-    for _ in range(REFINEMENTS):
+def follow(photo: Image.Image, last: Alignment) -> Alignment | None:
+    """As `search`, for a face whose crop lay at `last` in the frame before; None if no face is surely there.
+
+    Both come to rest at the same place, but for a hundredth of the side.
+    """
+    alignment, sure = refined(photo, last, FOLLOW_REFINEMENTS, SETTLED)
+    return alignment if sure else None
+
+
+def lies_at(face: Face, last: Alignment) -> bool:
+    """Whether a face that a search found is the one that lay at `last` in the frame before."""
+    return rough_alignment(face.points).distance(last) < NEAR
+
+
+def refined(photo: Image.Image, alignment: Alignment, refinements: int, settled: float) -> tuple[Alignment, bool]:
+    """The exact crop of a face from a rough one, and whether it is sure: the score is high and the place settled.
+
+    The crop is refined at most `refinements` times, until its corners move by less than `settled` sides.
+    """
+    for _ in range(refinements):
         rough, window = alignment, window_around(alignment)
         features, score = detector().look(window.view(photo, WINDOW))
         alignment = refined_alignment(window, features)
-        settled = alignment.distance(rough) < SETTLED
-        if settled:
+        at_rest = alignment.distance(rough) < settled
+        if at_rest:
             break
-    return alignment, settled and score > MIN_SCORE
+    return alignment, at_rest and score > MIN_SCORE
 
 
 def rough_alignment(points: np.ndarray) -> Alignment:

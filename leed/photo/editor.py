@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-from PIL import Image
+from PIL import Image, ImageChops
 
-from leed.images import to_pil
+from leed.images import to_pil, to_rgb
 from leed.model import Expression, FaceModel, PreparedEdit
-from leed.photo.alignment import align, follow
-from leed.photo.detection import Face, find_faces
+from leed.photo.alignment import align
+from leed.photo.detection import Face, find_faces, has_tiny_faces
 from leed.photo.geometry import Alignment, centre_alignment
 from leed.photo.opening import upright
 from leed.photo.pasting import Motion, paste
@@ -23,7 +23,7 @@ class Edit:
 
     crop: Image.Image  # (S, S)
     edited: Image.Image  # (S, S)
-    photo: Image.Image  # of the size of the photo that was given
+    photo: Image.Image  # of the size of the photo that was given; RGBA if that was transparent in parts
 
 
 @dataclass(frozen=True)
@@ -34,24 +34,40 @@ class PreparedPhoto:
     crop: Image.Image
     alignment: Alignment
     face: PreparedEdit
+    cutout: Image.Image | None = None  # the photo in RGBA, if it is transparent in parts
 
     def __call__(self, alpha: float = 1.0) -> Edit:
         trace = self.face.trace(alpha)
         edited = to_pil(trace.edited)
-        return Edit(self.crop, edited, paste(self.photo, self.crop, edited, self.alignment, Motion.of(trace)))
+        photo = paste(self.photo, self.crop, edited, self.alignment, Motion.of(trace))
+        if self.cutout is not None:
+            photo = cut_out(photo, self.photo, self.cutout)
+        return Edit(self.crop, edited, photo)
 
     def with_expression(self, expression: Expression) -> "PreparedPhoto":
         """The same photo with another expression."""
         return replace(self, face=self.face.with_expression(expression))
 
     def at_most(self, side: int) -> "PreparedPhoto":
-        """The same with a photo whose longer side has at most `side` pixels; for previews."""
+        """The same with an RGB photo whose longer side has at most `side` pixels; for previews."""
         scale = side / max(self.photo.size)
         if scale >= 1:
-            return self
+            return self if self.cutout is None else replace(self, cutout=None)
         width, height = (max(1, round(length * scale)) for length in self.photo.size)
         photo = self.photo.resize((width, height), Image.Resampling.LANCZOS)
-        return replace(self, photo=photo, alignment=self.alignment.scaled(scale))
+        return replace(self, photo=photo, alignment=self.alignment.scaled(scale), cutout=None)
+
+
+def cut_out(edited: Image.Image, photo: Image.Image, cutout: Image.Image) -> Image.Image:
+    """An edited RGB photo in RGBA, transparent where `cutout` is; `photo` is the cutout over white before the edit.
+
+    What the edit left alone has the cutout's own colours, without white at its soft edges.
+    """
+    red, green, blue = ImageChops.difference(edited, photo).split()
+    change = ImageChops.lighter(ImageChops.lighter(red, green), blue).point(lambda level: 255 if level else 0)
+    result = Image.composite(edited, cutout.convert("RGB"), change)
+    result.putalpha(cutout.getchannel("A"))
+    return result
 
 
 class FaceEditor:
@@ -92,19 +108,16 @@ class FaceEditor:
         `faces` are those that `find_faces` found in the upright photo, if it has been asked already.
         """
         expression = reference if isinstance(reference, Expression) else self.expression(reference, center_crop)
-        photo = upright(photo)
+        photo = upright(photo, keep_alpha=True)
+        cutout = photo if photo.mode == "RGBA" else None
+        if cutout is not None:
+            photo = to_rgb(cutout)
         crop, alignment = self.align(photo, face, center_crop, faces=faces)
-        return PreparedPhoto(photo, crop, alignment, self.leed.prepare(crop, expression))
+        return PreparedPhoto(photo, crop, alignment, self.leed.prepare(crop, expression), cutout)
 
-    def prepare_near(self, photo: Image.Image, expression: Expression, last: Alignment) -> PreparedPhoto | None:
-        """As `prepare`, for a face of an upright RGB frame near `last`, its place in the frame before.
-
-        This is much quicker than a search of the whole frame. None if the face is gone.
-        """
-        found = follow(photo, last, self.leed.config.image_size)
-        if found is None:
-            return None
-        crop, alignment = found
+    def prepare_at(self, photo: Image.Image, expression: Expression, alignment: Alignment) -> PreparedPhoto:
+        """As `prepare`, for a face of an upright RGB photo whose place is known."""
+        crop = alignment.crop(photo, self.leed.config.image_size)
         return PreparedPhoto(photo, crop, alignment, self.leed.prepare(crop, expression))
 
     def expression(
@@ -122,17 +135,21 @@ class FaceEditor:
         what: str = "photo",
         faces: list[Face] | None = None,
     ) -> tuple[Image.Image, Alignment]:
-        """The aligned crop of a face of an upright RGB photo, of the model's size, and where it lies.
+        """The aligned crop of a face of an upright photo, in RGB and of the model's size, and where it lies.
 
         `faces` as in `prepare`; errors call the photo `what`. Raises as `edit` does.
         """
         size = self.leed.config.image_size
+        if photo.mode != "RGB":
+            photo = to_rgb(photo)
         faces = find_faces(photo) if faces is None else faces
         if faces:
             if not 0 <= face < len(faces):
                 raise ValueError(f"face must be in [0, {len(faces) - 1}] for this {what}, got {face}")
             return align(photo, faces[face], size)
         if not center_crop:
+            if has_tiny_faces(photo):
+                raise NoFaceError(f"No face was found in the {what} that is large enough: please crop it to one face.")
             raise NoFaceError(
                 f"No face was found in the {what}: give one that shows a face from the front, or use its centre."
             )

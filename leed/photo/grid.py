@@ -42,7 +42,7 @@ def close_up(prepared: PreparedPhoto, side: int) -> PreparedPhoto:
     window = Alignment((x, y), (CLOSE_UP * right, CLOSE_UP * down))
     crop_side = side / CLOSE_UP
     inside = Alignment((margin * crop_side, margin * crop_side), (crop_side, 0.0))
-    return replace(prepared, photo=window.crop(prepared.photo, side), alignment=inside)
+    return replace(prepared, photo=window.crop(prepared.photo, side), alignment=inside, cutout=None)
 
 
 def sheet(rows: list[list[tuple[str, Image.Image]]], note: str) -> Image.Image:

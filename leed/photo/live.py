@@ -6,7 +6,9 @@ from functools import lru_cache
 from PIL import Image, ImageDraw, ImageFont
 
 from leed.model import Expression
-from leed.photo.editor import FaceEditor, NoFaceError
+from leed.photo.alignment import follow, lies_at, search
+from leed.photo.detection import find_faces
+from leed.photo.editor import FaceEditor
 from leed.photo.geometry import Alignment
 
 MAX_SIDE = 640  # of a frame [px]
@@ -32,15 +34,31 @@ def edit_frame(
     """
     frame = frame.copy()
     frame.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    prepared, followed = None, 0
-    if last is not None and last.size == frame.size and last.followed < SEARCH_EVERY:
-        prepared, followed = editor.prepare_near(frame, expression, last.alignment), last.followed + 1
-    if prepared is None:
-        try:
-            prepared, followed = editor.prepare(frame, expression), 0
-        except NoFaceError:
-            return captioned(frame, "No face found"), None
-    return captioned(prepared(alpha).photo, "AI-modified"), Track(prepared.alignment, frame.size, followed)
+    track = track_face(frame, last)
+    if track is None:
+        return captioned(frame, "No face found"), None
+    prepared = editor.prepare_at(frame, expression, track.alignment)
+    return captioned(prepared(alpha).photo, "AI-modified"), track
+
+
+def track_face(frame: Image.Image, last: Track | None = None) -> Track | None:
+    """The place of the largest face of an upright RGB frame; None if there is no face.
+
+    The face is followed from where it was in the frame before. Now and then, and where it is lost, the frame is
+    searched; if the largest face is the same, it is still followed, so that it stays where it is.
+    """
+    if last is not None and last.size != frame.size:
+        last = None
+    if last is not None and last.followed < SEARCH_EVERY:
+        found = follow(frame, last.alignment)
+        if found is not None:
+            return Track(found, frame.size, last.followed + 1)
+    faces = find_faces(frame, fine=False)
+    if not faces:
+        return None
+    same = last is not None and lies_at(faces[0], last.alignment)
+    found = follow(frame, last.alignment) if same and last is not None else None
+    return Track(found or search(frame, faces[0]), frame.size)
 
 
 def captioned(frame: Image.Image, text: str) -> Image.Image:

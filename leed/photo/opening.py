@@ -1,46 +1,125 @@
 """Opening photos as people give them: any format, made upright RGB pictures in sRGB."""
 
+import re
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from leed.images import to_rgb
 
 Image.init()  # registers all formats; until then `Image.open` knows only the commonest
+try:
+    import pillow_heif
+except ImportError:  # the extra `heic` is not installed
+    HEIF: tuple[str, ...] = ()
+else:
+    pillow_heif.register_heif_opener()
+    HEIF = ("HEIF",)
 
-MAX_MEGAPIXELS = 16
-FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+MAX_MEGAPIXELS = 50  # of a file's picture
+WORKING_MEGAPIXELS = 16  # of a photo that is edited; larger ones are reduced on arrival
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", *HEIF)
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
+REDUCIBLE = ("L", "RGB", "CMYK", "YCbCr")  # modes that are reduced before anything else is done with them
 
 
 class PhotoError(ValueError):
     """A file is no photo that can be edited; the message is one sentence for the person that gave it."""
 
 
-def open_photo(path: Path | str | BytesIO) -> Image.Image:
-    """The photo in a file: upright, RGB, in sRGB colours, without metadata. Raises `PhotoError`."""
+def open_photo(path: Path | str | BytesIO, keep_alpha: bool = False) -> Image.Image:
+    """The photo in a file: upright, RGB, in sRGB colours, without metadata. Raises `PhotoError`.
+
+    It has at most `WORKING_MEGAPIXELS`: larger ones are reduced. Transparency lies over white; with `keep_alpha`, a
+    photo that is transparent in parts is RGBA instead.
+    """
     try:
         with Image.open(path, formats=FORMATS) as image:
-            megapixels = image.width * image.height / 1e6  # known from the header, before anything is decoded
-            if megapixels <= MAX_MEGAPIXELS:
-                return upright(image)
-    except Image.DecompressionBombError:
-        assert Image.MAX_IMAGE_PIXELS is not None  # without a limit there is no such error
-        megapixels = 2 * Image.MAX_IMAGE_PIXELS / 1e6
+            check_size(image)  # known from the header, before anything is decoded
+            return upright(reduced(image), keep_alpha)
+    except PhotoError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise too_large(pixels_in(str(error))) from None
     except FileNotFoundError:
         raise PhotoError(f"There is no file {path}.") from None
     except UnidentifiedImageError:
+        if not HEIF and is_heic(path):
+            raise PhotoError("HEIC pictures cannot be read here; please convert the file to JPEG.") from None
         raise PhotoError("This file is not a picture that can be read; JPEG, PNG and WebP work.") from None
     except Exception as error:  # for broken files Pillow's decoders raise anything, RuntimeError and IndexError too
         raise PhotoError("This picture is damaged and cannot be read.") from error
-    raise PhotoError(
-        f"This picture has more than {MAX_MEGAPIXELS} megapixels ({megapixels:.0f}); please give a smaller one."
-    )
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """The picture as it is meant to be seen: EXIF orientation applied, RGB, sRGB, nothing else kept."""
-    image = to_rgb(to_srgb(oriented(image)))
+def is_heic(path: Path | str | BytesIO) -> bool:
+    """Whether a file begins as the HEIC pictures of phones do."""
+    if isinstance(path, BytesIO):
+        head = path.getvalue()[:12]
+    else:
+        with open(path, "rb") as file:
+            head = file.read(12)
+    return head[4:8] == b"ftyp" and head[8:12] in HEIC_BRANDS
+
+
+def check_size(image: Image.Image) -> None:
+    """Raises `PhotoError` if a picture that is not decoded yet would take too much memory."""
+    pixels = image.width * image.height
+    if pixels > MAX_MEGAPIXELS * 1e6:
+        raise too_large(pixels)
+    if pixels > WORKING_MEGAPIXELS * 1e6 and image.mode not in REDUCIBLE:
+        raise PhotoError(
+            f"A {image.format} picture of this kind may have {WORKING_MEGAPIXELS} megapixels, this one has "
+            f"{pixels / 1e6:.0f}; please give it as a JPEG file or a smaller one."
+        )
+
+
+def too_large(pixels: int | None) -> PhotoError:
+    """The error for a picture of so many pixels, if that is known."""
+    number = "" if pixels is None else f" ({pixels / 1e6:.0f})"
+    return PhotoError(f"This picture has more than {MAX_MEGAPIXELS} megapixels{number}; please give a smaller one.")
+
+
+def pixels_in(message: str) -> int | None:
+    """The number of pixels that Pillow's message about a decompression bomb names."""
+    number = re.search(r"\((\d+) pixels\)", message)
+    return None if number is None else int(number[1])
+
+
+def reduced(image: Image.Image) -> Image.Image:
+    """The picture with at most `WORKING_MEGAPIXELS`, reduced by a whole factor.
+
+    JPEG is decoded at a half, a quarter or an eighth at once; other formats are decoded whole first.
+    """
+    factor = 1
+    while -(-image.width // factor) * -(-image.height // factor) > WORKING_MEGAPIXELS * 1e6:
+        factor += 1
+    if factor == 1:
+        return image
+    if isinstance(image, JpegImageFile):
+        factor = 1 << (factor - 1).bit_length()
+        image.draft(None, (image.width // factor, image.height // factor))
+        return image
+    small, exif = image.reduce(factor), image.getexif()
+    small.info = dict(image.info)
+    small.getexif().update(exif)
+    return small
+
+
+def upright(image: Image.Image, keep_alpha: bool = False) -> Image.Image:
+    """The picture as it is meant to be seen: EXIF orientation applied, RGB, sRGB, nothing else kept.
+
+    With `keep_alpha`, a picture that is transparent in parts is RGBA.
+    """
+    image = oriented(image)
+    if keep_alpha and image.has_transparency_data:
+        cutout = image.convert("RGBA")
+        if np.asarray(cutout.getchannel("A")).min() < 255:
+            cutout.info = {}
+            return cutout
+    image = to_rgb(to_srgb(image))
     image.info = {}
     return image
 

@@ -21,6 +21,8 @@ FEATHER = 0.12  # width of the soft edge of a pasted face, as a fraction of the 
 DETAIL_TOLERANCE = 12.0  # painted change [grey levels] at which a pasted face has lost most of the photo's own detail
 STILL_PIXELS = 0.15 / 128  # motion, as a fraction of the crop's side, that is none
 STILL_LEVELS = 1.0  # change of colour [grey levels] that is none
+TINT_LEVELS = (2.0, 4.0)  # colours nearer to one line than this [grey levels] are a tint; farther, a colour photo's
+TINT_CONTRAST = 6.0  # spread along the line [grey levels] below which a crop is too flat to show a tint
 STRIP = 2**16  # pixels of the photo that are computed at a time: what fits a core's cache
 
 
@@ -43,8 +45,9 @@ def paste(
     """The photo with an edited crop in it.
 
     The photo's own pixels are moved, which keeps detail finer than the crop, such as hair and pores. Then the edit's
-    paint is added; where there is much of it, the photo's own detail gives way. Motion and paint fade out at the
-    crop's edge. Where both are next to nothing the photo stays as it is, bit for bit.
+    paint is added, in the tint of a grey or sepia photo. Where there is much paint, or where moving the photo at once
+    shows something else than the model's steps did, the photo gives way to the edit. Motion and paint fade out at
+    the crop's edge. Where both are next to nothing the photo stays as it is, bit for bit.
     """
     change = shrunk(change_of(maps_of(crop), maps_of(edited), motion), alignment.side)
     result = photo.copy()
@@ -68,14 +71,34 @@ def change_of(before: Tensor, after: Tensor, motion: Motion | None) -> Tensor:
         motion = Motion(before, torch.zeros(1, 2, side, side))
     flow = without_small(motion.flow, STILL_PIXELS)
     faded = fade * flow
+    after = motion.moved + tinted(after - motion.moved, before)
     carried, moved = moved_by(before.expand(2, -1, -1, -1), torch.cat([flow, faded]) * side).split(1)
-    # At this resolution the photo will show `moved`, and would show `carried` if the motion did not fade out.
+    # At this resolution the photo will show `moved`, and would show `carried` if the motion did not fade out. The
+    # model's own warp, in two steps, shows less where the flow is steep: closing lips hide the teeth between them.
     painted = after - motion.moved + carried - moved
-    size = blurred(painted.abs().mean(1, keepdim=True))
+    astray = (carried - motion.moved).abs()
+    size = blurred(torch.maximum(painted.abs(), astray).mean(1, keepdim=True))
     replaced = fade * (1 - torch.exp(-((size / DETAIL_TOLERANCE) ** 2)))
     replaced[size < STILL_LEVELS] = 0
-    added = fade * without_small(painted, STILL_LEVELS) + replaced * moved
+    shown = moved + fade * (after - moved)  # where the photo gives way entirely: the edit, and nothing else
+    added = (1 - replaced) * fade * without_small(painted, STILL_LEVELS) + replaced * shown
     return torch.cat([faded, replaced, added], 1)
+
+
+def tinted(paint: Tensor, crop: Tensor) -> Tensor:
+    """Paint (1, 3, S, S) for a crop: of a grey, sepia or toned one, no colour that is not in its tint.
+
+    The colours of such a crop lie on a line; only the paint's part along it stays. Other crops' paint stays as it is,
+    with a soft transition between.
+    """
+    colours = crop.flatten(2)[0].double()
+    spread, axes = torch.linalg.eigh(torch.cov(colours, correction=0))  # ascending
+    off, along = spread[:2].sum().clamp(min=0).sqrt().item(), spread[2].clamp(min=0).sqrt().item()
+    low, high = TINT_LEVELS
+    share = min(max((high - off) / (high - low), 0.0), 1.0) if along > TINT_CONTRAST else 0.0
+    line = axes[:, 2].float().mul(2**12).round().div(2**12).view(1, 3, 1, 1)  # exactly equal for a grey crop
+    on_line = line * ((paint * line).sum(1, keepdim=True) / line.square().sum())
+    return on_line if share == 1 else torch.lerp(paint, on_line, share)
 
 
 def shrunk(change: Tensor, side: float) -> Tensor:

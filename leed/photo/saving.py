@@ -13,6 +13,8 @@ import imageio_ffmpeg
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from leed.images import to_rgb
+
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 
 XMP = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -68,9 +70,9 @@ def _save(image: Image.Image, path: Path, xmp: str | None) -> Path:
 
 
 def _write_jpeg(image: Image.Image, target: Path | BytesIO, xmp: str | None) -> None:
-    """As `_save`, into a JPEG file or its bytes."""
+    """As `_save`, into a JPEG file or its bytes; transparency lies over white."""
     options = {} if xmp is None else {"xmp": xmp.encode()}
-    plain(image).save(target, "JPEG", quality=92, **options)
+    plain(to_rgb(image)).save(target, "JPEG", quality=92, **options)
 
 
 def plain(image: Image.Image) -> Image.Image:

@@ -12,7 +12,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from leed import gallery
 from leed.data.drawn import draw_face
-from leed.photo.opening import MAX_MEGAPIXELS
+from leed.photo.opening import HEIF, MAX_MEGAPIXELS
 
 PORTRAITS = gallery.portraits()
 ORIENTATION, DESCRIPTION, GPS = 0x0112, 0x010E, 0x8825
@@ -68,6 +68,10 @@ def frames(format: str, **options) -> bytes:
 
 def sixteen_bits() -> Image.Image:
     return Image.fromarray(np.asarray(portrait().convert("L"), np.uint16) * 257)
+
+
+def float_to_one() -> Image.Image:
+    return Image.fromarray(np.asarray(portrait().convert("L"), np.float32) / 255)
 
 
 def png(
@@ -158,6 +162,8 @@ def jpeg() -> bytes:
 TEXT_BOMB = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(80_000_000), 9))
 PROFILE_BOMB = chunk(b"iCCP", b"profile\0\0" + zlib.compress(bytes(80_000_000), 9))
 
+HEIC_HEAD = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
+
 CORPUS: dict[str, tuple[Callable[[], bytes], str]] = {
     # No pictures.
     "empty.jpg": (lambda: b"", NO_PICTURE),
@@ -172,6 +178,7 @@ CORPUS: dict[str, tuple[Callable[[], bytes], str]] = {
     "zeros-after-signature.png": (lambda: b"\x89PNG\r\n\x1a\n" + bytes(100), NO_PICTURE),
     "signature.png": (lambda: b"\x89PNG\r\n\x1a\n", NO_PICTURE),
     "signature.jpg": (lambda: b"\xff\xd8\xff", NO_PICTURE),
+    "phone.heic": (lambda: HEIC_HEAD + bytes(200), f"{DAMAGED}|{NO_PICTURE}" if HEIF else "convert the file to JPEG"),
     "other-format.ppm": (lambda: encoded(portrait(64), "PPM"), NO_PICTURE),
     # Cut off or hurt.
     "cut.jpg": (lambda: cut(jpeg(), 0.5), DAMAGED),
@@ -193,16 +200,21 @@ CORPUS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     # Larger than they should be; their headers say so.
     "169-megapixels.png": (lambda: png(13_000, 13_000), f"{TOO_LARGE} (169)"),
-    "400-megapixels.png": (lambda: png(20_000, 20_000), TOO_LARGE),
-    "4-billion-pixels.png": (lambda: png(65_535, 65_535), TOO_LARGE),
-    "long.png": (lambda: png(1, 17_000_000), f"{TOO_LARGE} (17)"),
+    "400-megapixels.png": (lambda: png(20_000, 20_000), f"{TOO_LARGE} (400)"),
+    "4-billion-pixels.png": (lambda: png(65_535, 65_535), f"{TOO_LARGE} (4295)"),
+    "long.png": (lambda: png(1, 51_000_000), f"{TOO_LARGE} (51)"),
+    "24-megapixels-transparent.png": (lambda: png(6000, 4000, colour=6), "16 megapixels, this one has 24"),
     "169-megapixels.jpg": (lambda: large_jpeg(13_000, 13_000), TOO_LARGE),
-    "400-megapixels.jpg": (lambda: large_jpeg(20_000, 20_000), TOO_LARGE),
-    "400-megapixels.gif": (lambda: large_gif(20_000, 20_000), TOO_LARGE),
-    "400-megapixels.bmp": (lambda: large_bmp(20_000, 20_000), TOO_LARGE),
-    "400-megapixels.tiff": (lambda: large_tiff(20_000, 20_000), TOO_LARGE),
+    "400-megapixels.jpg": (lambda: large_jpeg(20_000, 20_000), f"{TOO_LARGE} (400)"),
+    "400-megapixels.gif": (lambda: large_gif(20_000, 20_000), f"{TOO_LARGE} (400)"),
+    "400-megapixels.bmp": (lambda: large_bmp(20_000, 20_000), f"{TOO_LARGE} (400)"),
+    "400-megapixels.tiff": (lambda: large_tiff(20_000, 20_000), f"{TOO_LARGE} (400)"),
     "400-megapixels.webp": (lambda: large_webp(20_000, 20_000), f"{TOO_LARGE}|{NO_PICTURE}|{DAMAGED}"),
     "268-megapixels.webp": (lambda: large_webp(16_383, 16_383), f"{TOO_LARGE}|{NO_PICTURE}|{DAMAGED}"),
+    # Large as cameras make them: reduced on arrival.
+    "24-megapixels.jpg": (lambda: encoded(portrait().resize((4000, 6000)), "JPEG"), EDITED),
+    "48-megapixels.jpg": (lambda: encoded(wall(8000, 6000), "JPEG"), NO_FACE),
+    "24-megapixels.webp": (lambda: encoded(wall(6000, 4000), "WEBP", method=0), NO_FACE),
     # Kinds of pixels.
     "grey.jpg": (lambda: encoded(portrait().convert("L"), "JPEG"), EDITED),
     "print.jpg": (lambda: encoded(portrait().convert("CMYK"), "JPEG"), EDITED),
@@ -212,6 +224,7 @@ CORPUS: dict[str, tuple[Callable[[], bytes], str]] = {
     "16-bit.png": (lambda: encoded(sixteen_bits(), "PNG"), EDITED),
     "16-bit.tiff": (lambda: encoded(sixteen_bits(), "TIFF"), EDITED),
     "float.tiff": (lambda: encoded(portrait().convert("F"), "TIFF"), EDITED),
+    "float-to-1.tiff": (lambda: encoded(float_to_one(), "TIFF"), EDITED),
     "palette.png": (lambda: encoded(portrait().convert("P", palette=Image.Palette.ADAPTIVE), "PNG"), EDITED),
     "alpha.png": (lambda: encoded(portrait().convert("RGBA"), "PNG"), EDITED),
     "alpha.webp": (lambda: encoded(portrait().convert("RGBA"), "WEBP"), EDITED),

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from leed import gallery
-from leed.photo.detection import decode_heads, find_faces, suppress_overlaps
+from leed.photo.detection import MIN_HEIGHT, decode_heads, find_faces, has_tiny_faces, suppress_overlaps
 
 PORTRAITS = gallery.portraits()
 
@@ -31,6 +31,48 @@ def test_largest_face_comes_first():
     faces = find_faces(photo)
     assert len(faces) == 2
     assert faces[0].area > 2 * faces[1].area and faces[0].box[0] > 280 > faces[1].box[2]
+
+
+def group(size: tuple[int, int], heights: list[float], columns: int = 4) -> tuple[Image.Image, np.ndarray]:
+    """A photo of gallery people whose faces have these heights [px], row by row, and where their middles are."""
+    photo, places = Image.new("RGB", size, (180, 182, 178)), []
+    rows = -(-len(heights) // columns)
+    for i, height in enumerate(heights):
+        scale = height / 386  # of the faces in the gallery's portraits
+        person = Image.open(PORTRAITS[i % len(PORTRAITS)]).convert("RGB")
+        person = person.resize((round(person.width * scale), round(person.height * scale)), Image.Resampling.LANCZOS)
+        corner = np.multiply((i % columns, i // columns), size) // (columns, rows) + 4
+        photo.paste(person, tuple(corner.tolist()))
+        places.append(corner + np.multiply(person.size, (0.5, 0.56)))
+    return photo, np.array(places)
+
+
+def test_small_faces_of_a_group_are_found():
+    photo, places = group((1155, 866), [40.0] * 12)
+    faces = find_faces(photo)
+    assert len(faces) == 12
+    nearest = [np.linalg.norm(places - face.centre, axis=1).argmin() for face in faces]
+    assert sorted(nearest) == list(range(12))
+    assert len(find_faces(photo, fine=False)) < 12
+
+
+def test_twenty_faces_are_numbered_by_size():
+    heights = [28 + 4.0 * ((7 * i) % 20) for i in range(20)]
+    photo, places = group((1200, 900), heights, columns=5)
+    faces = find_faces(photo)
+    assert len(faces) == 20
+    nearest = [int(np.linalg.norm(places - face.centre, axis=1).argmin()) for face in faces]
+    assert sorted(nearest) == list(range(20))
+    found = [heights[i] for i in nearest]
+    assert all(later < earlier + 10 for earlier, later in zip(found, found[1:], strict=False))
+    areas = [face.area for face in faces]
+    assert areas == sorted(areas, reverse=True)
+
+
+def test_faces_below_the_smallest_are_too_small():
+    photo, _ = group((600, 450), [14.0] * 4)
+    assert not [face for face in find_faces(photo) if face.height >= MIN_HEIGHT]
+    assert has_tiny_faces(photo) and not has_tiny_faces(Image.new("RGB", (600, 450), "gray"))
 
 
 @pytest.mark.parametrize("picture", [Image.new("RGB", (300, 200), "white"), Image.new("RGB", (3, 1000), "red")])

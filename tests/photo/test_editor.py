@@ -1,5 +1,7 @@
 """Photos in, edited photos out, with a tiny model."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -8,6 +10,7 @@ from PIL import Image
 from leed import LEED, Expression
 from leed.photo.editor import FaceEditor, NoFaceError
 from leed.photo.opening import open_photo, upright
+from leed.photo.saving import save_marked
 
 PORTRAITS = ROOT / "leed/gallery/portraits"
 PORTRAIT = PORTRAITS / "comp02.jpg"
@@ -79,6 +82,36 @@ def test_no_face(editor: FaceEditor, portrait: Image.Image):
     assert edit.photo.size == wall.size
     change = np.abs(np.asarray(edit.photo, int) - np.asarray(wall, int)).max(2)
     assert change[:, :50].max() == 0 and change[:, 250:].max() == 0  # the central square is 200 wide
+
+
+def test_a_face_that_is_too_small(editor: FaceEditor, portrait: Image.Image):
+    photo = Image.new("RGB", (1000, 800), (200, 200, 200))
+    photo.paste(portrait.resize((30, 33)), (400, 300))
+    with pytest.raises(NoFaceError, match="large enough: please crop"):
+        editor.edit(photo, Image.open(HAPPY))
+
+
+def test_a_cut_out_stays_cut_out(editor: FaceEditor, portrait: Image.Image, tmp_path: Path):
+    """Colours and transparency are the photo's own where nothing was edited; a JPEG file shows white there."""
+    cutout = portrait.convert("RGBA")
+    alpha = Image.new("L", portrait.size, 0)
+    alpha.paste(255, (100, 60, 600, 700))
+    alpha.paste(128, (100, 60, 600, 70))  # a soft edge
+    cutout.putalpha(alpha)
+    cutout.save(tmp_path / "photo.png")
+    photo = open_photo(tmp_path / "photo.png", keep_alpha=True)
+    prepared = editor.prepare(photo, Image.open(HAPPY))
+    edit = prepared(1.5)
+    np.testing.assert_array_equal(edit.photo.getchannel("A"), alpha)
+    same = np.asarray(edit.photo)[:150] == np.asarray(cutout)[:150]
+    assert edit.photo.mode == "RGBA" and same.all() and edit.edited.mode == "RGB"
+    flat = editor.edit(open_photo(tmp_path / "photo.png"), Image.open(HAPPY), 1.5)
+    inside = np.s_[200:650, 150:550]
+    np.testing.assert_array_equal(np.asarray(edit.photo)[inside][..., :3], np.asarray(flat.photo)[inside])
+    np.testing.assert_array_equal(Image.open(save_marked(edit.photo, tmp_path / "edit.png")), edit.photo)
+    white = Image.open(save_marked(edit.photo, tmp_path / "edit.jpg"))
+    assert white.mode == "RGB" and min(white.getpixel((20, 20))) > 250
+    assert prepared.at_most(200)(1.0).photo.mode == prepared.at_most(2000)(1.0).photo.mode == "RGB"
 
 
 def test_alpha_out_of_range(editor: FaceEditor, portrait: Image.Image):

@@ -8,7 +8,7 @@ from PIL import Image
 import leed.photo.detection
 from leed import LEED
 from leed.photo.editor import FaceEditor
-from leed.photo.live import MAX_SIDE, SEARCH_EVERY, Track, captioned, edit_frame
+from leed.photo.live import MAX_SIDE, SEARCH_EVERY, Track, captioned, edit_frame, track_face
 from leed.photo.opening import open_photo
 
 PORTRAITS = ROOT / "leed/gallery/portraits"
@@ -20,9 +20,9 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """The sizes of the pictures that were searched for faces from now on."""
     sizes, find = [], leed.photo.detection.FaceDetector.find
 
-    def counting(self, photo: Image.Image, border: float = 0.0) -> list:
+    def counting(self, photo: Image.Image, border: float = 0.0, **options) -> list:
         sizes.append(photo.size)
-        return find(self, photo, border)
+        return find(self, photo, border, **options)
 
     monkeypatch.setattr(leed.photo.detection.FaceDetector, "find", counting)
     return sizes
@@ -100,6 +100,21 @@ def test_a_frame_is_searched_now_and_then(lively_leed: LEED, searches: list):
     searches.clear()
     _, track = edit_frame(editor, frame.resize((320, 240)), expression, last=track)
     assert searches and track.size == (320, 240)
+
+
+@pytest.mark.parametrize("name", ["comp01", "comp04", "comp05", "comp08"])
+def test_equal_frames_keep_the_face_where_it_is(name: str):
+    """Also where a search comes between; and a search alone finds the same place."""
+    frame = frame_of(name, 100, 0)
+    track = track_face(frame)
+    first, places = track.alignment, []
+    for _ in range(SEARCH_EVERY + 3):
+        track = track_face(frame, track)
+        places.append(track.alignment)
+    assert track.followed == 2  # so one of the frames was searched
+    steps = [later.distance(earlier) for earlier, later in zip(places[7:], places[8:], strict=False)]
+    assert max(steps) < 0.01
+    assert first.distance(places[-1]) < 0.03
 
 
 def test_captions_can_be_read_and_leave_the_frame_given_alone():

@@ -18,7 +18,7 @@ from PIL import Image, ImageFile, ImageOps
 from leed import LEED
 from leed.photo.detection import find_faces
 from leed.photo.editor import FaceEditor, NoFaceError
-from leed.photo.opening import MAX_MEGAPIXELS, PhotoError, open_photo
+from leed.photo.opening import HEIF, MAX_MEGAPIXELS, WORKING_MEGAPIXELS, PhotoError, open_photo, pixels_in
 from leed.photo.saving import save_marked
 from photo.photo_corpus import (
     BOMBS,
@@ -149,7 +149,9 @@ def test_every_orientation_shows_the_same_photo(orientation: int, tmp_path: Path
     assert np.abs(photo - np.asarray(portrait(), int)).mean() < 3
 
 
-@pytest.mark.parametrize("name", ["16-bit.png", "16-bit.tiff", "float.tiff", "grey.jpg", "print.tiff", "luma.tiff"])
+@pytest.mark.parametrize(
+    "name", ["16-bit.png", "16-bit.tiff", "float.tiff", "float-to-1.tiff", "grey.jpg", "print.tiff", "luma.tiff"]
+)
 def test_kinds_of_pixels_keep_their_brightness(name: str, tmp_path: Path) -> None:
     photo = np.asarray(open_photo(write(name, tmp_path)).convert("L"), int)
     assert np.abs(photo - np.asarray(portrait().convert("L"), int)).mean() < 3
@@ -181,6 +183,33 @@ def test_megapixels_are_refused_before_decoding(name: str, tmp_path: Path, monke
         assert not decoded
 
 
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("megapixels", [24, 48])
+def test_photos_of_phones_are_reduced(format: str, megapixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a thousandth of their size; they stay upright and keep their colours."""
+    monkeypatch.setattr("leed.photo.opening.MAX_MEGAPIXELS", MAX_MEGAPIXELS / 1000)
+    monkeypatch.setattr("leed.photo.opening.WORKING_MEGAPIXELS", WORKING_MEGAPIXELS / 1000)
+    width = round((megapixels * 1000 * 3 / 2) ** 0.5)
+    whole = portrait(400, 3).resize((width, width * 2 // 3))
+    stored = whole.transpose(Image.Transpose.ROTATE_90)
+    photo = open_photo(io.BytesIO(encoded(stored, format, exif=exif_with(6))))
+    assert 0.2 * WORKING_MEGAPIXELS < photo.width * photo.height / 1e3 <= WORKING_MEGAPIXELS
+    assert photo.mode == "RGB" and not photo.info and not photo.getexif()
+    assert np.abs(np.asarray(whole.resize(photo.size, Image.Resampling.BOX), int) - np.asarray(photo, int)).mean() < 4
+
+
+@pytest.mark.skipif(not HEIF, reason="needs pillow-heif")
+def test_heic_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.heic"
+    portrait().save(path, quality=90)
+    assert np.abs(np.asarray(open_photo(path), int) - np.asarray(portrait(), int)).mean() < 4
+
+
+def test_the_number_of_pixels_is_true_or_none() -> None:
+    assert pixels_in("Image size (400000000 pixels) exceeds limit of 178956970 pixels, could be ...") == 400_000_000
+    assert pixels_in("something else") is None
+
+
 MEASURE = """
 import json, resource, sys, time, warnings
 from leed.photo.opening import PhotoError, open_photo
@@ -194,6 +223,17 @@ for path in sys.argv[1:]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": time.perf_counter() - start, "peak": peak}))
 """
+
+
+def test_a_phone_s_photo_costs_no_more_than_a_small_one(tmp_path: Path) -> None:
+    """Peak memory after a JPEG of 12 megapixels has been read, and after one of 48."""
+    paths = [tmp_path / "12.jpg", tmp_path / "48.jpg"]
+    for path, size in zip(paths, [(4000, 3000), (8000, 6000)], strict=True):
+        path.write_bytes(encoded(portrait().resize(size), "JPEG"))
+    run = [sys.executable, "-c", MEASURE, *map(str, paths)]
+    lines = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    small, large = map(json.loads, lines)
+    assert large["peak"] - small["peak"] < 32
 
 
 def test_bombs_cost_no_more_than_a_small_photo(tmp_path: Path) -> None:
@@ -250,4 +290,4 @@ def test_a_file_hurt_at_random_is_opened_or_refused(data: bytes) -> None:
         except PhotoError as error:
             assert is_one_sentence(str(error))
         else:
-            assert photo.mode == "RGB" and photo.width * photo.height <= MAX_MEGAPIXELS * 1e6 and not photo.info
+            assert photo.mode == "RGB" and photo.width * photo.height <= WORKING_MEGAPIXELS * 1e6 and not photo.info

@@ -13,7 +13,7 @@ from leed.model import EditTrace
 from leed.photo.editor import FaceEditor
 from leed.photo.geometry import Alignment
 from leed.photo.opening import open_photo
-from leed.photo.pasting import Motion, feather, maps_of, moved_by, paste, picture_of, without_small
+from leed.photo.pasting import Motion, change_of, feather, maps_of, moved_by, paste, picture_of, tinted, without_small
 
 PORTRAITS = ROOT / "leed/gallery/portraits"
 TILTED = Alignment((170.0, 250.0), (380.0, 12.0))
@@ -142,12 +142,87 @@ def test_motion_and_change_below_notice_change_nothing(portrait: Image.Image):
 
 def test_paint_is_added_to_what_moved(texture: Image.Image):
     whole = Alignment((0.0, 0.0), (512.0, 0.0))
+    texture = texture.copy()
+    texture.paste("orange", (0, 0, 512, 100))
+    texture.paste("blue", (0, 412, 512, 512))
     crop = whole.crop(texture, SIDE)
     edited, motion = motion_by(crop, hill(0.05))
     edited.paste((250, 20, 20), (28, 28, 36, 36))
     pasted = np.asarray(paste(texture, crop, edited, whole, motion), int)
     patch = pasted[236:276, 236:276]
     assert patch[..., 0].mean() > 225 and patch[..., 1].mean() < 45 and patch[..., 1].std() < 12
+
+
+def closing(crop: Tensor) -> Motion:
+    """The motion of a crop whose middle rows vanish between the rows above and below, as a closing mouth's teeth do.
+
+    The model warps in two steps, and nothing of the middle shows after the first.
+    """
+    flow = torch.zeros(1, 2, SIDE, SIDE)
+    flow[:, 1, SIDE // 2 - 12 : SIDE // 2] = -6 / SIDE
+    flow[:, 1, SIDE // 2 : SIDE // 2 + 12] = 6 / SIDE
+    half = torch.zeros(1, 2, SIDE, SIDE)
+    half[:, 1] = 0.5 / SIDE
+    moved = moved_by(moved_by(crop, flow * SIDE), half * SIDE)
+    return Motion(moved, moved_by(flow, half * SIDE) + half)
+
+
+def mouth() -> Image.Image:
+    """A photo with white between two dark bands."""
+    photo = Image.new("RGB", (512, 512), (190, 140, 120))
+    photo.paste((130, 50, 60), (130, 180, 380, 332))
+    photo.paste((250, 245, 235), (130, 218, 380, 294))
+    return photo
+
+
+def test_where_detail_gives_way_entirely_the_photo_is_the_edit():
+    """Also under flows so steep that one warp of the photo differs from the model's steps."""
+    crop = maps_of(Alignment((0.0, 0.0), (512.0, 0.0)).crop(mouth(), SIDE))
+    motion = closing(crop)
+    random = torch.Generator().manual_seed(0)
+    steep = Motion(motion.moved, motion.flow + 0.05 * torch.randn(motion.flow.shape, generator=random))
+    for way in (motion, steep):
+        for paint in (0.0, 60.0):
+            after = (way.moved + paint * torch.rand(way.moved.shape, generator=random)).clamp(0, 255)
+            change = change_of(crop, after, way)
+            whole = (change[:, 2:3] > 0.9999).expand(-1, 3, -1, -1)
+            assert whole.any()
+            torch.testing.assert_close(change[:, 3:][whole], after[whole], atol=0.3, rtol=0)
+
+
+def test_a_warp_of_the_photo_that_the_model_did_not_make_does_not_appear():
+    """Teeth that the model closed away stay away: the pasted photo is the upsampled edit there."""
+    photo, whole = mouth(), Alignment((0.0, 0.0), (512.0, 0.0))
+    crop = whole.crop(photo, SIDE)
+    motion = closing(maps_of(crop))
+    edited = picture_of(motion.moved)
+    assert np.asarray(edited)[30:34, 20:44].max() < 140  # no teeth
+    pasted = np.asarray(paste(photo, crop, edited, whole, motion), int)
+    assert pasted[240:272, 160:350].max() < 150
+
+
+@pytest.mark.parametrize("tint", [(1.0, 1.0, 1.0), (1.08, 0.97, 0.76), (0.8, 0.95, 1.1)])
+def test_a_grey_or_toned_photo_keeps_its_tint(portrait: Image.Image, tint: tuple[float, float, float]):
+    grey = np.asarray(portrait.convert("L"), float)[..., None]
+    photo = Image.fromarray((20 + 0.75 * grey * tint).round().clip(0, 255).astype(np.uint8))
+    crop = TILTED.crop(photo, SIDE)
+    edited, motion = motion_by(crop, hill(0.05))
+    edited.paste((150, 70, 20), (24, 24, 40, 32))
+    edited.paste((180, 220, 190), (24, 32, 40, 40))
+    pasted = np.asarray(paste(photo, crop, edited, TILTED, motion), float)
+    assert np.abs(pasted - np.asarray(photo, float)).max() > 20
+    shade = (pasted - 20) / np.array(tint)
+    assert np.ptp(shade, axis=2).max() <= (0 if tint == (1.0, 1.0, 1.0) else 4)
+
+
+def test_paint_on_a_colour_photo_stays_as_it_is(portrait: Image.Image):
+    paint = torch.randn(1, 3, SIDE, SIDE)
+    crop = maps_of(TILTED.crop(portrait, SIDE))
+    torch.testing.assert_close(tinted(paint, crop), paint, rtol=0, atol=0)
+    grey = crop.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+    colour = (crop - grey) * 0.22  # nearly grey
+    between = tinted(paint, grey + colour)
+    assert 0 < (between - paint).abs().mean() < (tinted(paint, grey) - paint).abs().mean()
 
 
 def test_strips_give_what_the_whole_gives(portrait: Image.Image, monkeypatch: pytest.MonkeyPatch):
