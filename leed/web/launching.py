@@ -3,12 +3,14 @@
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
+from leed.web.limits import RequestLimits
 from leed.web.no_downloads import block_url_fetching
 
 
 def launch_safely(page: gr.Blocks, *, max_file_size: str, **options: Any) -> None:
-    """Serves a page that fetches no URL and shows no file but its own.
+    """Serves a page that fetches no URL, shows no file but its own, and holds requests to `RequestLimits`.
 
     `options` are further ones of `gr.Blocks.launch`, of types that Gradio checks; uploads above `max_file_size`,
     such as "10mb", are refused.
@@ -20,5 +22,6 @@ def launch_safely(page: gr.Blocks, *, max_file_size: str, **options: Any) -> Non
         strict_cors=True,
         enable_monitoring=False,  # otherwise /monitoring is open to everyone
         run_history=False,  # it would keep a visitor's pictures in the browser
+        app_kwargs={"middleware": [Middleware(RequestLimits)]},
         **options,
     )

@@ -6,6 +6,7 @@ A refused request is never collected: its body is read past in pieces, and one s
 import asyncio
 import ipaddress
 import json
+import math
 import re
 import time
 from collections import OrderedDict
@@ -30,10 +31,14 @@ MAX_CLIENTS = 4096
 
 @dataclass(frozen=True)
 class Bounds:
-    """Bounds of a body that is sent to some paths of the page."""
+    """Bounds of a body that is sent to some paths of the page.
+
+    A value of JSON takes far more memory than its text, so that values are counted, by the marks between them.
+    """
 
     max_bytes: int
     max_seconds: float
+    max_values: float = 20_000
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Limits:
 
     call: Bounds = Bounds(256 * KIB, 30)
     frame: Bounds = Bounds(4 * MIB, 30)
-    upload: Bounds = Bounds(40 * MIB, 180)
+    upload: Bounds = Bounds(41 * MIB, 180, math.inf)  # files of up to 40 MiB, and what surrounds them
     open_bodies: int = 12  # of a client at the same time
     client_bytes: int = 400 * MIB  # uploaded by a client within `client_seconds`
     client_seconds: float = 600
@@ -107,7 +112,8 @@ class RequestLimits:
             client.num_open -= 1
             client.num_bytes += body.num_bytes if uploads else 0
         if body.refusal is not None and not body.answered:
-            await read_past(receive)
+            if not body.whole:
+                await read_past(receive)
             await answer(body.refusal, send)
 
     def _client(self, scope: Scope) -> Client:
@@ -142,6 +148,7 @@ class Body:
     receive_more: Receive
     send_on: Send
     num_bytes: int = 0
+    num_values: int = 0
     whole: bool = False
     answered: bool = False
     refusal: RefusedError | None = None
@@ -152,11 +159,9 @@ class Body:
 
     async def receive(self) -> Message:
         """The next message; a disconnection in place of what lies beyond a bound."""
-        if self.whole:
-            return await self.receive_more()
         if self.refusal is None:
             try:
-                return await self._more()
+                return await (self.receive_more() if self.whole else self._more())
             except RefusedError as refusal:
                 self.refusal = refusal
         return {"type": "http.disconnect"}
@@ -168,10 +173,17 @@ class Body:
             raise RefusedError(
                 408, f"The request was not complete after {self.bounds.max_seconds:g} seconds: send it again."
             ) from None
-        self.num_bytes += len(message.get("body", b""))
+        piece = message.get("body", b"")
+        self.num_bytes += len(piece)
+        if self.bounds.max_values < math.inf:
+            self.num_values += sum(piece.count(mark) for mark in b",[{")
         self.whole = message["type"] != "http.request" or not message.get("more_body", False)
         if self.num_bytes > self.bounds.max_bytes:
             raise too_large(self.bounds)
+        if self.num_values > self.bounds.max_values:
+            raise RefusedError(
+                413, f"The request has more than {self.bounds.max_values} values, the most that can be sent here."
+            )
         return message
 
     async def send(self, message: Message) -> None:
@@ -199,12 +211,16 @@ def check_length(scope: Scope, bounds: Bounds) -> None:
 
 
 def client_address(scope: Scope) -> str:
-    """The address that a request comes from: behind a proxy in a private network, the one that the proxy saw."""
+    """The address that a request comes from: behind proxies in a private network, the one that the first of them saw.
+
+    Each proxy appends the address that it saw; what stands before the last public one is the client's own invention.
+    """
     peer = scope["client"][0] if scope.get("client") else ""
-    forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-    if forwarded and is_private(peer):
-        return forwarded[-1].decode("latin-1").split(",")[-1].strip()[:64]
-    return peer
+    forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    if not forwarded or not is_private(peer):
+        return peer
+    addresses = [address.strip()[:64] for address in ",".join(forwarded).split(",")]
+    return next((address for address in reversed(addresses) if not is_private(address)), addresses[-1])
 
 
 def is_private(address: str) -> bool:

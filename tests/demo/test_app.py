@@ -202,6 +202,18 @@ def test_page_and_server_show_only_what_is_meant(app_url: str):
     assert not httpx.get(f"{app_url}/config").json()["run_history"]
 
 
+@pytest.mark.parametrize("path", ["call/edit", "call/v2/edit", "run/edit", "queue/join", "component_server"])
+def test_large_bodies_are_refused_and_cost_nothing(app_server: SimpleNamespace, path: str):
+    """Each of the values of this body would take 64 bytes and more, several times."""
+    body = b'{"data":[' + b"[]," * (2 * 2**20) + b"0]}"
+    server = psutil.Process(app_server.process.pid)
+    before = server.memory_info().rss
+    answer = httpx.post(f"{app_server.url}/gradio_api/{path}", content=body, timeout=60)
+    assert answer.status_code == 413 and "the most that can be sent here" in answer.json()["error"]
+    assert server.memory_info().rss - before < 30 * 2**20
+    assert httpx.get(app_server.url).status_code == 200
+
+
 @pytest.mark.parametrize("origin", ["https://example.org", "null"])
 def test_other_sites_may_not_use_the_server(app_url: str, origin: str):
     for method in ("GET", "OPTIONS"):
@@ -216,7 +228,8 @@ def test_uploads_are_small_stay_in_their_folder_and_are_never_run(app_url: str):
 
     assert Path(upload("../../evil.png", b"x").json()[0]).name == "evil.png"
     assert ".." not in upload("../../evil.png", b"x").json()[0]
-    assert upload("big.png", bytes(11 * 2**20)).status_code == 413
+    assert upload("large.png", bytes(39 * 2**20)).status_code == 200
+    assert upload("big.png", bytes(42 * 2**20)).status_code == 413
     drawing = upload("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'><script>1</script></svg>").json()[0]
     headers = httpx.get(f"{app_url}/gradio_api/file={drawing}").headers
     assert headers["content-disposition"].startswith("attachment") and "svg" not in headers["content-type"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import socket
 import threading
 import time
@@ -19,8 +20,8 @@ from leed.web.limits import MIB, Bounds, Limits, RequestLimits, client_address
 
 LIMITS = Limits(
     call=Bounds(1000, 0.5),
-    frame=Bounds(20_000, 0.5),
-    upload=Bounds(2 * MIB, 2),
+    frame=Bounds(20_000, 0.5, 2000),
+    upload=Bounds(2 * MIB, 2, math.inf),
     open_bodies=3,
     client_bytes=5 * MIB,
     client_seconds=600,
@@ -78,6 +79,14 @@ def test_bodies_have_a_bound(server: str, path: str, size: int, status: int, chu
         assert answer.json() == {"bytes": size}
     else:
         assert "larger than" in answer.json()["error"] and answer.json()["error"] == answer.json()["detail"]
+
+
+def test_values_have_a_bound(server: str) -> None:
+    """A text of the same length is allowed: a camera's frame is one."""
+    few = httpx.post(server + "/queue/join", content=b'{"data":["' + bytes(15_000) + b'"]}')
+    many = httpx.post(server + "/queue/join", content=b'{"data":[' + b"[]," * 5000 + b"0]}")
+    assert few.status_code == 200
+    assert many.status_code == 413 and "more than 2000 values" in many.json()["error"]
 
 
 def half_sent(server: str, path: str = "/call/edit") -> socket.socket:
@@ -153,8 +162,10 @@ def test_lengths_that_are_none_are_refused(limited: RequestLimits, length: bytes
 @pytest.mark.parametrize(
     ("peer", "forwarded", "expected"),
     [
-        ("93.184.216.34", "203.0.113.9", "93.184.216.34"),  # an open client is not believed
-        ("10.0.0.3", "6.6.6.6, 203.0.113.9", "203.0.113.9"),  # the proxy's own entry is the last
+        ("93.184.216.34", "8.8.4.4", "93.184.216.34"),  # an open client is not believed
+        ("10.0.0.3", "6.6.6.6, 8.8.4.4", "8.8.4.4"),  # the proxy's own entry is the last
+        ("10.0.0.3", "6.6.6.6, 8.8.4.4, 10.0.0.7", "8.8.4.4"),  # behind two proxies
+        ("10.0.0.3", "10.1.1.1, 10.0.0.7", "10.0.0.7"),
         ("127.0.0.1", None, "127.0.0.1"),
     ],
 )
