@@ -17,6 +17,7 @@ from PIL import Image
 
 from leed import gallery
 from leed.demo.signing import Signer
+from leed.demo.texts import DELETED
 from leed.gallery import GalleryFace
 from leed.model import SETTLED, Expression
 from leed.photo.detection import Face, find_faces
@@ -87,7 +88,7 @@ def load_photo(path: str) -> Image.Image:
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
-        raise PhotoError("Your picture was deleted after an hour: please give it again.") from None
+        raise PhotoError(DELETED) from None
     return open_photo(BytesIO(data))
 
 

@@ -11,6 +11,7 @@ from leed.demo.components import Camera, Photo, WhichFace
 from leed.demo.long_work import grid_tab, sequence_tab
 from leed.demo.texts import ABOUT, CAPTION, TITLE
 from leed.model import MAX_SHOWN_ALPHA
+from leed.web.checked import CheckedBlocks
 from leed.web.theme import page_theme
 
 CSS = Path(__file__).with_name("style.css")
@@ -72,7 +73,7 @@ class ResultColumn(NamedTuple):
 
 def build(cache_seconds: int, sweep_seconds: int) -> gr.Blocks:
     """The page, from which Gradio removes files after `cache_seconds`; it looks for them every `sweep_seconds`."""
-    with gr.Blocks(title="LEED", delete_cache=(sweep_seconds, cache_seconds), analytics_enabled=False) as page:
+    with CheckedBlocks(title="LEED", delete_cache=(sweep_seconds, cache_seconds), analytics_enabled=False) as page:
         gr.Markdown(TITLE, elem_id="header")
         with gr.Tabs():
             with gr.Tab("Photo"):

@@ -11,6 +11,8 @@ CAPTION = (
     "Saved files carry a mark that says so ({marks})."
 )
 
+DELETED = "Your picture was deleted after an hour: please give it again."
+
 DOUBTS = {
     "photo": "The expression in your photo could not be taken away entirely, and some of it may stay in the result: "
     "a photo with a calm face and a closed mouth works better.",

@@ -5,8 +5,11 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from leed.web.limits import RequestLimits
+from leed.web.checked import HANDLERS
+from leed.web.limits import RequestLimits, TrustedForwarding
 from leed.web.no_downloads import block_url_fetching
+
+MAX_SESSIONS = 200  # whose values Gradio keeps; each call of the API is one, and keeps what it brought
 
 
 def launch_safely(page: gr.Blocks, *, max_file_size: str, **options: Any) -> None:
@@ -22,6 +25,10 @@ def launch_safely(page: gr.Blocks, *, max_file_size: str, **options: Any) -> Non
         strict_cors=True,
         enable_monitoring=False,  # otherwise /monitoring is open to everyone
         run_history=False,  # it would keep a visitor's pictures in the browser
-        app_kwargs={"middleware": [Middleware(RequestLimits)]},
+        app_kwargs={
+            "middleware": [Middleware(TrustedForwarding), Middleware(RequestLimits)],
+            "exception_handlers": dict(HANDLERS),
+        },
+        state_session_capacity=MAX_SESSIONS,
         **options,
     )

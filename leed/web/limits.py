@@ -46,7 +46,7 @@ class Limits:
     """Bounds of all requests. Camera frames come through the queue, as text in JSON."""
 
     call: Bounds = Bounds(256 * KIB, 30)
-    frame: Bounds = Bounds(4 * MIB, 30)
+    frame: Bounds = Bounds(2 * MIB, 30)
     upload: Bounds = Bounds(41 * MIB, 180, math.inf)  # files of up to 40 MiB, and what surrounds them
     open_bodies: int = 12  # of a client at the same time
     client_bytes: int = 400 * MIB  # uploaded by a client within `client_seconds`
@@ -208,6 +208,23 @@ def check_length(scope: Scope, bounds: Bounds) -> None:
                 raise RefusedError(400, "The request's Content-Length is not a number.")
             if len(value) > 12 or int(value) > bounds.max_bytes:
                 raise too_large(bounds)
+
+
+@dataclass
+class TrustedForwarding:
+    """ASGI middleware that believes what `X-Forwarded-` headers say of the page's address only if a proxy sends them.
+
+    A proxy, as that of a Space, is in this machine or in a private network. Of others these headers are removed:
+    Gradio would put what they say into the addresses on the page.
+    """
+
+    app: App
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket") and scope.get("client") and not is_private(scope["client"][0]):
+            headers = [(name, value) for name, value in scope["headers"] if not name.startswith(b"x-forwarded-")]
+            scope = {**scope, "headers": headers}
+        await self.app(scope, receive, send)
 
 
 def client_address(scope: Scope) -> str:

@@ -1,5 +1,6 @@
 """The demo as a program: started as a visitor would meet it, driven by Gradio's client."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -147,6 +148,88 @@ def test_any_photo_works_and_its_metadata_stays_behind(client: Client, tmp_path:
         assert b"a secret" not in face.read_bytes() + whole.read_bytes()
 
 
+DATA_URL = "data:image/jpeg;base64," + 3000 * "SECRET"
+FILE = {"meta": {"_type": "gradio.FileData"}}
+MISTAKES: dict[str, tuple[dict, str]] = {
+    "text for a number": ({"alpha": "strong"}, 'alpha must be a number from 0 to 1.5, got the text "strong".'),
+    "NaN": ({"alpha": float("nan")}, "alpha must be a number from 0 to 1.5, got nan."),
+    "null": ({"alpha": None}, "alpha must be a number from 0 to 1.5, got null."),
+    "too strong": ({"alpha": 7}, "alpha must be a number from 0 to 1.5, got 7."),
+    "a name for a number": ({"reference": "happy"}, 'reference must be a whole number, got the text "happy".'),
+    "half a face": ({"face": 0.5}, "face must be a whole number, got 0.5."),
+    "a huge number": ({"face": 1e308}, "face must be a whole number, got 1e+308."),
+    "an object": ({"center_crop": {}}, "center_crop must be true or false, got an object."),
+    "a long text": (
+        {"reference": 3000 * "SECRET"},
+        "reference must be a whole number, got a text of 18000 characters.",
+    ),
+    "a text as photo": ({"photo": "SECRET <b>"}, "photo must be an uploaded picture, got a text of 10 characters."),
+    "a picture in a path": (
+        {"photo": {"path": DATA_URL, **FILE}},
+        "photo must be an uploaded picture: please upload the picture as a file.",
+    ),
+    "a path of the server's": (
+        {"photo": {"path": "/etc/SECRET", **FILE}},
+        "photo must be an uploaded picture: please upload the picture as a file.",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", MISTAKES)
+def test_a_callers_mistake_is_the_same_sentence_everywhere_and_is_not_logged(
+    app_server: SimpleNamespace, client: Client, kind: str
+):
+    wrong, sentence = MISTAKES[kind]
+    visitor = Visitor(app_server.url)
+    request = {"reference": 0, "own_reference": None, "alpha": 1.0, "center_crop": False, "face": 0}
+    request = {**visitor.request, **request, **wrong}
+    body = json.dumps({"data": list(request.values())})
+    asked = visitor.client.post("/call/edit", content=body, headers={"Content-Type": "application/json"})
+    outcome = visitor.client.get(f"/call/edit/{asked.json()['event_id']}").text
+    assert outcome.startswith("event: error") and json.loads(outcome.split("data: ")[1])["error"] == sentence
+    answer = visitor.client.post("/run/edit", content=body, headers={"Content-Type": "application/json"})
+    assert answer.json()["error"] == sentence
+    if "photo" not in wrong and kind != "NaN":  # the client uploads photos, and cannot write NaN
+        with pytest.raises(AppError) as raised:
+            client.predict(photo=handle_file(PORTRAIT), **wrong, api_name="/edit")
+        assert raised.value.message == sentence
+    log = app_server.log.read_text()
+    assert "Traceback" not in log and "SECRET" not in log
+
+
+def test_requests_that_are_no_calls_get_a_sentence(app_server: SimpleNamespace):
+    client = httpx.Client(base_url=f"{app_server.url}/gradio_api", timeout=60)
+    folder = Path(Visitor(app_server.url).request["photo"]["path"]).parent
+    for path, body, status, sentence in (
+        ("call/edit", {"data": "SECRET"}, 400, 'The body must be JSON like {"data": [...]}; wrong is: data.'),
+        (
+            "call/edit",
+            {"data": [1]},
+            200,
+            "takes 6 values (photo, reference, own_reference, alpha,",
+        ),
+        ("run/edit", {"data": []}, 500, "/edit takes 6 values"),
+        ("run/edit", {"data": [{"path": str(folder), **FILE}, 0, None, 1, False, 0]}, 500, "got a folder."),
+        ("call/SECRET", {"data": []}, 404, "There is no such call; there are /edit, /sequence, /grid, /references."),
+        ("call/v2/SECRET", {}, 404, "There is no such call"),
+        ("call/v2/edit", {"strength": 1}, 400, "/edit takes photo, reference, own_reference"),
+        ("call/v2/edit", {"strength": 1}, 400, 'got the text "strength".'),
+        ("queue/join", {"data": [], "fn_index": 9999, "session_hash": "x"}, 404, "There is no such call"),
+        (
+            "queue/join",
+            {"data": [], "fn_index": 0, "session_hash": 99 * "x"},
+            400,
+            "session_hash must have at most 64",
+        ),
+    ):
+        answer = client.post(path, json=body)
+        assert answer.status_code == status, (path, body, answer.text)
+        text = client.get(f"{path}/{answer.json()['event_id']}").text if status == 200 else answer.text
+        assert sentence in text.replace('\\"', '"') and "SECRET" not in text, (path, body, text)
+    log = app_server.log.read_text()
+    assert "Traceback" not in log and "SECRET" not in log
+
+
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
 def test_files_that_nobody_uploaded_are_refused(app_url: str, meta: dict):
     """A request written by hand, with and without Gradio's own mark of a file; the client would upload the file."""
@@ -186,7 +269,7 @@ def test_the_page_fetches_nothing_from_outside(slow_app, outside: SimpleNamespac
         visitor = Visitor(url)
         visitor.request[name] = file
         outcome = visitor.outcome(visitor.ask())
-        assert "event: error" in outcome and "Please upload the picture as a file." in outcome, name
+        assert "event: error" in outcome and f"{name} must be " in outcome, name
     assert httpx.get(f"{url}/gradio_api/file={outside.url}").status_code == 403
     assert outside.asked == []
     assert "event: complete" in visitor.outcome(Visitor(url).ask())

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from leed.web.limits import MIB, Bounds, Limits, RequestLimits, client_address
+from leed.web.limits import MIB, Bounds, Limits, RequestLimits, TrustedForwarding, client_address
 
 LIMITS = Limits(
     call=Bounds(1000, 0.5),
@@ -181,3 +181,15 @@ def test_clients_that_were_quiet_longest_are_forgotten(
     for i in range(9):
         limited._client({"client": (f"198.51.100.{i}", 1), "headers": []})
     assert list(limited.clients) == [f"198.51.100.{i}" for i in range(4, 9)]
+
+
+@pytest.mark.parametrize(("peer", "believed"), [("8.8.4.4", False), ("10.0.0.3", True)])
+def test_only_a_proxy_says_where_the_page_is(peer: str, believed: bool) -> None:
+    seen = []
+
+    async def page(scope: dict, receive: object, send: object) -> None:
+        seen.extend(name for name, _ in scope["headers"])
+
+    headers = [(b"x-forwarded-host", b"evil.example"), (b"host", b"leed.example")]
+    asyncio.run(TrustedForwarding(page)({"type": "http", "client": (peer, 1), "headers": headers}, None, None))
+    assert (b"x-forwarded-host" in seen) == believed and b"host" in seen

@@ -1,0 +1,30 @@
+"""Messages about what came are short and repeat no text of a visitor's."""
+
+import pytest
+
+from leed.web.checked import MAX_SHOWN, own_file, shown
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "null"),
+        (True, "true"),
+        (10**400, "a number of more than 9 digits"),
+        (1e308, "1e+308"),
+        (float("nan"), "nan"),
+        ("happy", 'the text "happy"'),
+        ("<img src=x>", "a text of 11 characters"),
+        ("x" * (MAX_SHOWN + 1), "a text of 41 characters"),
+        ([1], "a list"),
+        ({"a": 1}, "an object"),
+    ],
+)
+def test_values_are_shown_shortly(value: object, text: str):
+    assert shown(value) == text
+
+
+def test_the_pages_own_urls_name_files():
+    assert own_file("https://x.org/a/b/gradio_api/file=/tmp/a%20b.jpg") == "/tmp/a b.jpg"
+    for path in ("/tmp/x.jpg", "https://x.org/photo.jpg", "file:///gradio_api/file=/tmp/x"):
+        assert own_file(path) == path
