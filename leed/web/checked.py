@@ -37,6 +37,7 @@ class CheckedBlocks(gr.Blocks):
     ) -> list[Any]:
         """The arguments of an event's function. Raises `gr.Error`, which is not logged."""
         names = argument_names(block_fn)
+        inputs = inputs + defaults(block_fn)[len(inputs) :] if inputs else inputs
         if len(inputs) != len(block_fn.inputs):
             raise mistake(
                 f"{address(block_fn)} takes {len(block_fn.inputs)} values ({', '.join(names)}), got {len(inputs)}."
@@ -95,6 +96,14 @@ def argument_names(block_fn: BlockFunction) -> list[str]:
     names = list(inspect.signature(block_fn.fn).parameters) if block_fn.fn else []
     labels = [getattr(block, "label", None) or f"value {i + 1}" for i, block in enumerate(block_fn.inputs)]
     return names[: len(labels)] + labels[len(names) :]
+
+
+def defaults(block_fn: BlockFunction) -> list[Any]:
+    """The values of an event's arguments when a call gives none of them; an empty list if its function has none."""
+    parameters = list(inspect.signature(block_fn.fn).parameters.values()) if block_fn.fn else []
+    values = [parameter.default for parameter in parameters]
+    required = len(values) != len(block_fn.inputs) or inspect.Parameter.empty in values[1:]
+    return [] if required else values
 
 
 def address(block_fn: BlockFunction) -> str:

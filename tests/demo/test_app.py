@@ -230,6 +230,35 @@ def test_requests_that_are_no_calls_get_a_sentence(app_server: SimpleNamespace):
     assert "Traceback" not in log and "SECRET" not in log
 
 
+def test_the_api_explains_each_argument_and_its_example_runs(app_url: str, tmp_path: Path):
+    """As *Use via API* prints it: a file by the address that it has on the page."""
+    endpoints = httpx.get(f"{app_url}/gradio_api/info", timeout=60).json()["named_endpoints"]
+    for name in ("/edit", "/sequence", "/grid"):
+        parameters = endpoints[name]["parameters"]
+        assert all(parameter["python_type"]["description"] for parameter in parameters)
+        example = {
+            parameter["parameter_name"]: parameter["parameter_default"]
+            if parameter["parameter_has_default"]
+            else parameter["example_input"]
+            for parameter in parameters
+        }
+        assert example["photo"]["url"].startswith(f"{app_url}/gradio_api/file=") and example["own_reference"] is None
+        posted = example | {"photo": {"path": example["photo"]["url"], **FILE}}  # as its lines for the shell say
+        visitor = Visitor(app_url)
+        visitor.request = posted
+        asked = visitor.client.post(f"/call/v2{name}", json=posted)
+        assert "event: complete" in visitor.client.get(f"/call/v2{name}/{asked.json()['event_id']}").text
+    client = Client(app_url, verbose=False, download_files=tmp_path)
+    face, whole = client.predict(api_name="/edit", **example_of(endpoints["/edit"]))
+    assert is_marked(face) and is_marked(whole)
+
+
+def example_of(endpoint: dict) -> dict:
+    """The arguments that *Use via API* prints for Python."""
+    values = {item["parameter_name"]: item["parameter_default"] for item in endpoint["parameters"]}
+    return values | {"photo": handle_file(values["photo"]["url"])}
+
+
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
 def test_files_that_nobody_uploaded_are_refused(app_url: str, meta: dict):
     """A request written by hand, with and without Gradio's own mark of a file; the client would upload the file."""
