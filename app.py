@@ -19,7 +19,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from leed.demo import actions, backend
-from leed.demo.page import CSS, DIVIDER_KEYS, THEME, build
+from leed.demo.page import CSS, SCRIPT, THEME, WORDS, build
 from leed.demo.signing import CertificateError
 from leed.demo.sweeping import keep_sweeping
 from leed.demo.worker import give_back_memory
@@ -48,7 +48,8 @@ def launch(**options: Any) -> gr.Blocks:
         max_file_size=MAX_FILE_SIZE,
         theme=THEME,
         css_paths=CSS,
-        js=DIVIDER_KEYS.read_text(),
+        js=SCRIPT.read_text(),
+        i18n=gr.I18n(en=WORDS),
         footer_links=["api"],
         **options,
     )
