@@ -5,6 +5,7 @@ A caller's mistake is answered with one sentence: what came, and what was expect
 
 import inspect
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -74,16 +75,35 @@ class CheckedBlocks(gr.Blocks):
         return self
 
     def get_api_info(self, *arguments: Any, **options: Any) -> Any:  # as Gradio's own
-        """What the API takes, with what the functions' docstrings say of each argument."""
+        """What the API takes, with what the functions' docstrings say of each argument, and examples that run.
+
+        Gradio's example of a picture is in the internet, from where the page fetches nothing; here it is one of the
+        page's own.
+        """
         info = super().get_api_info(*arguments, **options)
         functions = {f"/{fn.api_name}": fn.fn for fn in self.fns.values() if fn.fn}
         for name, endpoint in info["named_endpoints"].items():
             _, descriptions, _ = get_function_description(functions[name])
+            example = self._example_file(endpoint["parameters"])
             for parameter in endpoint["parameters"]:
+                if isinstance(parameter["example_input"], dict) and example is not None:
+                    parameter["example_input"] = example
+                    if parameter["parameter_default"] is not None:
+                        parameter["parameter_default"] = example
                 description = descriptions.get(parameter["parameter_name"], "")
                 parameter["python_type"]["description"] = description
                 parameter["type"] = {**parameter["type"], "description": description}
         return info
+
+    def _example_file(self, parameters: list[Any]) -> dict[str, Any] | None:
+        """The first file that the page shows in one of these inputs, by its whole address."""
+        for parameter in parameters:
+            default = parameter["parameter_default"]
+            if isinstance(default, dict) and (default.get("url") or "").startswith("/"):
+                host = os.environ.get("SPACE_HOST")
+                address = f"https://{host}" if host else (getattr(self, "local_url", None) or "http://127.0.0.1:7860")
+                return {**default, "url": address.rstrip("/") + default["url"]}
+        return None
 
 
 def mistake(sentence: str) -> gr.Error:

@@ -202,13 +202,9 @@ def test_requests_that_are_no_calls_get_a_sentence(app_server: SimpleNamespace):
     folder = Path(Visitor(app_server.url).request["photo"]["path"]).parent
     for path, body, status, sentence in (
         ("call/edit", {"data": "SECRET"}, 400, 'The body must be JSON like {"data": [...]}; wrong is: data.'),
-        (
-            "call/edit",
-            {"data": [1]},
-            200,
-            "takes 6 values (photo, reference, own_reference, alpha,",
-        ),
-        ("run/edit", {"data": []}, 500, "/edit takes 6 values"),
+        ("call/edit", {"data": []}, 200, "takes 7 values (photo, reference, own_reference, alpha,"),
+        ("run/edit", {"data": [None] * 8}, 500, "/edit takes 7 values"),
+        ("run/edit", {"data": [1]}, 500, "photo must be an uploaded picture, got 1."),
         ("run/edit", {"data": [{"path": str(folder), **FILE}, 0, None, 1, False, 0]}, 500, "got a folder."),
         ("call/SECRET", {"data": []}, 404, "There is no such call; there are /edit, /sequence, /grid, /references."),
         ("call/v2/SECRET", {}, 404, "There is no such call"),
@@ -231,32 +227,21 @@ def test_requests_that_are_no_calls_get_a_sentence(app_server: SimpleNamespace):
 
 
 def test_the_api_explains_each_argument_and_its_example_runs(app_url: str, tmp_path: Path):
-    """As *Use via API* prints it: a file by the address that it has on the page."""
+    """As *Use via API* prints it."""
     endpoints = httpx.get(f"{app_url}/gradio_api/info", timeout=60).json()["named_endpoints"]
     for name in ("/edit", "/sequence", "/grid"):
-        parameters = endpoints[name]["parameters"]
-        assert all(parameter["python_type"]["description"] for parameter in parameters)
-        example = {
-            parameter["parameter_name"]: parameter["parameter_default"]
-            if parameter["parameter_has_default"]
-            else parameter["example_input"]
-            for parameter in parameters
-        }
-        assert example["photo"]["url"].startswith(f"{app_url}/gradio_api/file=") and example["own_reference"] is None
-        posted = example | {"photo": {"path": example["photo"]["url"], **FILE}}  # as its lines for the shell say
-        visitor = Visitor(app_url)
-        visitor.request = posted
-        asked = visitor.client.post(f"/call/v2{name}", json=posted)
-        assert "event: complete" in visitor.client.get(f"/call/v2{name}/{asked.json()['event_id']}").text
-    client = Client(app_url, verbose=False, download_files=tmp_path)
-    face, whole = client.predict(api_name="/edit", **example_of(endpoints["/edit"]))
-    assert is_marked(face) and is_marked(whole)
-
-
-def example_of(endpoint: dict) -> dict:
-    """The arguments that *Use via API* prints for Python."""
-    values = {item["parameter_name"]: item["parameter_default"] for item in endpoint["parameters"]}
-    return values | {"photo": handle_file(values["photo"]["url"])}
+        assert all(parameter["python_type"]["description"] for parameter in endpoints[name]["parameters"])
+        assert "githubusercontent" not in json.dumps(endpoints[name])
+    code = endpoints["/edit"]["code_snippets"]["python"].replace("print(result)", "")
+    code = code.replace("Client(", f"Client(download_files={str(tmp_path)!r}, verbose=False, src=", 1)
+    exec(code, printed := {})
+    assert all(is_marked(path) for path in printed["result"])
+    assert app_url in code
+    values = {item["parameter_name"]: item["parameter_default"] for item in endpoints["/edit"]["parameters"]}
+    values["photo"] = {"path": values["photo"]["url"], **FILE}  # as the lines for the shell have it
+    visitor = Visitor(app_url)
+    visitor.request = values
+    assert "event: complete" in visitor.outcome(visitor.ask())
 
 
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
