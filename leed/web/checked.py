@@ -65,11 +65,12 @@ class CheckedBlocks(gr.Blocks):
             return await push(body, *others, **named)
 
         def send_bounded(event: Any, message: Any) -> None:
-            if queue.pending_messages_per_session[event.session_hash].qsize() < MAX_UNREAD:
-                send(event, message)
-            else:
-                event.closed = True
+            sessions = queue.pending_messages_per_session
+            if event.alive and event.session_hash not in sessions:  # its visitor has left
                 event.alive = False
+            elif event.alive and sessions[event.session_hash].qsize() >= MAX_UNREAD:
+                event.closed, event.alive = True, False
+            send(event, message)  # unless the event has ended
 
         queue.push, queue.send_message = push_checked, send_bounded  # type: ignore[method-assign]
         return self

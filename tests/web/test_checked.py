@@ -1,8 +1,12 @@
 """Messages about what came are short and repeat no text of a visitor's."""
 
+import asyncio
+from types import SimpleNamespace
+
+import gradio as gr
 import pytest
 
-from leed.web.checked import MAX_SHOWN, own_file, shown
+from leed.web.checked import MAX_SHOWN, MAX_UNREAD, CheckedBlocks, own_file, shown
 
 
 @pytest.mark.parametrize(
@@ -28,3 +32,15 @@ def test_the_pages_own_urls_name_files():
     assert own_file("https://x.org/a/b/gradio_api/file=/tmp/a%20b.jpg") == "/tmp/a b.jpg"
     for path in ("/tmp/x.jpg", "https://x.org/photo.jpg", "file:///gradio_api/file=/tmp/x"):
         assert own_file(path) == path
+
+
+def test_messages_that_nobody_fetches_are_bounded_and_those_to_nobody_dropped():
+    with CheckedBlocks() as page:
+        gr.Markdown("a page")
+    queue, event = page.queue()._queue, SimpleNamespace(session_hash="s", alive=True, closed=False, _id="e")
+    queue.send_message(event, SimpleNamespace())
+    assert not event.alive
+    queue.pending_messages_per_session["s"], event.alive = asyncio.Queue(), True
+    for _ in range(MAX_UNREAD + 50):
+        queue.send_message(event, SimpleNamespace())
+    assert queue.pending_messages_per_session["s"].qsize() == MAX_UNREAD and event.closed
