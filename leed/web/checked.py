@@ -15,6 +15,7 @@ import gradio as gr
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from gradio.blocks import BlockFunction
+from gradio.queueing import Queue
 from gradio.route_utils import FnIndexInferError
 from gradio.state_holder import SessionState
 from gradio.utils import get_function_description
@@ -59,7 +60,8 @@ class CheckedBlocks(gr.Blocks):
         super().queue(*arguments, **options)
         queue, push, send = self._queue, self._queue.push, self._queue.send_message
 
-        async def push_checked(body: Any, *others: Any, **named: Any) -> tuple[bool, str, str]:
+        async def push_checked(body: Any, *others: Any, **named: Any) -> Any:  # as Gradio's own
+            forget_events(queue)
             if len(body.session_hash or "") > MAX_SESSION_NAME:
                 return False, f"session_hash must have at most {MAX_SESSION_NAME} characters.", "error"
             return await push(body, *others, **named)
@@ -72,7 +74,7 @@ class CheckedBlocks(gr.Blocks):
                 event.closed, event.alive = True, False
             send(event, message)  # unless the event has ended
 
-        queue.push, queue.send_message = push_checked, send_bounded  # type: ignore[method-assign]
+        vars(queue).update(push=push_checked, send_message=send_bounded)
         return self
 
     def get_api_info(self, *arguments: Any, **options: Any) -> Any:  # as Gradio's own
@@ -105,6 +107,14 @@ class CheckedBlocks(gr.Blocks):
                 address = f"https://{host}" if host else (getattr(self, "local_url", None) or "http://127.0.0.1:7860")
                 return {**default, "url": address.rstrip("/") + default["url"]}
         return None
+
+
+def forget_events(queue: Queue) -> None:
+    """Forgets the names of events whose sessions Gradio has forgotten: calls of which nobody fetched the answer."""
+    names, sessions = queue.pending_event_ids_session, queue.pending_messages_per_session
+    if len(names) > 2 * sessions.max_size:
+        for session in names.keys() - sessions.keys():
+            del names[session]
 
 
 def mistake(sentence: str) -> gr.Error:

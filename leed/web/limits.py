@@ -8,6 +8,8 @@ import ipaddress
 import json
 import math
 import re
+import shutil
+import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -25,6 +27,9 @@ READ_PAST_BYTES = 32 * MIB
 """Bytes of a refused body that are read past, so that its sender gets to read the answer."""
 
 READ_PAST_SECONDS = 5.0
+FREE_BYTES = 256 * MIB
+"""Room on the disk that uploads leave."""
+
 MAX_CLIENTS = 4096
 """Clients that are remembered; those that were quiet longest are forgotten first."""
 
@@ -81,7 +86,7 @@ class RequestLimits:
     """ASGI middleware that holds all requests with a body to `Limits`.
 
     Answers 413 to a body that is too large, 408 to one that takes too long, and 429 to a client that has too many open
-    or has uploaded too much.
+    or has uploaded too much; 503 to an upload when the disk is nearly full.
     """
 
     app: App
@@ -132,6 +137,8 @@ class RequestLimits:
             raise RefusedError(
                 429, f"You have {client.num_open} requests open, the most that one client may have: wait for them."
             )
+        if uploads and shutil.disk_usage(tempfile.gettempdir()).free < FREE_BYTES:
+            raise RefusedError(503, "This server has no room for more pictures: try again later.")
         if uploads and client.num_bytes >= self.limits.client_bytes:
             raise RefusedError(
                 429,

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from leed.web.checked import MAX_SHOWN, MAX_UNREAD, CheckedBlocks, own_file, shown
+from leed.web.checked import MAX_SHOWN, MAX_UNREAD, CheckedBlocks, forget_events, own_file, shown
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,13 @@ def test_messages_that_nobody_fetches_are_bounded_and_those_to_nobody_dropped():
     for _ in range(MAX_UNREAD + 50):
         queue.send_message(event, SimpleNamespace())
     assert queue.pending_messages_per_session["s"].qsize() == MAX_UNREAD and event.closed
+
+
+def test_events_of_forgotten_sessions_are_forgotten():
+    with CheckedBlocks() as page:
+        gr.Markdown("a page")
+    queue = page.queue()._queue
+    queue.pending_event_ids_session |= {str(number): {"event"} for number in range(5000)}
+    queue.pending_messages_per_session["7"] = asyncio.Queue()
+    forget_events(queue)
+    assert queue.pending_event_ids_session == {"7": {"event"}}

@@ -128,6 +128,12 @@ def test_one_client_uploads_only_so_much(server: str) -> None:
     assert httpx.post(server + "/call/edit", content=b"{}").status_code == 200
 
 
+def test_uploads_leave_room_on_the_disk(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leed.web.limits.FREE_BYTES", 2**62)
+    assert httpx.post(server + "/upload", content=bytes(10)).status_code == 503
+    assert httpx.post(server + "/call/edit", content=b"{}").status_code == 200
+
+
 def test_a_refused_body_is_not_kept(limited: RequestLimits) -> None:
     """The route never sees it, and no more than a piece of it is held at a time."""
     sent, pieces = [], iter([{"type": "http.request", "body": bytes(MIB), "more_body": True}] * 20)
