@@ -176,7 +176,7 @@ def edit(
     """Edits the expression of a face in a photo.
 
     Args:
-        photo: a picture with a face, at most 16 megapixels
+        photo: a picture with a face, at most 50 megapixels
         reference: number of a face of the gallery, as /references lists them
         own_reference: a picture with a face that shows the expression, used instead of the gallery's
         alpha: strength of the expression, from 0 (neutral) to 1.5
@@ -207,7 +207,7 @@ def make_sequence(
     """Makes a two-second loop of a face in a photo: neutral, the full expression, beyond it, and back.
 
     Args:
-        photo: a picture with a face, at most 16 megapixels; the frames are at most 720 pixels wide and high
+        photo: a picture with a face, at most 50 megapixels; the frames are at most 720 pixels wide and high
         reference: number of a face of the gallery, as /references lists them
         own_reference: a picture with a face that shows the expression, used instead of the gallery's
         center_crop: where no face is found in the photo, take its centre for a face
@@ -238,7 +238,7 @@ def make_grid(
     """Gives a face in a photo all expressions of a person of the gallery, each at three strengths.
 
     Args:
-        photo: a picture with a face, at most 16 megapixels
+        photo: a picture with a face, at most 50 megapixels
         reference: number of a face of the gallery, as /references lists them; its person's expressions are used
         own_reference: a picture with a face whose expression is added to them
         center_crop: where no face is found in the photo, take its centre for a face

@@ -97,7 +97,9 @@ def outlines(size: tuple[int, int], faces: list[Face], chosen: int) -> str:
     boxes = []
     for i, face in enumerate(faces):
         left, top, right, bottom = face.box
-        number = f'<text x="{left:.0f}" y="{top:.0f}" dx="0.25em" dy="0.95em">{i + 1}</text>' if len(faces) > 1 else ""
+        above = top > max(size) / 16  # where it covers no face
+        place = f'x="{left:.0f}" y="{top:.0f}" dx="{0 if above else 0.25}em" dy="{-0.2 if above else 0.95}em"'
+        number = f"<text {place}>{i + 1}</text>" if len(faces) > 1 else ""
         boxes.append(
             f'<g class="{"chosen" if i == chosen else "other"}">'
             f'<rect x="{left:.0f}" y="{top:.0f}" width="{right - left:.0f}" height="{bottom - top:.0f}"/>{number}</g>'

@@ -10,6 +10,7 @@ from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
 
 from leed.demo.texts import DELETED
+from leed.model import MAX_SHOWN_ALPHA
 from leed.web.checked import check_whole, mistake, own_file, shown
 
 FRAME = re.compile(r"data:image/[\w.+-]{1,20};base64,")
@@ -97,3 +98,17 @@ class Camera(gr.Image):
         if value is None:
             return None
         return ImageData(orig_name="frame.jpg", url="data:image/jpeg;base64," + base64.b64encode(value).decode())
+
+
+def strength(elem_id: str) -> gr.Slider:
+    """The slider of alpha."""
+    return gr.Slider(
+        0,
+        MAX_SHOWN_ALPHA,
+        value=1.0,
+        step=0.05,
+        label="Strength (alpha)",
+        info="0 is a neutral face, 1 as strong as in the reference; more exaggerates.",
+        min_width=300,
+        elem_id=elem_id,
+    )

@@ -10,10 +10,10 @@ import gradio as gr
 
 from leed.config import EXPRESSIONS
 from leed.demo import actions, backend, callbacks
-from leed.demo.components import Camera, Photo, WhichFace
+from leed.demo.components import Photo, WhichFace, strength
+from leed.demo.live_tab import live_tab
 from leed.demo.long_work import grid_tab, sequence_tab
 from leed.demo.texts import ABOUT, CAPTION, TITLE
-from leed.model import MAX_SHOWN_ALPHA
 from leed.web.checked import CheckedBlocks
 from leed.web.theme import page_theme
 
@@ -38,9 +38,6 @@ THEME = page_theme(
 )
 
 FIRST_PERSON, FIRST_EXPRESSION = 4, "happy"  # example shown on first load
-LIVE_SECONDS = 120  # of work for one visitor's camera, which then stops for the next visitor's sake
-LIVE_INTERVAL = 0.1  # between two frames that the page sends; those that come during an edit are dropped [s]
-LIVE_VISITORS = 2  # at the same time
 
 
 class PhotoColumn(NamedTuple):
@@ -118,6 +115,7 @@ def photo_column(person: str) -> PhotoColumn:
                 placeholder="Drop a photo here, click to choose one, or use the camera or the clipboard below",
             )
             drawing = gr.HTML(callbacks.outline_face(person, 0), elem_id="outlines")
+        gr.Markdown("JPEG, PNG, WebP and others, up to 40 MB and 50 megapixels.", elem_classes="label")
         face = WhichFace(
             [("1, the largest", 0)],
             value=0,
@@ -304,79 +302,6 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
     other = [own_reference.input, result.alpha.change, center_crop.input, own_center_crop.input]
     draws(partial(gr.on, other))  # the slider's reset is no `input`
     own_reference.input(**framed)
-
-
-def live_tab() -> None:
-    """The camera's frames and their edits. Of the frames that come during an edit, Gradio keeps only the last."""
-    gr.Markdown(
-        "Give access to your camera, press *Start* and move: each picture gets the expression that you choose. "
-        "No picture is kept, and the camera stops by itself after a few minutes."
-    )
-    gr.Markdown(
-        f"{LIVE_VISITORS} other visitors use the live camera now, which is as many as this server can serve at once. "
-        f"Each has at most {LIVE_SECONDS // 60} minutes: yours starts by itself when one of them is done.",
-        elem_id="live-wait",
-        elem_classes="message",
-    )
-    with gr.Row():
-        gr.Markdown("Your camera:", elem_classes="label")
-        gr.Markdown("With the expression, an AI-modified picture:", elem_classes="label")
-    with gr.Row():
-        camera = Camera(
-            label="Your camera",
-            show_label=False,
-            sources=["webcam"],
-            streaming=True,
-            webcam_options=gr.WebcamOptions(constraints={"video": {"width": 640, "height": 480}}),
-            height=420,
-            elem_id="camera",
-            alt_text="Your camera",
-        )
-        screen = Camera(
-            label="With the expression: AI-modified",
-            show_label=False,
-            interactive=False,
-            buttons=["fullscreen"],
-            height=420,
-            elem_id="screen",
-            alt_text="The camera's picture with the chosen expression",
-        )
-    with gr.Row():
-        expression = gr.Radio(
-            [name.capitalize() for name in actions.expressions_of(actions.LIVE_PERSON)],
-            value="Happy",
-            label="Expression",
-            info="Can be changed while the camera runs.",
-            min_width=300,
-            elem_id="live-expression",
-        )
-        alpha = strength("live-alpha")
-    track = gr.State()  # where each visitor's own face was
-    camera.stream(
-        backend.edit_live,
-        [camera, expression, alpha, track],
-        [screen, track],
-        stream_every=LIVE_INTERVAL,
-        time_limit=LIVE_SECONDS,
-        concurrency_limit=LIVE_VISITORS,
-        concurrency_id="live",
-        show_progress="hidden",
-        api_visibility="private",
-    )
-
-
-def strength(elem_id: str) -> gr.Slider:
-    """The slider of alpha."""
-    return gr.Slider(
-        0,
-        MAX_SHOWN_ALPHA,
-        value=1.0,
-        step=0.05,
-        label="Strength (alpha)",
-        info="0 is a neutral face, 1 as strong as in the reference; more exaggerates.",
-        min_width=300,
-        elem_id=elem_id,
-    )
 
 
 def picker(
