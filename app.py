@@ -19,13 +19,14 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from leed.demo import actions, backend
-from leed.demo.page import CSS, DIVIDER_KEYS, THEME, build
+from leed.demo.page import CSS, SCRIPT, THEME, WORDS, build
 from leed.demo.signing import CertificateError
 from leed.demo.sweeping import keep_sweeping
 from leed.demo.worker import give_back_memory
 from leed.pretrained import ModelFileError
 from leed.web.launching import launch_safely
 
+MAX_FILE_SIZE = "40mb"  # of an upload; phones make photos of up to about 30 MB
 MAX_WAITING = 32  # requests; further ones are refused at once
 CACHE_SECONDS = 3600  # uploads and results are deleted when they are that old
 SWEEP_SECONDS = 600  # between two looks for what is old
@@ -44,10 +45,11 @@ def launch(**options: Any) -> gr.Blocks:
     threading.Thread(target=give_back_memory, daemon=True).start()
     launch_safely(
         page,
-        max_file_size="10mb",
+        max_file_size=MAX_FILE_SIZE,
         theme=THEME,
         css_paths=CSS,
-        js=DIVIDER_KEYS.read_text(),
+        js=SCRIPT.read_text(),
+        i18n=gr.I18n(en=WORDS),
         footer_links=["api"],
         **options,
     )

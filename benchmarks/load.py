@@ -1,12 +1,15 @@
 """Starts the demo and has many users edit photos at the same time; prints the outcomes of requests, and the memory.
 
     python benchmarks/load.py [--model hub/leed-open] [--users 30] [--requests 1000] [--kill_worker_every SECONDS]
+                             [--bad_every 10]
 
 A user uploads a photo, asks for an edit of it with a reference of the gallery, fetches both results and checks that
 they are whole pictures with the mark; then asks again, at once. A request ends well if that takes 30 s at most, or if
 it is refused within that time because the demo is busy. Exits with 1 if one did not, or if memory does not come back.
-Memory is that of the page's process and of those it started; memory that they share counts for each. The option kills
-the worker process again and again, which users should notice only by waiting.
+Memory is that of the page's process and of those it started; memory that they share counts for each.
+`--kill_worker_every` kills the worker process again and again, which users should notice only by waiting. With
+`--bad_every 10` one user in ten sends what no page sends, and must get a sentence each time: values of wrong types,
+pictures that are none, bodies that are too large.
 """
 
 import argparse
@@ -45,9 +48,12 @@ SETTLE_SECONDS = 20
 QUANTILES = (("median", 0.5), ("95 %", 0.95), ("most", 1.0))
 
 
+FINE = ("answered", "busy", "refused")
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of a request: "answered", "busy" or what went wrong."""
+    """The outcome of a request: one of FINE or what went wrong."""
 
     kind: str
     seconds: float
@@ -163,6 +169,40 @@ def request(client: httpx.Client, photo: bytes, reference: int, alpha: float) ->
     return "answered"
 
 
+BAD: tuple[tuple[str, Any], ...] = (  # of JSON
+    ("alpha", "strong"),
+    ("alpha", None),
+    ("reference", "x" * 1000),
+    ("face", 1e308),
+    ("center_crop", {}),
+    ("photo", {"path": "data:image/png;base64," + "A" * 10_000, "meta": {"_type": "gradio.FileData"}}),
+    ("photo", {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}),
+)
+NO_PICTURE = b"<html>" + b"x" * 10_000
+TOO_LARGE = b'{"data":[' + b"[]," * 2**20 + b"0]}"
+
+
+def bad_request(client: httpx.Client, photo: bytes, number: int) -> str:
+    """One request that must be refused with a sentence: "refused" or "busy". Raises `RequestError`."""
+    if number % (len(BAD) + 2) == len(BAD):
+        response = client.post("/gradio_api/call/edit", content=TOO_LARGE)
+        return "refused" if response.status_code == 413 else fail(f"a large body got status {response.status_code}")
+    content = NO_PICTURE if number % (len(BAD) + 2) > len(BAD) else photo
+    (path,) = checked(client.post("/gradio_api/upload", files={"files": ("photo.jpg", content)})).json()
+    data: dict[str, Any] = {"photo": {"path": path, "meta": {"_type": "gradio.FileData"}}}
+    if content is photo:
+        data |= [BAD[number % (len(BAD) + 2)]]
+    call = client.post("/gradio_api/call/v2/edit", json=data)
+    if call.status_code == 503 and BUSY in call.text:
+        return "busy"
+    event = checked(call).json()["event_id"]
+    with client.stream("GET", f"/gradio_api/call/v2/edit/{event}") as stream:
+        kind, answer = last_event(stream)
+    if kind != "error" or not answer.get("error") or "Something went wrong" in answer["error"]:
+        fail(f"bad input got event {kind}: {answer}")
+    return "busy" if BUSY in answer["error"] else "refused"
+
+
 def last_event(stream: httpx.Response) -> tuple[str, Any]:  # Any: JSON
     """Kind and content of the event that ends a stream."""
     kind = ""
@@ -199,19 +239,22 @@ def check_picture(data: bytes) -> None:
             raise RequestError("a result without the mark")
 
 
-def timed(user: int, url: str, count: int) -> list[Outcome]:
-    """The outcomes of a user's requests."""
-    outcomes = []
-    with httpx.Client(base_url=url, timeout=2 * DEADLINE) as client:
+def timed(user: int, url: str, count: int, bad: bool) -> list[Outcome]:
+    """The outcomes of a user's requests, of an address of its own; a `bad` user sends what must be refused."""
+    outcomes, address = [], {"X-Forwarded-For": f"8.8.{user // 250}.{user % 250}"}
+    with httpx.Client(base_url=url, timeout=2 * DEADLINE, headers=address) as client:
         for number in range(count):
             photo = photo_of(user, number // PHOTOS_PER_USER)
             start = time.perf_counter()
             try:
-                kind = request(client, photo, (7 * number + user) % 220, number % 4 / 2)
+                if bad:
+                    kind = bad_request(client, photo, number)
+                else:
+                    kind = request(client, photo, (7 * number + user) % 220, (number % 4) / 2)
             except (RequestError, httpx.HTTPError) as error:
                 kind = f"{type(error).__name__}: {error}"
             seconds = time.perf_counter() - start
-            if kind in ("answered", "busy") and seconds > DEADLINE:
+            if kind in FINE and seconds > DEADLINE:
                 kind = f"{kind}, but late"
             outcomes.append(Outcome(kind, seconds))
             if kind == "busy":
@@ -219,11 +262,12 @@ def timed(user: int, url: str, count: int) -> list[Outcome]:
     return outcomes
 
 
-def load(url: str, users: int, requests: int) -> list[Outcome]:
-    """The outcomes of `requests` requests by `users` users at the same time."""
+def load(url: str, users: int, requests: int, bad_every: int) -> list[Outcome]:
+    """The outcomes of `requests` requests by `users` users at the same time; each `bad_every`th sends bad input."""
     counts = [requests // users + (user < requests % users) for user in range(users)]
     with ThreadPoolExecutor(users) as pool:
-        results = pool.map(lambda user: timed(user, url, counts[user]), range(users))
+        bad = [bad_every > 0 and user % bad_every == bad_every - 1 for user in range(users)]
+        results = pool.map(lambda user: timed(user, url, counts[user], bad[user]), range(users))
         return [outcome for outcomes in results for outcome in outcomes]
 
 
@@ -233,18 +277,19 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=30)
     parser.add_argument("--requests", type=int, default=1000)
     parser.add_argument("--kill_worker_every", type=float, metavar="SECONDS", default=math.inf)
+    parser.add_argument("--bad_every", type=int, default=0, metavar="USERS", help="of these users one sends bad input")
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder, serve(options.model, Path(folder)) as (url, process):
         memory = Memory(process)
         idle = memory.now()
-        warm = load(url, options.users, 3 * options.users)  # fills the caches, which are bounded
+        warm = load(url, options.users, 3 * options.users, options.bad_every)  # fills the caches, which are bounded
         before = memory.now()
         memory.start()
         killer = Killer(process, min(options.kill_worker_every, threading.TIMEOUT_MAX))
         killer.start()
         start = time.perf_counter()
-        outcomes = load(url, options.users, options.requests)
+        outcomes = load(url, options.users, options.requests, options.bad_every)
         seconds = time.perf_counter() - start
         killer.over.set()
         peak = memory.peak
@@ -256,7 +301,7 @@ def main() -> None:
     print_outcomes(outcomes)
     grown = after / before - 1
     print(f"memory: idle {idle:.0f}, before {before:.0f}, peak {peak:.0f}, after {after:.0f} MiB ({grown:+.1%})")
-    errors = sum(outcome.kind not in ("answered", "busy") for outcome in warm + outcomes)
+    errors = sum(outcome.kind not in FINE for outcome in warm + outcomes)
     print(f"{errors} errors")
     if errors or grown > MEMORY_TOLERANCE:
         sys.exit(1)

@@ -236,7 +236,7 @@ def slow_app(tiny_app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 @pytest.fixture(scope="session")
 def app_server(lively_leed: LEED, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """`python app.py` with a tiny model: its `url` and its `process`."""
+    """`python app.py` with a tiny model: its `url`, its `process` and its `log`."""
     folder = tmp_path_factory.mktemp("app")
     lively_leed.save_pretrained(folder / "model")
 
@@ -252,7 +252,7 @@ def app_url(app_server: SimpleNamespace) -> str:
 
 @contextmanager
 def served(arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[SimpleNamespace]:
-    """A Gradio page that Python serves when it is called with the arguments: its `url` and its `process`."""
+    """A Gradio page that Python serves when called with the arguments: its `url`, its `process` and its `log`."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     environment = os.environ | environment | {"GRADIO_SERVER_PORT": str(port), "OMP_NUM_THREADS": "1"}
     with log.open("w") as output:
@@ -267,7 +267,7 @@ def served(arguments: list[str], environment: dict[str, str], log: Path) -> Iter
                 break
             except httpx.TransportError:
                 time.sleep(0.2)
-        yield SimpleNamespace(url=url, process=process)
+        yield SimpleNamespace(url=url, process=process, log=log)
     finally:
         process.terminate()
         process.wait(30)

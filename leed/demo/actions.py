@@ -17,6 +17,7 @@ from PIL import Image
 
 from leed import gallery
 from leed.demo.signing import Signer
+from leed.demo.texts import DELETED
 from leed.gallery import GalleryFace
 from leed.model import SETTLED, Expression
 from leed.photo.detection import Face, find_faces
@@ -87,7 +88,7 @@ def load_photo(path: str) -> Image.Image:
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
-        raise PhotoError("Your picture was deleted after an hour: please give it again.") from None
+        raise PhotoError(DELETED) from None
     return open_photo(BytesIO(data), keep_alpha=True)
 
 
@@ -170,21 +171,23 @@ def edit(
     alpha: float = 1.0,
     center_crop: bool = False,
     face: int = 0,
+    own_center_crop: bool = False,
 ) -> tuple[Path, Path]:
     """Edits the expression of a face in a photo.
 
     Args:
-        photo: a picture with a face, at most 16 megapixels
+        photo: a picture with a face, at most 50 megapixels
         reference: number of a face of the gallery, as /references lists them
         own_reference: a picture with a face that shows the expression, used instead of the gallery's
         alpha: strength of the expression, from 0 (neutral) to 1.5
-        center_crop: where no face is found, take the centre of the picture for a face
+        center_crop: where no face is found in the photo, take its centre for a face
         face: which face of the photo; 0 is the largest
+        own_center_crop: where no face is found in own_reference, take its centre for a face
 
     Returns:
         the edited face and the whole photo with it, as PNG files that are marked as altered
     """
-    expression = chosen_expression(reference, own_reference, center_crop)
+    expression = chosen_expression(reference, own_reference, own_center_crop)
     result = prepare(photo, center_crop, int(face)).with_expression(expression)(alpha)
     folder = result_folder()
     return (
@@ -199,20 +202,22 @@ def make_sequence(
     own_reference: str | None = None,
     center_crop: bool = False,
     face: int = 0,
+    own_center_crop: bool = False,
 ) -> tuple[Path, Path, Path]:
     """Makes a two-second loop of a face in a photo: neutral, the full expression, beyond it, and back.
 
     Args:
-        photo: a picture with a face, at most 16 megapixels; the frames are at most 720 pixels wide and high
+        photo: a picture with a face, at most 50 megapixels; the frames are at most 720 pixels wide and high
         reference: number of a face of the gallery, as /references lists them
         own_reference: a picture with a face that shows the expression, used instead of the gallery's
-        center_crop: where no face is found, take the centre of the picture for a face
+        center_crop: where no face is found in the photo, take its centre for a face
         face: which face of the photo; 0 is the largest
+        own_center_crop: where no face is found in own_reference, take its centre for a face
 
     Returns:
         the loop as MP4, animated WebP and GIF files that are marked as altered
     """
-    expression = chosen_expression(reference, own_reference, center_crop)
+    expression = chosen_expression(reference, own_reference, own_center_crop)
     frames = sequence_frames(prepare(photo, center_crop, int(face)).with_expression(expression))
     folder = result_folder()
     mp4, webp, gif = (
@@ -228,34 +233,47 @@ def make_grid(
     own_reference: str | None = None,
     center_crop: bool = False,
     face: int = 0,
+    own_center_crop: bool = False,
 ) -> Path:
     """Gives a face in a photo all expressions of a person of the gallery, each at three strengths.
 
     Args:
-        photo: a picture with a face, at most 16 megapixels
+        photo: a picture with a face, at most 50 megapixels
         reference: number of a face of the gallery, as /references lists them; its person's expressions are used
         own_reference: a picture with a face whose expression is added to them
-        center_crop: where no face is found, take the centre of the picture for a face
+        center_crop: where no face is found in the photo, take its centre for a face
         face: which face of the photo; 0 is the largest
+        own_center_crop: where no face is found in own_reference, take its centre for a face
 
     Returns:
         a labelled sheet of all the edited faces, as a PNG file that is marked as altered
     """
-    expressions = {} if own_reference is None else {OWN: own_expression(own_reference, center_crop)}
+    expressions = {} if own_reference is None else {OWN: own_expression(own_reference, own_center_crop)}
     numbers = expressions_of(references()[check_reference(reference)].person)
     expressions |= {name: gallery_expression(i) for name, i in numbers.items()}
     picture = expression_grid(prepare(photo, center_crop, int(face)), expressions)
     return sign(save_marked(picture, result_folder() / "leed-expressions.png"))
 
 
+def read_reference(own_reference: str, own_center_crop: bool) -> None:
+    """Finds out whether one's own reference is of use. Raises `PhotoError` and `NoFaceError`."""
+    own_expression(own_reference, own_center_crop)
+
+
 def render_preview(
-    photo: str, reference: int, own_reference: str | None, alpha: float, center_crop: bool, face: int
+    photo: str,
+    reference: int,
+    own_reference: str | None = None,
+    alpha: float = 1.0,
+    center_crop: bool = False,
+    face: int = 0,
+    own_center_crop: bool = False,
 ) -> tuple[tuple[Path, Path], Path, Path]:
     """The page's pictures, in preview size: the photo before and after, the face before, and after.
 
     Raises `PhotoError` and `NoFaceError`.
     """
-    expression = chosen_expression(reference, own_reference, center_crop)
+    expression = chosen_expression(reference, own_reference, own_center_crop)
     prepared = prepare_preview(photo, center_crop, face).with_expression(expression)
     result = prepared(alpha)
     folder = result_folder()
@@ -269,10 +287,12 @@ def render_preview(
     )
 
 
-def list_doubts(photo: str, own_reference: str | None, center_crop: bool, face: int) -> list[str]:
+def list_doubts(
+    photo: str, own_reference: str | None, center_crop: bool, face: int, own_center_crop: bool = False
+) -> list[str]:
     """The inputs ("photo", "reference") whose expression the neutraliser failed to remove."""
     names = ["photo"] if expression_remains(photo, center_crop, face) else []
-    if own_reference is not None and expression_remains(own_reference, center_crop):
+    if own_reference is not None and expression_remains(own_reference, own_center_crop):
         names.append("reference")
     return names
 

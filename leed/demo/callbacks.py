@@ -18,19 +18,44 @@ NO_PHOTO = (1, 1)  # the size of a photo that is not there, for a drawing withou
 
 @backend.errors_shown()
 def show(
-    photo: str | None, reference: int, own_reference: str | None, alpha: float, center_crop: bool, face: int
+    photo: str | None,
+    reference: int,
+    own_reference: str | None,
+    alpha: float,
+    center_crop: bool,
+    face: int,
+    own_center_crop: bool = False,
 ) -> tuple:
-    """The page's results: comparison, crop, edited face, message, offer of a centre crop."""
-    if photo is None:
-        return None, None, None, gr.Markdown(visible=False), gr.Checkbox(visible=center_crop)
+    """The page's results: comparison, crop, edited face; then a message about the photo and the offer of a centre
+    crop, and the same of one's own reference."""
+    about_reference = said("", own_center_crop)
     try:
-        pictures = backend.call(actions.render_preview, photo, reference, own_reference, alpha, center_crop, face)
-        doubts = [DOUBTS[name] for name in backend.call(actions.list_doubts, photo, own_reference, center_crop, face)]
+        if own_reference is not None:
+            backend.call(actions.read_reference, own_reference, own_center_crop)
     except (PhotoError, NoFaceError) as error:
-        offer = center_crop or isinstance(error, NoFaceError)
-        return None, None, None, gr.Markdown(str(error), visible=True), gr.Checkbox(visible=offer)
-    message = gr.Markdown("\n\n".join(doubts), visible=bool(doubts))
-    return *pictures, message, gr.Checkbox(visible=center_crop)
+        about_reference = failed(error, own_center_crop)
+        return None, None, None, *said("", center_crop), *about_reference
+    try:
+        if photo is None:
+            return None, None, None, *said("", center_crop), *about_reference
+        choice = photo, reference, own_reference, alpha, center_crop, face, own_center_crop
+        pictures = backend.call(actions.render_preview, *choice)
+        doubts = backend.call(actions.list_doubts, photo, own_reference, center_crop, face, own_center_crop)
+    except (PhotoError, NoFaceError) as error:
+        return None, None, None, *failed(error, center_crop), *about_reference
+    about_photo = said(DOUBTS["photo"] if "photo" in doubts else "", center_crop)
+    about_reference = said(DOUBTS["reference"] if "reference" in doubts else "", own_center_crop)
+    return *pictures, *about_photo, *about_reference
+
+
+def said(message: str, center_crop: bool) -> tuple[gr.Markdown, gr.Checkbox]:
+    """A message about a picture, if there is one, and the offer of a centre crop, if it is taken."""
+    return gr.Markdown(message, visible=bool(message)), gr.Checkbox(visible=center_crop)
+
+
+def failed(error: Exception, center_crop: bool) -> tuple[gr.Markdown, gr.Checkbox]:
+    """A message that a picture is of no use, and the offer of a centre crop where no face was found."""
+    return gr.Markdown(str(error), visible=True), gr.Checkbox(visible=center_crop or isinstance(error, NoFaceError))
 
 
 def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
@@ -44,11 +69,12 @@ def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
 
 
 @backend.errors_shown()
-def offer_faces(photo: str | None) -> tuple[gr.Radio, str]:
-    """For a new photo: the choice among its faces, if there are several; its faces outlined, the largest as chosen."""
+def offer_faces(photo: str | None) -> tuple[gr.Radio, str, gr.Checkbox]:
+    """For a new photo: the choice among its faces, if several; its faces outlined; the centre crop switched off."""
     size, faces = faces_of(photo)
     names = [("1, the largest", 0), *((str(i + 1), i) for i in range(1, len(faces)))]
-    return gr.Radio(names, value=0, visible=len(faces) > 1), outlines(size, faces, 0)
+    choice = gr.Radio(names, value=0, visible=len(faces) > 1)
+    return choice, outlines(size, faces, 0), gr.Checkbox(False, visible=False)
 
 
 @backend.errors_shown()
@@ -71,7 +97,9 @@ def outlines(size: tuple[int, int], faces: list[Face], chosen: int) -> str:
     boxes = []
     for i, face in enumerate(faces):
         left, top, right, bottom = face.box
-        number = f'<text x="{left:.0f}" y="{top:.0f}" dx="0.25em" dy="0.95em">{i + 1}</text>' if len(faces) > 1 else ""
+        above = top > max(size) / 16  # where it covers no face
+        place = f'x="{left:.0f}" y="{top:.0f}" dx="{0 if above else 0.25}em" dy="{-0.2 if above else 0.95}em"'
+        number = f"<text {place}>{i + 1}</text>" if len(faces) > 1 else ""
         boxes.append(
             f'<g class="{"chosen" if i == chosen else "other"}">'
             f'<rect x="{left:.0f}" y="{top:.0f}" width="{right - left:.0f}" height="{bottom - top:.0f}"/>{number}</g>'
@@ -120,6 +148,14 @@ def first_of(expression: str) -> int:
 def pick(expression: str, event: gr.SelectData) -> tuple[int, None]:
     """The number of the thumbnail that was clicked, and no reference of one's own any more."""
     return first_of(expression) + event.index, None
+
+
+def pick_expression(expression: str, reference: int) -> tuple[int, None]:
+    """The number of the first face that shows an expression, of the same person as the reference; as `pick`."""
+    faces = actions.references()
+    person = faces[actions.check_reference(reference)].person
+    wanted = (person, expression.lower())
+    return next(i for i, face in enumerate(faces) if (face.person, face.expression) == wanted), None
 
 
 def thumbnails_with_choice(expression: str, reference: int, own_reference: str | None) -> gr.Gallery:

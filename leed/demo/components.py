@@ -1,6 +1,7 @@
 """Gradio's components as the page needs them: they hand over files and frames as they came."""
 
 import base64
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,27 +9,61 @@ import gradio as gr
 from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
 
+from leed.demo.texts import DELETED
+from leed.model import MAX_SHOWN_ALPHA
+from leed.web.checked import check_whole, mistake, own_file, shown
+
+FRAME = re.compile(r"data:image/[\w.+-]{1,20};base64,")
+MAX_PATH = 1024  # characters of a path
+
 
 class Photo(gr.Image):
     """An image input that hands over the file as it came, so that `open_photo` can say what is wrong with it."""
 
     is_template = True  # the browser shows the parent class
 
-    def preprocess(self, payload: ImageData | None) -> str | None:
-        """The path of the upload. A request may name any path, so files that were not uploaded are refused."""
-        if payload is None:
+    def check(self, name: str, value: Any) -> Any:  # of JSON
+        """The value, if it names an upload or nothing. Raises `gr.Error`."""
+        if value is None:
             return None
-        if payload.path is None or not Path(payload.path).resolve().is_relative_to(
-            Path(get_upload_folder()).resolve()
-        ):
-            raise gr.Error("Please upload the picture as a file.", print_exception=False)
+        path = value.get("path") if isinstance(value, dict) else None
+        if not isinstance(path, str) or not path:
+            came = "an object without a path" if isinstance(value, dict) else shown(value)
+            raise mistake(f"{name} must be an uploaded picture, got {came}.")
+        uploaded = uploaded_file(own_file(path))
+        if uploaded is None:
+            raise mistake(f"{name} must be an uploaded picture: please upload the picture as a file.")
+        if not uploaded.exists():
+            raise mistake(DELETED)
+        if not uploaded.is_file():
+            raise mistake(f"{name} must be an uploaded picture, got a folder.")
+        return {"path": str(uploaded), "meta": {"_type": "gradio.FileData"}}
+
+    def preprocess(self, payload: ImageData | None) -> str | None:
+        """The path of the upload."""
+        if payload is None or payload.path is None:
+            return None
+        if uploaded_file(payload.path) is None:
+            raise mistake("Please upload the picture as a file.")
         return payload.path
+
+
+def uploaded_file(path: str) -> Path | None:
+    """The path, if it lies in the folder of uploads; a request may name any."""
+    if len(path) > MAX_PATH or "\0" in path:
+        return None
+    folder, resolved = Path(get_upload_folder()).resolve(), Path(path).resolve()
+    return resolved if resolved.is_relative_to(folder) else None
 
 
 class WhichFace(gr.Radio):
     """The choice among a photo's faces; `actions.prepare` checks the number, as it depends on the photo."""
 
     is_template = True
+
+    def check(self, name: str, value: Any) -> int:  # of JSON
+        """The number of the face; that of the largest if none is given. Raises `gr.Error`."""
+        return 0 if value is None else check_whole(name, value)
 
     def preprocess(self, payload: str | int | float | None) -> int:
         """The number of the face."""
@@ -44,6 +79,13 @@ class Camera(gr.Image):
 
     is_template = True
 
+    def check(self, name: str, value: Any) -> Any:  # of JSON
+        """The value, if it is a picture in itself or nothing. Raises `gr.Error`."""
+        url = value.get("url") if isinstance(value, dict) else None
+        if value is None or isinstance(url, str) and FRAME.match(url):
+            return None if value is None else {"url": url}
+        raise mistake(f"{name} must be a camera's picture as a data URL, got {shown(value)}.")
+
     # Gradio's own images come as files or arrays, of which no type includes bytes.
 
     def preprocess(self, payload: ImageData | None) -> bytes | None:  # type: ignore[override]
@@ -56,3 +98,17 @@ class Camera(gr.Image):
         if value is None:
             return None
         return ImageData(orig_name="frame.jpg", url="data:image/jpeg;base64," + base64.b64encode(value).decode())
+
+
+def strength(elem_id: str) -> gr.Slider:
+    """The slider of alpha."""
+    return gr.Slider(
+        0,
+        MAX_SHOWN_ALPHA,
+        value=1.0,
+        step=0.05,
+        label="Strength (alpha)",
+        info="0 is a neutral face, 1 as strong as in the reference; more exaggerates.",
+        min_width=300,
+        elem_id=elem_id,
+    )

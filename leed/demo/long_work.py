@@ -16,12 +16,19 @@ def sequence_tab(inputs: list[gr.components.Component], changes: list[Callable])
     gr.Markdown("The face goes from neutral to the chosen expression, beyond it, and back.")
     make = gr.Button("Make the sequence", variant="primary", elem_id="make-sequence")
     film = gr.Video(
-        label="Sequence", autoplay=True, loop=True, interactive=False, visible=False, buttons=[], elem_id="sequence"
+        label="Sequence",
+        show_label=False,
+        autoplay=True,
+        loop=True,
+        interactive=False,
+        visible=False,
+        buttons=[],
+        elem_id="sequence",
     )
     with gr.Row(visible=False, elem_id="sequence-files") as row:
         files = [gr.DownloadButton(name, min_width=80) for name in ("MP4", "WebP", "GIF")]
-    run_on_click(make, backend.make_sequence, inputs, files, api_name="sequence", show=(film, [film, row]))
-    hide_when(changes, [film, row])
+    run_on_click(make, backend.make_sequence, inputs, files, api_name="sequence", show=(film, row))
+    hide_when(changes, film, row)
 
 
 def grid_tab(inputs: list[gr.components.Component], changes: list[Callable]) -> None:
@@ -39,9 +46,10 @@ def grid_tab(inputs: list[gr.components.Component], changes: list[Callable]) -> 
         elem_id="grid",
         alt_text="The face with all expressions, at three strengths each",
     )
-    file = gr.DownloadButton("Download sheet (PNG)", visible=False, elem_id="grid-file")
-    run_on_click(make, backend.make_grid, inputs, [file], api_name="grid", show=(sheet, [sheet, file]))
-    hide_when(changes, [sheet, file])
+    with gr.Row(visible=False) as row:
+        file = gr.DownloadButton("Download sheet (PNG)", elem_id="grid-file")
+    run_on_click(make, backend.make_grid, inputs, [file], api_name="grid", show=(sheet, row))
+    hide_when(changes, sheet, row)
 
 
 def run_on_click(
@@ -50,29 +58,28 @@ def run_on_click(
     inputs: list[gr.components.Component],
     files: list[gr.DownloadButton],
     api_name: str,
-    show: tuple[gr.components.Component, list[gr.blocks.Block]],
+    show: tuple[gr.components.Component, gr.Row],
 ) -> None:
     """Has a button start what takes seconds; until it is done, the button says so and cannot be clicked again.
 
-    The first of `files` is then displayed by the first of `show`, and the others of `show` become visible. The
-    browser hands the file on: were it an input of the server's, a request could name any file there.
+    The first of `files` is then displayed by the component of `show`, whose row holds the files; both stay away if
+    something else was chosen meanwhile (`page.js`). The browser hands the file on: were it an input of the server's, a
+    request could name any file there.
     """
-    display, results = show
+    button.click(None, js=f"() => {{ leed.begin('{api_name}') }}", api_visibility="private")
     busy = button.click(lambda: gr.Button("One moment ...", interactive=False), None, button, **QUIET)
     done = busy.then(work, inputs, files, concurrency_id="long", show_progress="hidden", api_name=api_name)
-    done.success(None, files[0], display, js="file => file", api_visibility="private")
-    done.success(lambda: [gr.update(visible=True)] * len(results), None, results, **QUIET)
+    done.success(None, files[0], list(show), js=f"file => {SHOWN.replace('NAME', api_name)}", api_visibility="private")
     for ended in (done.success, done.failure):  # `then` does not follow a failure of what itself follows something
         ended(lambda: gr.Button(button.value, interactive=True), None, button, **QUIET)
 
 
-def hide_when(changes: list[Callable], results: list[gr.blocks.Block]) -> None:
-    """Hides results at events after which they no longer belong to what is chosen."""
-    gr.on(
-        changes,
-        lambda: [gr.update(visible=False)] * len(results),
-        None,
-        results,
-        show_progress="hidden",
-        api_visibility="private",
-    )
+SHOWN = """leed.fresh('NAME')
+    ? [{__type__: 'update', value: file, visible: true}, {__type__: 'update', visible: true}]
+    : [{__type__: 'update', value: null, visible: false}, {__type__: 'update', visible: false}]"""
+
+
+def hide_when(changes: list[Callable], display: gr.components.Component, row: gr.Row) -> None:
+    """Hides results, in the browser and so at once, at events after which they belong to something else."""
+    hidden = "() => [{__type__: 'update', value: null, visible: false}, {__type__: 'update', visible: false}]"
+    gr.on(changes, None, None, [display, row], js=hidden, api_visibility="private")

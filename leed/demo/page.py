@@ -1,5 +1,8 @@
 """The layout of the page, and which event calls what."""
 
+from collections.abc import Callable
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -7,14 +10,16 @@ import gradio as gr
 
 from leed.config import EXPRESSIONS
 from leed.demo import actions, backend, callbacks
-from leed.demo.components import Camera, Photo, WhichFace
+from leed.demo.components import Photo, WhichFace, strength
+from leed.demo.live_tab import live_tab
 from leed.demo.long_work import grid_tab, sequence_tab
 from leed.demo.texts import ABOUT, CAPTION, TITLE
-from leed.model import MAX_SHOWN_ALPHA
+from leed.web.checked import CheckedBlocks
 from leed.web.theme import page_theme
 
 CSS = Path(__file__).with_name("style.css")
-DIVIDER_KEYS = Path(__file__).with_name("divider.js")
+SCRIPT = Path(__file__).with_name("page.js")
+WORDS = {"audio.record": "Start", "audio.stop": "Stop", "audio.waiting": "Waiting"}  # nothing is recorded
 
 THEME = page_theme(
     background_fill_primary="*neutral_50",
@@ -33,9 +38,6 @@ THEME = page_theme(
 )
 
 FIRST_PERSON, FIRST_EXPRESSION = 4, "happy"  # example shown on first load
-LIVE_SECONDS = 120  # of work for one visitor's camera, which then stops for the next visitor's sake
-LIVE_INTERVAL = 0.1  # between two frames that the page sends; those that come during an edit are dropped [s]
-LIVE_VISITORS = 2  # at the same time
 
 
 class PhotoColumn(NamedTuple):
@@ -56,6 +58,8 @@ class ExpressionColumn(NamedTuple):
     faces: gr.Gallery
     reference: gr.Number  # of the gallery; hidden
     own_reference: Photo
+    message: gr.Markdown  # about one's own reference
+    own_center_crop: gr.Checkbox
 
 
 Preview = tuple[tuple[Path, Path], Path, Path]  # the files that `actions.render_preview` writes
@@ -72,7 +76,7 @@ class ResultColumn(NamedTuple):
 
 def build(cache_seconds: int, sweep_seconds: int) -> gr.Blocks:
     """The page, from which Gradio removes files after `cache_seconds`; it looks for them every `sweep_seconds`."""
-    with gr.Blocks(title="LEED", delete_cache=(sweep_seconds, cache_seconds), analytics_enabled=False) as page:
+    with CheckedBlocks(title="LEED", delete_cache=(sweep_seconds, cache_seconds), analytics_enabled=False) as page:
         gr.Markdown(TITLE, elem_id="header")
         with gr.Tabs():
             with gr.Tab("Photo"):
@@ -87,7 +91,7 @@ def build(cache_seconds: int, sweep_seconds: int) -> gr.Blocks:
 def photo_tab() -> None:
     """A photo, a reference and the result; on first load those of an example."""
     person, reference = str(callbacks.example_people()[FIRST_PERSON][0]), callbacks.first_of(FIRST_EXPRESSION)
-    shown = backend.call(actions.render_preview, person, reference, None, 1.0, False, 0)
+    shown = backend.call(actions.render_preview, person, reference)
     with gr.Row():
         photo = photo_column(person)
         expression = expression_column(reference)
@@ -103,6 +107,7 @@ def photo_column(person: str) -> PhotoColumn:
             photo = Photo(
                 person,
                 label="Photo with a face",
+                show_label=False,
                 sources=["upload", "webcam", "clipboard"],
                 height=360,
                 elem_id="photo",
@@ -110,6 +115,7 @@ def photo_column(person: str) -> PhotoColumn:
                 placeholder="Drop a photo here, click to choose one, or use the camera or the clipboard below",
             )
             drawing = gr.HTML(callbacks.outline_face(person, 0), elem_id="outlines")
+        gr.Markdown("JPEG, PNG, WebP and others, up to 40 MB and 50 megapixels.", elem_classes="label")
         face = WhichFace(
             [("1, the largest", 0)],
             value=0,
@@ -118,13 +124,8 @@ def photo_column(person: str) -> PhotoColumn:
             visible=False,
             elem_id="which-face",
         )
-        message = gr.Markdown(visible=False, elem_id="message")
-        center_crop = gr.Checkbox(
-            label="Use the centre of the picture",
-            info="If no face is found, the central square is taken for one.",
-            visible=False,
-            elem_id="center-crop",
-        )
+        message = gr.Markdown(visible=False, elem_id="message", elem_classes="message")
+        center_crop = use_centre("center-crop")
         gr.Markdown("Or one of these people, who do not exist:")
         people = picker(callbacks.example_people(), "Example people", elem_id="people")
     return PhotoColumn(photo, drawing, face, message, center_crop, people)
@@ -147,20 +148,43 @@ def expression_column(reference: int) -> ExpressionColumn:
         with gr.Accordion("Or a reference of your own", open=False):
             own_reference = Photo(
                 label="Photo of a face with the expression",
+                show_label=False,
+                placeholder="Drop a photo of a face with the expression here, or click to choose one",
                 sources=["upload", "webcam", "clipboard"],
                 height=240,
                 elem_id="own-reference",
                 alt_text="Your own reference",
             )
-    return ExpressionColumn(expression, faces, number, own_reference)
+            message = gr.Markdown(visible=False, elem_id="reference-message", elem_classes="message")
+            own_center_crop = use_centre("reference-center-crop")
+    return ExpressionColumn(expression, faces, number, own_reference, message, own_center_crop)
+
+
+def use_centre(elem_id: str) -> gr.Checkbox:
+    """The offer, hidden at first, to take the centre of a picture for a face."""
+    return gr.Checkbox(
+        label="Use the centre of the picture",
+        info="If no face is found, the central square is taken for one.",
+        visible=False,
+        elem_id=elem_id,
+    )
 
 
 def result_column(photo: PhotoColumn, expression: ExpressionColumn, shown: Preview) -> ResultColumn:
     """The third column, with the pictures `shown` in it."""
-    inputs = [photo.photo, expression.reference, expression.own_reference, photo.center_crop, photo.face]
-    changes = [item.input for item in (photo.photo, expression.own_reference, photo.center_crop, photo.face)]
+    inputs = [
+        photo.photo,
+        expression.reference,
+        expression.own_reference,
+        photo.center_crop,
+        photo.face,
+        expression.own_center_crop,
+    ]
+    changed = (photo.photo, photo.center_crop, photo.face, expression.expression, *expression[3:])
+    changes = [item.input for item in changed if not isinstance(item, gr.Markdown)]
     changes += [item.select for item in (photo.photo, photo.people, expression.faces)]
-    with gr.Column(min_width=300):
+    gr.on(changes, None, js="() => { leed.choose() }", api_visibility="private")
+    with gr.Column(min_width=300, elem_id="result"):
         gr.Markdown("### 3. Result")
         marks = "XMP" if actions.signer() is None else "XMP, signed C2PA"
         gr.Markdown(CAPTION.format(marks=marks), elem_id="caption")
@@ -178,21 +202,25 @@ def picture_tab(photo: PhotoColumn, expression: ExpressionColumn, shown: Preview
     """The edited picture at the strength of a slider, and a button that saves it."""
     (before, after), face, edited_face = shown
     alpha = strength("alpha")
+    gr.Markdown("Before and after: drag the divider.", elem_classes="label")
     comparison = gr.ImageSlider(
         (str(before), str(after)),
-        label="Before and after: drag the divider",
+        label="Before and after",
+        show_label=False,
         slider_position=20,
         buttons=["fullscreen"],
         elem_id="comparison",
     )
     save = gr.Button("Download photo (PNG)", variant="primary", elem_id="save")
     file = gr.DownloadButton(visible="hidden", elem_id="file")
-    look: dict[str, Any] = {"min_width": 120, "height": 180, "elem_classes": "face"}  # of Gradio's options
+    saved_face = gr.Image(label="Edited face", visible="hidden")  # what the API gives; `edited` is of the last choice
+    gr.Markdown("The face before and after the edit:", elem_classes="label")
+    look: dict[str, Any] = {"show_label": False, "min_width": 120, "height": 240, "elem_classes": "face"}
     with gr.Row():
         crop = gr.Image(
             str(face),
             label="Face",
-            buttons=[],
+            buttons=["fullscreen"],
             elem_id="crop",
             alt_text="The aligned face before the edit",
             **look,
@@ -200,15 +228,16 @@ def picture_tab(photo: PhotoColumn, expression: ExpressionColumn, shown: Preview
         edited = gr.Image(
             str(edited_face),
             label="Edited face",
-            buttons=["download"],
+            buttons=["fullscreen", "download"],
             elem_id="edited",
             alt_text="The aligned face with the chosen expression",
             **look,
         )
     result = ResultColumn(alpha, comparison, crop, edited)
     inputs = choice(photo, expression, result)
-    save.click(backend.edit, inputs, [edited, file], concurrency_id="model", api_name="edit").success(
-        None, js="() => document.querySelector('#file').click()"
+    save.click(None, js="() => { leed.begin('edit') }", api_visibility="private")
+    save.click(backend.edit, inputs, [saved_face, file], concurrency_id="model", api_name="edit").success(
+        None, js="() => { if (leed.fresh('edit')) document.querySelector('#file').click() }", api_visibility="private"
     )
     return result
 
@@ -216,7 +245,7 @@ def picture_tab(photo: PhotoColumn, expression: ExpressionColumn, shown: Preview
 def choice(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColumn) -> list[gr.components.Component]:
     """The inputs of `actions.edit`, in its order."""
     reference = [expression.reference, expression.own_reference]
-    return [photo.photo, *reference, result.alpha, photo.center_crop, photo.face]
+    return [photo.photo, *reference, result.alpha, photo.center_crop, photo.face, expression.own_center_crop]
 
 
 def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColumn) -> None:
@@ -233,93 +262,46 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
     # face.input                             outline_face                    show
     # faces.select                           pick                            show
     # own_reference.input                    thumbnails_with_choice | show
-    # expression.input                       thumbnails_with_choice
-    # alpha.change, center_crop.input        show
+    # expression.input                       pick_expression and thumbnails_with_choice | show
+    # alpha.change, *center_crop.input       show
     column, drawing, face, message, center_crop, people = photo
-    kind, faces, reference, own_reference = expression
+    kind, faces, reference, own_reference, own_message, own_center_crop = expression
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     clicked, last = quiet | {"trigger_mode": "multiple"}, quiet | {"trigger_mode": "always_last"}
-    offer = {"fn": callbacks.offer_faces, "inputs": column, "outputs": [face, drawing], **last}
+    offer = {"fn": callbacks.offer_faces, "inputs": column, "outputs": [face, drawing, center_crop], **last}
     outline = {"fn": callbacks.outline_face, "inputs": [column, face], "outputs": drawing, **last}
     framed = {
         "fn": callbacks.thumbnails_with_choice, "inputs": [kind, reference, own_reference], "outputs": faces, **last
     }  # fmt: skip
+    pictures = [result.comparison, result.crop, result.edited]
     draw = {
         "fn": callbacks.show,
         "inputs": choice(photo, expression, result),
-        "outputs": [result.comparison, result.crop, result.edited, message, center_crop],
+        "outputs": [*pictures, message, center_crop, own_message, own_center_crop],
         "concurrency_id": "model",
         **last,
     }
-    column.input(**offer).then(**draw)
-    people.select(callbacks.example_photo, None, column, **clicked).then(**offer).then(**draw)
-    column.select(callbacks.click_face, column, face, **clicked).then(**outline).then(**draw)
-    face.input(**outline).then(**draw)
-    faces.select(callbacks.pick, kind, [reference, own_reference], **clicked).then(**draw)
-    gr.on([own_reference.input, result.alpha.change, center_crop.input], **draw)  # the slider's reset is no `input`
-    gr.on([kind.input, own_reference.input], **framed)
+    names = (f"draw {number}" for number in count())
 
+    def draws(event: Callable) -> None:
+        """Has an event draw the pictures. Until those of the last choice are there, they look outdated."""
+        name = next(names)
+        drawn = event(js=f"(...inputs) => {{ leed.begin('{name}'); return inputs }}", **draw)
+        drawn.success(None, js=f"() => {{ leed.drawn('{name}') }}", api_visibility="private")
+        drawn.failure(None, None, pictures, js="() => [null, null, null]", api_visibility="private")
 
-def live_tab() -> None:
-    """The camera's frames and their edits. Of the frames that come during an edit, Gradio keeps only the last."""
-    gr.Markdown(
-        "Give access to your camera, press *Record* and move: each picture gets the expression that you choose. "
-        "No picture is kept, and the camera stops by itself after a few minutes."
-    )
-    with gr.Row():
-        camera = Camera(
-            label="Your camera",
-            sources=["webcam"],
-            streaming=True,
-            webcam_options=gr.WebcamOptions(constraints={"video": {"width": 640, "height": 480}}),
-            height=420,
-            elem_id="camera",
-            alt_text="Your camera",
-        )
-        screen = Camera(
-            label="With the expression: AI-modified",
-            interactive=False,
-            buttons=["fullscreen"],
-            height=420,
-            elem_id="screen",
-            alt_text="The camera's picture with the chosen expression",
-        )
-    with gr.Row():
-        expression = gr.Radio(
-            [name.capitalize() for name in actions.expressions_of(actions.LIVE_PERSON)],
-            value="Happy",
-            label="Expression",
-            info="Can be changed while the camera runs.",
-            min_width=300,
-            elem_id="live-expression",
-        )
-        alpha = strength("live-alpha")
-    track = gr.State()  # where each visitor's own face was
-    camera.stream(
-        backend.edit_live,
-        [camera, expression, alpha, track],
-        [screen, track],
-        stream_every=LIVE_INTERVAL,
-        time_limit=LIVE_SECONDS,
-        concurrency_limit=LIVE_VISITORS,
-        concurrency_id="live",
-        show_progress="hidden",
-        api_visibility="private",
-    )
-
-
-def strength(elem_id: str) -> gr.Slider:
-    """The slider of alpha."""
-    return gr.Slider(
-        0,
-        MAX_SHOWN_ALPHA,
-        value=1.0,
-        step=0.05,
-        label="Strength (alpha)",
-        info="0 is a neutral face, 1 as strong as in the reference; more exaggerates.",
-        min_width=300,
-        elem_id=elem_id,
-    )
+    draws(column.input(**offer).then)
+    draws(people.select(callbacks.example_photo, None, column, **clicked).then(**offer).then)
+    draws(column.select(callbacks.click_face, column, face, **clicked).then(**outline).then)
+    draws(face.input(**outline).then)
+    draws(faces.select(callbacks.pick, kind, [reference, own_reference], **clicked).then)
+    picked = kind.input(callbacks.pick_expression, [kind, reference], [reference, own_reference], **last)
+    picked.then(**framed)
+    draws(picked.then)
+    own_reference.input(None, None, own_center_crop, js="() => false", api_visibility="private")
+    other = [own_reference.input, result.alpha.change, center_crop.input, own_center_crop.input]
+    draws(partial(gr.on, other))  # the slider's reset is no `input`
+    own_reference.input(**framed)
 
 
 def picker(

@@ -11,11 +11,13 @@ CAPTION = (
     "Saved files carry a mark that says so ({marks})."
 )
 
+DELETED = "Your picture was deleted after an hour: please give it again."
+
 DOUBTS = {
-    "photo": "The expression in your photo could not be taken away entirely, and some of it may stay in the result: "
-    "a photo with a calm face and a closed mouth works better.",
-    "reference": "Your reference's expression could not be read well, and may come out weak or wrong: "
-    "a sharper picture, more from the front, works better.",
+    "photo": "Your photo shows an expression of its own, which may mix with the chosen one. If the result looks odd, "
+    "take a photo with a calm face and a closed mouth.",
+    "reference": "Your reference's expression was hard to read and may come out weak or wrong. If it does, take a "
+    "sharper picture, more from the front, or a face of the gallery.",
 }
 
 ABOUT = """

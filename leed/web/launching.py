@@ -3,12 +3,17 @@
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
+from leed.web.checked import HANDLERS
+from leed.web.limits import RequestLimits, TrustedForwarding
 from leed.web.no_downloads import block_url_fetching
+
+MAX_SESSIONS = 200  # whose values Gradio keeps; each call of the API is one, and keeps what it brought
 
 
 def launch_safely(page: gr.Blocks, *, max_file_size: str, **options: Any) -> None:
-    """Serves a page that fetches no URL and shows no file but its own.
+    """Serves a page that fetches no URL, shows no file but its own, and holds requests to `RequestLimits`.
 
     `options` are further ones of `gr.Blocks.launch`, of types that Gradio checks; uploads above `max_file_size`,
     such as "10mb", are refused.
@@ -20,5 +25,10 @@ def launch_safely(page: gr.Blocks, *, max_file_size: str, **options: Any) -> Non
         strict_cors=True,
         enable_monitoring=False,  # otherwise /monitoring is open to everyone
         run_history=False,  # it would keep a visitor's pictures in the browser
+        app_kwargs={
+            "middleware": [Middleware(TrustedForwarding), Middleware(RequestLimits)],
+            "exception_handlers": dict(HANDLERS),
+        },
+        state_session_capacity=MAX_SESSIONS,
         **options,
     )

@@ -6,7 +6,10 @@ A refused request is never collected: its body is read past in pieces, and one s
 import asyncio
 import ipaddress
 import json
+import math
 import re
+import shutil
+import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -24,16 +27,23 @@ READ_PAST_BYTES = 32 * MIB
 """Bytes of a refused body that are read past, so that its sender gets to read the answer."""
 
 READ_PAST_SECONDS = 5.0
+FREE_BYTES = 256 * MIB
+"""Room on the disk that uploads leave."""
+
 MAX_CLIENTS = 4096
 """Clients that are remembered; those that were quiet longest are forgotten first."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Bounds of a body that is sent to some paths of the page."""
+    """Bounds of a body that is sent to some paths of the page.
+
+    A value of JSON takes far more memory than its text, so that values are counted, by the marks between them.
+    """
 
     max_bytes: int
     max_seconds: float
+    max_values: float = 20_000
 
 
 @dataclass(frozen=True)
@@ -41,8 +51,8 @@ class Limits:
     """Bounds of all requests. Camera frames come through the queue, as text in JSON."""
 
     call: Bounds = Bounds(256 * KIB, 30)
-    frame: Bounds = Bounds(4 * MIB, 30)
-    upload: Bounds = Bounds(40 * MIB, 180)
+    frame: Bounds = Bounds(2 * MIB, 30)
+    upload: Bounds = Bounds(41 * MIB, 180, math.inf)  # files of up to 40 MiB, and what surrounds them
     open_bodies: int = 12  # of a client at the same time
     client_bytes: int = 400 * MIB  # uploaded by a client within `client_seconds`
     client_seconds: float = 600
@@ -76,7 +86,7 @@ class RequestLimits:
     """ASGI middleware that holds all requests with a body to `Limits`.
 
     Answers 413 to a body that is too large, 408 to one that takes too long, and 429 to a client that has too many open
-    or has uploaded too much.
+    or has uploaded too much; 503 to an upload when the disk is nearly full.
     """
 
     app: App
@@ -107,7 +117,8 @@ class RequestLimits:
             client.num_open -= 1
             client.num_bytes += body.num_bytes if uploads else 0
         if body.refusal is not None and not body.answered:
-            await read_past(receive)
+            if not body.whole:
+                await read_past(receive)
             await answer(body.refusal, send)
 
     def _client(self, scope: Scope) -> Client:
@@ -126,6 +137,8 @@ class RequestLimits:
             raise RefusedError(
                 429, f"You have {client.num_open} requests open, the most that one client may have: wait for them."
             )
+        if uploads and shutil.disk_usage(tempfile.gettempdir()).free < FREE_BYTES:
+            raise RefusedError(503, "This server has no room for more pictures: try again later.")
         if uploads and client.num_bytes >= self.limits.client_bytes:
             raise RefusedError(
                 429,
@@ -142,6 +155,7 @@ class Body:
     receive_more: Receive
     send_on: Send
     num_bytes: int = 0
+    num_values: int = 0
     whole: bool = False
     answered: bool = False
     refusal: RefusedError | None = None
@@ -152,11 +166,9 @@ class Body:
 
     async def receive(self) -> Message:
         """The next message; a disconnection in place of what lies beyond a bound."""
-        if self.whole:
-            return await self.receive_more()
         if self.refusal is None:
             try:
-                return await self._more()
+                return await (self.receive_more() if self.whole else self._more())
             except RefusedError as refusal:
                 self.refusal = refusal
         return {"type": "http.disconnect"}
@@ -168,10 +180,17 @@ class Body:
             raise RefusedError(
                 408, f"The request was not complete after {self.bounds.max_seconds:g} seconds: send it again."
             ) from None
-        self.num_bytes += len(message.get("body", b""))
+        piece = message.get("body", b"")
+        self.num_bytes += len(piece)
+        if self.bounds.max_values < math.inf:
+            self.num_values += sum(piece.count(mark) for mark in b",[{")
         self.whole = message["type"] != "http.request" or not message.get("more_body", False)
         if self.num_bytes > self.bounds.max_bytes:
             raise too_large(self.bounds)
+        if self.num_values > self.bounds.max_values:
+            raise RefusedError(
+                413, f"The request has more than {self.bounds.max_values} values, the most that can be sent here."
+            )
         return message
 
     async def send(self, message: Message) -> None:
@@ -198,13 +217,34 @@ def check_length(scope: Scope, bounds: Bounds) -> None:
                 raise too_large(bounds)
 
 
+@dataclass
+class TrustedForwarding:
+    """ASGI middleware that believes what `X-Forwarded-` headers say of the page's address only if a proxy sends them.
+
+    A proxy, as that of a Space, is in this machine or in a private network. Of others these headers are removed:
+    Gradio would put what they say into the addresses on the page.
+    """
+
+    app: App
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket") and scope.get("client") and not is_private(scope["client"][0]):
+            headers = [(name, value) for name, value in scope["headers"] if not name.startswith(b"x-forwarded-")]
+            scope = {**scope, "headers": headers}
+        await self.app(scope, receive, send)
+
+
 def client_address(scope: Scope) -> str:
-    """The address that a request comes from: behind a proxy in a private network, the one that the proxy saw."""
+    """The address that a request comes from: behind proxies in a private network, the one that the first of them saw.
+
+    Each proxy appends the address that it saw; what stands before the last public one is the client's own invention.
+    """
     peer = scope["client"][0] if scope.get("client") else ""
-    forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-    if forwarded and is_private(peer):
-        return forwarded[-1].decode("latin-1").split(",")[-1].strip()[:64]
-    return peer
+    forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    if not forwarded or not is_private(peer):
+        return peer
+    addresses = [address.strip()[:64] for address in ",".join(forwarded).split(",")]
+    return next((address for address in reversed(addresses) if not is_private(address)), addresses[-1])
 
 
 def is_private(address: str) -> bool:

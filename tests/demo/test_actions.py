@@ -29,12 +29,13 @@ def test_a_picture_that_was_deleted_is_asked_for_again(
     files = {"photo": tmp_path / "photo.jpg", "reference": tmp_path / "reference.jpg"}
     files["photo"].write_bytes(PORTRAIT.read_bytes())
     files["reference"].write_bytes(ANGRY.read_bytes())
-    choice = str(files["photo"]), 0, str(files["reference"]), 1.0, True, 0
+    choice = str(files["photo"]), 0, str(files["reference"]), 1.0, True, 0, True
     assert callbacks.show(*choice)[0] is not None
     files[deleted].unlink()
     for name in ("load_photo", *forgotten):
         getattr(tiny_actions, name).cache_clear()
-    comparison, *_, message, _ = callbacks.show(*choice)
+    comparison, *_, of_photo, _, of_reference, _ = callbacks.show(*choice)
+    message = of_reference if of_reference.visible else of_photo
     assert comparison is None and message.visible
     assert message.value == "Your picture was deleted after an hour: please give it again."
 

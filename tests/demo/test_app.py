@@ -1,5 +1,6 @@
 """The demo as a program: started as a visitor would meet it, driven by Gradio's client."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -147,6 +148,102 @@ def test_any_photo_works_and_its_metadata_stays_behind(client: Client, tmp_path:
         assert b"a secret" not in face.read_bytes() + whole.read_bytes()
 
 
+DATA_URL = "data:image/jpeg;base64," + 3000 * "SECRET"
+FILE = {"meta": {"_type": "gradio.FileData"}}
+MISTAKES: dict[str, tuple[dict, str]] = {
+    "text for a number": ({"alpha": "strong"}, 'alpha must be a number from 0 to 1.5, got the text "strong".'),
+    "NaN": ({"alpha": float("nan")}, "alpha must be a number from 0 to 1.5, got nan."),
+    "null": ({"alpha": None}, "alpha must be a number from 0 to 1.5, got null."),
+    "too strong": ({"alpha": 7}, "alpha must be a number from 0 to 1.5, got 7."),
+    "a name for a number": ({"reference": "happy"}, 'reference must be a whole number, got the text "happy".'),
+    "half a face": ({"face": 0.5}, "face must be a whole number, got 0.5."),
+    "a huge number": ({"face": 1e308}, "face must be a whole number, got 1e+308."),
+    "an object": ({"center_crop": {}}, "center_crop must be true or false, got an object."),
+    "a long text": (
+        {"reference": 3000 * "SECRET"},
+        "reference must be a whole number, got a text of 18000 characters.",
+    ),
+    "a text as photo": ({"photo": "SECRET <b>"}, "photo must be an uploaded picture, got a text of 10 characters."),
+    "a picture in a path": (
+        {"photo": {"path": DATA_URL, **FILE}},
+        "photo must be an uploaded picture: please upload the picture as a file.",
+    ),
+    "a path of the server's": (
+        {"photo": {"path": "/etc/SECRET", **FILE}},
+        "photo must be an uploaded picture: please upload the picture as a file.",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", MISTAKES)
+def test_a_callers_mistake_is_the_same_sentence_everywhere_and_is_not_logged(
+    app_server: SimpleNamespace, client: Client, kind: str
+):
+    wrong, sentence = MISTAKES[kind]
+    visitor = Visitor(app_server.url)
+    request = {"reference": 0, "own_reference": None, "alpha": 1.0, "center_crop": False, "face": 0}
+    request = {**visitor.request, **request, **wrong}
+    body = json.dumps({"data": list(request.values())})
+    asked = visitor.client.post("/call/edit", content=body, headers={"Content-Type": "application/json"})
+    outcome = visitor.client.get(f"/call/edit/{asked.json()['event_id']}").text
+    assert outcome.startswith("event: error") and json.loads(outcome.split("data: ")[1])["error"] == sentence
+    answer = visitor.client.post("/run/edit", content=body, headers={"Content-Type": "application/json"})
+    assert answer.json()["error"] == sentence
+    if "photo" not in wrong and kind != "NaN":  # the client uploads photos, and cannot write NaN
+        with pytest.raises(AppError) as raised:
+            client.predict(photo=handle_file(PORTRAIT), **wrong, api_name="/edit")
+        assert raised.value.message == sentence
+    log = app_server.log.read_text()
+    assert "Traceback" not in log and "SECRET" not in log
+
+
+def test_requests_that_are_no_calls_get_a_sentence(app_server: SimpleNamespace):
+    client = httpx.Client(base_url=f"{app_server.url}/gradio_api", timeout=60)
+    folder = Path(Visitor(app_server.url).request["photo"]["path"]).parent
+    for path, body, status, sentence in (
+        ("call/edit", {"data": "SECRET"}, 400, 'The body must be JSON like {"data": [...]}; wrong is: data.'),
+        ("call/edit", {"data": []}, 200, "takes 7 values (photo, reference, own_reference, alpha,"),
+        ("run/edit", {"data": [None] * 8}, 500, "/edit takes 7 values"),
+        ("run/edit", {"data": [1]}, 500, "photo must be an uploaded picture, got 1."),
+        ("run/edit", {"data": [{"path": str(folder), **FILE}, 0, None, 1, False, 0]}, 500, "got a folder."),
+        ("call/SECRET", {"data": []}, 404, "There is no such call; there are /edit, /sequence, /grid, /references."),
+        ("call/v2/SECRET", {}, 404, "There is no such call"),
+        ("call/v2/edit", {"strength": 1}, 400, "/edit takes photo, reference, own_reference"),
+        ("call/v2/edit", {"strength": 1}, 400, 'got the text "strength".'),
+        ("queue/join", {"data": [], "fn_index": 9999, "session_hash": "x"}, 404, "There is no such call"),
+        (
+            "queue/join",
+            {"data": [], "fn_index": 0, "session_hash": 99 * "x"},
+            400,
+            "session_hash must have at most 64",
+        ),
+    ):
+        answer = client.post(path, json=body)
+        assert answer.status_code == status, (path, body, answer.text)
+        text = client.get(f"{path}/{answer.json()['event_id']}").text if status == 200 else answer.text
+        assert sentence in text.replace('\\"', '"') and "SECRET" not in text, (path, body, text)
+    log = app_server.log.read_text()
+    assert "Traceback" not in log and "SECRET" not in log
+
+
+def test_the_api_explains_each_argument_and_its_example_runs(app_url: str, tmp_path: Path):
+    """As *Use via API* prints it."""
+    endpoints = httpx.get(f"{app_url}/gradio_api/info", timeout=60).json()["named_endpoints"]
+    for name in ("/edit", "/sequence", "/grid"):
+        assert all(parameter["python_type"]["description"] for parameter in endpoints[name]["parameters"])
+        assert "githubusercontent" not in json.dumps(endpoints[name])
+    code = endpoints["/edit"]["code_snippets"]["python"].replace("print(result)", "")
+    code = code.replace("Client(", f"Client(download_files={str(tmp_path)!r}, verbose=False, src=", 1)
+    exec(code, printed := {})
+    assert all(is_marked(path) for path in printed["result"])
+    assert app_url in code
+    values = {item["parameter_name"]: item["parameter_default"] for item in endpoints["/edit"]["parameters"]}
+    values["photo"] = {"path": values["photo"]["url"], **FILE}  # as the lines for the shell have it
+    visitor = Visitor(app_url)
+    visitor.request = values
+    assert "event: complete" in visitor.outcome(visitor.ask())
+
+
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
 def test_files_that_nobody_uploaded_are_refused(app_url: str, meta: dict):
     """A request written by hand, with and without Gradio's own mark of a file; the client would upload the file."""
@@ -186,7 +283,7 @@ def test_the_page_fetches_nothing_from_outside(slow_app, outside: SimpleNamespac
         visitor = Visitor(url)
         visitor.request[name] = file
         outcome = visitor.outcome(visitor.ask())
-        assert "event: error" in outcome and "Please upload the picture as a file." in outcome, name
+        assert "event: error" in outcome and f"{name} must be " in outcome, name
     assert httpx.get(f"{url}/gradio_api/file={outside.url}").status_code == 403
     assert outside.asked == []
     assert "event: complete" in visitor.outcome(Visitor(url).ask())
@@ -200,6 +297,18 @@ def test_page_and_server_show_only_what_is_meant(app_url: str):
     for path in ("monitoring", "monitoring/summary", "docs", "assets/", "static/"):
         assert httpx.get(f"{app_url}/{path}").status_code >= 400, path
     assert not httpx.get(f"{app_url}/config").json()["run_history"]
+
+
+@pytest.mark.parametrize("path", ["call/edit", "call/v2/edit", "run/edit", "queue/join", "component_server"])
+def test_large_bodies_are_refused_and_cost_nothing(app_server: SimpleNamespace, path: str):
+    """Each of the values of this body would take 64 bytes and more, several times."""
+    body = b'{"data":[' + b"[]," * (2 * 2**20) + b"0]}"
+    server = psutil.Process(app_server.process.pid)
+    before = server.memory_info().rss
+    answer = httpx.post(f"{app_server.url}/gradio_api/{path}", content=body, timeout=60)
+    assert answer.status_code == 413 and "the most that can be sent here" in answer.json()["error"]
+    assert server.memory_info().rss - before < 30 * 2**20
+    assert httpx.get(app_server.url).status_code == 200
 
 
 @pytest.mark.parametrize("origin", ["https://example.org", "null"])
@@ -216,7 +325,8 @@ def test_uploads_are_small_stay_in_their_folder_and_are_never_run(app_url: str):
 
     assert Path(upload("../../evil.png", b"x").json()[0]).name == "evil.png"
     assert ".." not in upload("../../evil.png", b"x").json()[0]
-    assert upload("big.png", bytes(11 * 2**20)).status_code == 413
+    assert upload("large.png", bytes(39 * 2**20)).status_code == 200
+    assert upload("big.png", bytes(42 * 2**20)).status_code == 413
     drawing = upload("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'><script>1</script></svg>").json()[0]
     headers = httpx.get(f"{app_url}/gradio_api/file={drawing}").headers
     assert headers["content-disposition"].startswith("attachment") and "svg" not in headers["content-type"]

@@ -1,6 +1,11 @@
 """Answers to the page's events."""
 
+from pathlib import Path
+from types import ModuleType
+
+import gradio as gr
 import pytest
+from PIL import Image
 
 from leed.demo import actions, callbacks
 from leed.demo.texts import DOUBTS
@@ -8,12 +13,41 @@ from leed.demo.texts import DOUBTS
 
 def test_a_doubtful_photo_or_reference_is_reported(no_worker: None, monkeypatch: pytest.MonkeyPatch):
     portrait, other = (str(callbacks.example_people()[number][0]) for number in (0, 1))
-    *_, message, _ = callbacks.show(portrait, 0, other, 1.0, False, 0)
-    assert not message.visible
+
+    def messages(own_reference: str | None) -> tuple[gr.Markdown, gr.Markdown]:
+        *_, of_photo, _, of_reference, _ = callbacks.show(portrait, 0, own_reference, 1.0, False, 0)
+        return of_photo, of_reference
+
+    assert not any(message.visible for message in messages(other))
     actions.expression_remains.cache_clear()
     monkeypatch.setattr(actions, "SETTLED", 1.1)  # as if nothing were neutral enough
-    *_, message, _ = callbacks.show(portrait, 0, other, 1.0, False, 0)
-    assert message.visible and DOUBTS["photo"] in message.value and DOUBTS["reference"] in message.value
-    *_, message, _ = callbacks.show(portrait, 0, None, 1.0, False, 0)
-    assert message.visible and DOUBTS["reference"] not in message.value
+    of_photo, of_reference = messages(other)
+    assert of_photo.value == DOUBTS["photo"] and of_reference.value == DOUBTS["reference"]
+    of_photo, of_reference = messages(None)
+    assert of_photo.visible and not of_reference.visible
     actions.expression_remains.cache_clear()
+
+
+def test_messages_stand_beside_what_they_are_about(no_worker: None, tiny_actions: ModuleType, tmp_path: Path):
+    portrait, wall = str(callbacks.example_people()[0][0]), str(tmp_path / "wall.png")
+    Image.new("RGB", (300, 200), (120, 140, 160)).save(wall)
+    *_, of_photo, centre, of_reference, own_centre = callbacks.show(portrait, 0, wall, 1.0, False, 0)
+    assert "in the reference" in of_reference.value and own_centre.visible
+    assert not of_photo.visible and not centre.visible
+    *_, of_photo, centre, of_reference, own_centre = callbacks.show(wall, 0, None, 1.0, False, 0)
+    assert "in the photo" in of_photo.value and centre.visible
+    assert not of_reference.visible and not own_centre.visible
+    comparison, *_ = callbacks.show(portrait, 0, wall, 1.0, False, 0, True)  # each has its own box
+    assert comparison is not None
+
+
+def test_a_new_photo_is_not_cut_by_an_old_choice(no_worker: None):
+    assert callbacks.offer_faces(str(callbacks.example_people()[0][0]))[2].value is False
+
+
+def test_an_expression_is_that_of_the_same_person():
+    faces = actions.references()
+    number = next(i for i, face in enumerate(faces) if (face.person, face.expression) == ("comp07", "happy"))
+    picked, own_reference = callbacks.pick_expression("Surprised", number)
+    assert (faces[picked].person, faces[picked].expression) == ("comp07", "surprised") and own_reference is None
+    assert faces[picked - 1].person != "comp07" or faces[picked - 1].expression != "surprised"  # the first

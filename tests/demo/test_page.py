@@ -71,8 +71,12 @@ def test_upload_choose_drag_and_download(page: "sync_api.Page", tmp_path: Path):
     changes.wait()
 
     changes = Changes(page)
-    page.click("#expression label:has-text('Angry')")
+    page.click("#expression label:has-text('Angry')")  # takes the first angry face of the same person
     page.wait_for_selector("#gallery img[alt^='angry']")
+    changes.wait()
+    page.wait_for_selector("#gallery .selected img[alt^='angry, person 1,']")
+
+    changes = Changes(page)
     page.click("#gallery button >> nth=4")
     changes.wait()
 
@@ -171,6 +175,50 @@ def test_sequence_plays_and_is_saved_marked(page: "sync_api.Page", tmp_path: Pat
     page.wait_for_selector("#make-sequence:enabled")
 
 
+@pytest.mark.parametrize(
+    ("tab", "button", "result"), [("Sequence", "sequence", "video"), ("All expressions", "grid", "img")]
+)
+def test_what_was_made_for_another_choice_is_dropped(page: "sync_api.Page", tab: str, button: str, result: str):
+    page.get_by_role("tab", name=tab).click()
+    page.click(f"#make-{button}")
+    page.wait_for_timeout(200)
+    page.click("#people button >> nth=7")
+    page.wait_for_selector(f"#make-{button}:has-text('One moment')")
+    page.wait_for_selector(f"#make-{button}:enabled:has-text('Make the')")
+    page.wait_for_timeout(1500)
+    assert page.locator(f"#{button} {result}").count() == 0
+    assert not any(item.is_visible() for item in page.locator("#sequence-files button, #grid-file").all())
+    page.click(f"#make-{button}")  # of the new choice
+    page.wait_for_selector(f"#{button} {result}")
+
+
+def test_the_photo_of_another_choice_is_not_saved(page: "sync_api.Page"):
+    saved: list[object] = []
+    page.on("download", lambda download: saved.append(download))
+    page.click("#save")
+    page.click("#people button >> nth=6")
+    page.wait_for_selector("#result:not(.outdated) #edited img", state="attached")
+    page.wait_for_timeout(1500)
+    assert saved == []
+    with page.expect_download():
+        page.click("#save")
+
+
+def test_an_emptied_strength_keeps_the_last_one(page: "sync_api.Page"):
+    number = page.locator("#alpha input[type=number]")
+    number.fill("0.5")
+    page.wait_for_timeout(1500)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    number.fill("")
+    page.wait_for_timeout(500)
+    assert requests == []
+    number.blur()
+    page.wait_for_timeout(300)
+    assert number.input_value() == "0.5"
+    assert page.locator("#alpha input[type=range]").input_value() == "0.5"
+
+
 def test_sheet_of_all_expressions(page: "sync_api.Page", tmp_path: Path):
     page.get_by_role("tab", name="All expressions").click()
     page.click("#make-grid")
@@ -198,6 +246,18 @@ def test_a_missing_face_is_reported_and_the_centre_can_be_used(page: "sync_api.P
     page.wait_for_function("() => !document.querySelector('#message')?.innerText.includes('No face was found')")
 
 
+def test_a_reference_without_a_face_is_reported_beside_it(page: "sync_api.Page", tmp_path: Path):
+    Image.new("RGB", (300, 200), (120, 140, 160)).save(tmp_path / "wall.png")
+    page.click("text=Or a reference of your own")
+    page.set_input_files("#own-reference input[type=file]", tmp_path / "wall.png")
+    page.wait_for_selector("#reference-message:has-text('No face was found in the reference')")
+    assert not page.locator("#message").is_visible() and not page.locator("#center-crop").is_visible()
+    page.check("#reference-center-crop input")
+    page.wait_for_selector("#edited img", state="attached")
+    page.set_input_files("#own-reference input[type=file]", PORTRAIT)
+    page.wait_for_selector("#reference-center-crop", state="hidden")
+
+
 def test_own_reference(page: "sync_api.Page"):
     changes = Changes(page)
     framed = page.locator("#gallery .selected")
@@ -217,7 +277,7 @@ def test_camera(page: "sync_api.Page"):
     """The fake camera shows no face, and the page says so: the picture arrived."""
     page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
     page.locator("#photo").get_by_label("Capture from camera").click()
-    page.locator("#photo").get_by_text("Click to Access Webcam").click()
+    page.locator("#photo").get_by_text("Use the camera").click()
     page.locator("#photo video").wait_for(state="visible")
     page.wait_for_function("document.querySelector('#photo video').videoWidth > 0")
     page.locator("#photo").get_by_label("capture photo").click()
@@ -227,8 +287,8 @@ def test_camera(page: "sync_api.Page"):
 def test_live_camera_drops_what_it_cannot_edit_in_time(camera_page: "sync_api.Page", tmp_path: Path):
     page = camera_page
     page.get_by_role("tab", name="Live camera").click()
-    page.locator("#camera").get_by_text("Click to Access Webcam").click()
-    page.locator("#camera button", has_text="Record").click()
+    page.locator("#camera").get_by_text("Use the camera").click()
+    page.locator("#camera button", has_text="Start").click()
     screen = page.locator("#screen img")
     screen.wait_for()
     frames = {screen.get_attribute("src")}

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import socket
 import threading
 import time
@@ -15,12 +16,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from leed.web.limits import MIB, Bounds, Limits, RequestLimits, client_address
+from leed.web.limits import MIB, Bounds, Limits, RequestLimits, TrustedForwarding, client_address
 
 LIMITS = Limits(
     call=Bounds(1000, 0.5),
-    frame=Bounds(20_000, 0.5),
-    upload=Bounds(2 * MIB, 2),
+    frame=Bounds(20_000, 0.5, 2000),
+    upload=Bounds(2 * MIB, 2, math.inf),
     open_bodies=3,
     client_bytes=5 * MIB,
     client_seconds=600,
@@ -80,6 +81,14 @@ def test_bodies_have_a_bound(server: str, path: str, size: int, status: int, chu
         assert "larger than" in answer.json()["error"] and answer.json()["error"] == answer.json()["detail"]
 
 
+def test_values_have_a_bound(server: str) -> None:
+    """A text of the same length is allowed: a camera's frame is one."""
+    few = httpx.post(server + "/queue/join", content=b'{"data":["' + bytes(15_000) + b'"]}')
+    many = httpx.post(server + "/queue/join", content=b'{"data":[' + b"[]," * 5000 + b"0]}")
+    assert few.status_code == 200
+    assert many.status_code == 413 and "more than 2000 values" in many.json()["error"]
+
+
 def half_sent(server: str, path: str = "/call/edit") -> socket.socket:
     """A connection on which a body of 100 bytes was announced and 10 have been sent."""
     host, port = server.removeprefix("http://").split(":")
@@ -119,6 +128,12 @@ def test_one_client_uploads_only_so_much(server: str) -> None:
     assert httpx.post(server + "/call/edit", content=b"{}").status_code == 200
 
 
+def test_uploads_leave_room_on_the_disk(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leed.web.limits.FREE_BYTES", 2**62)
+    assert httpx.post(server + "/upload", content=bytes(10)).status_code == 503
+    assert httpx.post(server + "/call/edit", content=b"{}").status_code == 200
+
+
 def test_a_refused_body_is_not_kept(limited: RequestLimits) -> None:
     """The route never sees it, and no more than a piece of it is held at a time."""
     sent, pieces = [], iter([{"type": "http.request", "body": bytes(MIB), "more_body": True}] * 20)
@@ -153,8 +168,10 @@ def test_lengths_that_are_none_are_refused(limited: RequestLimits, length: bytes
 @pytest.mark.parametrize(
     ("peer", "forwarded", "expected"),
     [
-        ("93.184.216.34", "203.0.113.9", "93.184.216.34"),  # an open client is not believed
-        ("10.0.0.3", "6.6.6.6, 203.0.113.9", "203.0.113.9"),  # the proxy's own entry is the last
+        ("93.184.216.34", "8.8.4.4", "93.184.216.34"),  # an open client is not believed
+        ("10.0.0.3", "6.6.6.6, 8.8.4.4", "8.8.4.4"),  # the proxy's own entry is the last
+        ("10.0.0.3", "6.6.6.6, 8.8.4.4, 10.0.0.7", "8.8.4.4"),  # behind two proxies
+        ("10.0.0.3", "10.1.1.1, 10.0.0.7", "10.0.0.7"),
         ("127.0.0.1", None, "127.0.0.1"),
     ],
 )
@@ -170,3 +187,15 @@ def test_clients_that_were_quiet_longest_are_forgotten(
     for i in range(9):
         limited._client({"client": (f"198.51.100.{i}", 1), "headers": []})
     assert list(limited.clients) == [f"198.51.100.{i}" for i in range(4, 9)]
+
+
+@pytest.mark.parametrize(("peer", "believed"), [("8.8.4.4", False), ("10.0.0.3", True)])
+def test_only_a_proxy_says_where_the_page_is(peer: str, believed: bool) -> None:
+    seen = []
+
+    async def page(scope: dict, receive: object, send: object) -> None:
+        seen.extend(name for name, _ in scope["headers"])
+
+    headers = [(b"x-forwarded-host", b"evil.example"), (b"host", b"leed.example")]
+    asyncio.run(TrustedForwarding(page)({"type": "http", "client": (peer, 1), "headers": headers}, None, None))
+    assert (b"x-forwarded-host" in seen) == believed and b"host" in seen

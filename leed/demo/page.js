@@ -1,0 +1,78 @@
+() => {
+    // A number that grows whenever something else is chosen; work remembers the number with which it was begun.
+    window.leed = {
+        choice: 0,
+        begun: {},
+        choose() {
+            this.choice += 1
+            document.querySelector('#result')?.classList.add('outdated')
+        },
+        begin(name) { this.begun[name] = this.choice },
+        fresh(name) { return this.begun[name] === this.choice },
+        drawn(name) { if (this.fresh(name)) document.querySelector('#result')?.classList.remove('outdated') }
+    }
+
+    // A strength that is being typed may be empty for a moment; Gradio would send none, and then go to 0.
+    const numbers = '#alpha input[type=number], #live-alpha input[type=number]'
+    const last = new WeakMap()
+    document.addEventListener('focus', event => {
+        if (event.target.matches?.(numbers)) last.set(event.target, event.target.value)
+    }, true)
+    document.addEventListener('input', event => {
+        if (!event.target.matches?.(numbers)) return
+        if (event.target.value === '') event.stopImmediatePropagation()
+        else last.set(event.target, event.target.value)
+    }, true)
+    document.addEventListener('blur', event => {
+        if (event.target.matches?.(numbers) && event.target.value === '') event.target.value = last.get(event.target) ?? 1
+    }, true)
+
+    // Messages that say the same are shown once; the access to the camera is called the same everywhere.
+    const tidy = () => {
+        const seen = new Set()
+        for (const toast of document.querySelectorAll('[data-testid=toast-body]')) {
+            if (seen.has(toast.innerText)) toast.querySelector('.toast-close')?.click()
+            seen.add(toast.innerText)
+        }
+        for (const button of document.querySelectorAll('button .wrap')) {
+            const text = button.lastChild
+            if (text?.nodeType === Node.TEXT_NODE && text.nodeValue.trim() === 'Click to Access Webcam') {
+                text.nodeValue = ' Use the camera'
+            }
+        }
+        const waits = document.querySelector('#camera')?.innerText.includes('Waiting') ?? false
+        document.querySelector('#live-wait')?.classList.toggle('waits', waits)
+    }
+    new MutationObserver(tidy).observe(document.body, {childList: true, subtree: true, characterData: true})
+    tidy()
+
+    // Gradio's divider between before and after follows a mouse or a finger; here it gets the keys of a slider.
+    const steps = {ArrowLeft: -0.05, ArrowDown: -0.05, ArrowRight: 0.05, ArrowUp: 0.05, Home: -1, End: 1}
+    const place = divider =>
+        new DOMMatrix(getComputedStyle(divider).transform).m41 / divider.parentElement.getBoundingClientRect().width
+    const say = divider => divider.setAttribute('aria-valuenow', Math.round(100 * place(divider)))
+    const move = (divider, share) => {
+        const frame = divider.parentElement.getBoundingClientRect()
+        const at = {bubbles: true, cancelable: true, view: window, clientX: frame.left + share * frame.width}
+        divider.dispatchEvent(new MouseEvent('mousedown', at))
+        window.dispatchEvent(new MouseEvent('mouseup', at))
+    }
+    const equip = divider => {
+        const attributes = {
+            role: 'slider', tabindex: 0, 'aria-label': 'Before and after', 'aria-valuemin': 0, 'aria-valuemax': 100
+        }
+        for (const [name, value] of Object.entries(attributes)) divider.setAttribute(name, value)
+        new MutationObserver(() => say(divider)).observe(divider, {attributeFilter: ['style']})
+        divider.addEventListener('keydown', event => {
+            if (!(event.key in steps)) return
+            event.preventDefault()
+            move(divider, Math.min(1, Math.max(0, place(divider) + steps[event.key])))
+        })
+        say(divider)
+        const pictures = divider.parentElement.querySelectorAll('img')
+        pictures.forEach((picture, i) => { picture.alt = ['The photo before the edit', 'The edited photo'][i] })
+    }
+    const look = () => document.querySelectorAll('#comparison [data-testid=slider]:not([tabindex])').forEach(equip)
+    new MutationObserver(look).observe(document.body, {childList: true, subtree: true})
+    look()
+}

@@ -1,0 +1,244 @@
+"""Checks of what requests bring to a page, before Gradio copies, keeps or logs any of it.
+
+A caller's mistake is answered with one sentence: what came, and what was expected. Nothing of it reaches the log.
+"""
+
+import inspect
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import gradio as gr
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from gradio.blocks import BlockFunction
+from gradio.queueing import Queue
+from gradio.route_utils import FnIndexInferError
+from gradio.state_holder import SessionState
+from gradio.utils import get_function_description
+from starlette.responses import JSONResponse
+
+MAX_SHOWN = 40  # characters of a value that a message repeats
+MAX_SESSION_NAME = 64  # characters; Gradio's own names have up to 32
+MAX_UNREAD = 200  # messages that wait for one session to fetch them; what a session reads is gone
+OWN_FILE = re.compile(r"https?://[^/]+(?:/.*?)?/gradio_api/file=(.+)", re.DOTALL)
+
+
+class CheckedBlocks(gr.Blocks):
+    """A page that answers callers' mistakes with one sentence, and explains the arguments of its API."""
+
+    async def preprocess_data(
+        self,
+        block_fn: BlockFunction,
+        inputs: list[Any],  # JSON
+        state: SessionState | None,
+        explicit_call: bool = False,
+    ) -> list[Any]:
+        """The arguments of an event's function. Raises `gr.Error`, which is not logged."""
+        names = argument_names(block_fn)
+        inputs = inputs + defaults(block_fn)[len(inputs) :] if inputs else inputs
+        if len(inputs) != len(block_fn.inputs):
+            raise mistake(
+                f"{address(block_fn)} takes {len(block_fn.inputs)} values ({', '.join(names)}), got {len(inputs)}."
+            )
+        checked = [
+            check(block, name, value) for block, name, value in zip(block_fn.inputs, names, inputs, strict=True)
+        ]
+        try:
+            return await super().preprocess_data(block_fn, checked, state, explicit_call)
+        except gr.Error as error:
+            error.print_exception = False
+            raise
+        except Exception:  # its text may repeat what came
+            raise mistake(f"{address(block_fn)} could not read its values: {', '.join(names)}.") from None
+
+    def queue(self, *arguments: Any, **options: Any) -> "CheckedBlocks":  # those of Gradio's own
+        """As Gradio's, with bounds on the names of sessions, and on the messages that nobody fetches."""
+        super().queue(*arguments, **options)
+        queue, push, send = self._queue, self._queue.push, self._queue.send_message
+
+        async def push_checked(body: Any, *others: Any, **named: Any) -> Any:  # as Gradio's own
+            forget_events(queue)
+            if len(body.session_hash or "") > MAX_SESSION_NAME:
+                return False, f"session_hash must have at most {MAX_SESSION_NAME} characters.", "error"
+            return await push(body, *others, **named)
+
+        def send_bounded(event: Any, message: Any) -> None:
+            sessions = queue.pending_messages_per_session
+            if event.alive and event.session_hash not in sessions:  # its visitor has left
+                event.alive = False
+            elif event.alive and sessions[event.session_hash].qsize() >= MAX_UNREAD:
+                event.closed, event.alive = True, False
+            send(event, message)  # unless the event has ended
+
+        vars(queue).update(push=push_checked, send_message=send_bounded)
+        return self
+
+    def get_api_info(self, *arguments: Any, **options: Any) -> Any:  # as Gradio's own
+        """What the API takes, with what the functions' docstrings say of each argument, and examples that run.
+
+        Gradio's example of a picture is in the internet, from where the page fetches nothing; here it is one of the
+        page's own.
+        """
+        info = super().get_api_info(*arguments, **options)
+        functions = {f"/{fn.api_name}": fn.fn for fn in self.fns.values() if fn.fn}
+        for name, endpoint in info["named_endpoints"].items():
+            _, descriptions, _ = get_function_description(functions[name])
+            example = self._example_file(endpoint["parameters"])
+            for parameter in endpoint["parameters"]:
+                if isinstance(parameter["example_input"], dict) and example is not None:
+                    parameter["example_input"] = example
+                    if parameter["parameter_default"] is not None:
+                        parameter["parameter_default"] = example
+                description = descriptions.get(parameter["parameter_name"], "")
+                parameter["python_type"]["description"] = description
+                parameter["type"] = {**parameter["type"], "description": description}
+        return info
+
+    def _example_file(self, parameters: list[Any]) -> dict[str, Any] | None:
+        """The first file that the page shows in one of these inputs, by its whole address."""
+        for parameter in parameters:
+            default = parameter["parameter_default"]
+            if isinstance(default, dict) and (default.get("url") or "").startswith("/"):
+                host = os.environ.get("SPACE_HOST")
+                address = f"https://{host}" if host else (getattr(self, "local_url", None) or "http://127.0.0.1:7860")
+                return {**default, "url": address.rstrip("/") + default["url"]}
+        return None
+
+
+def forget_events(queue: Queue) -> None:
+    """Forgets the names of events whose sessions Gradio has forgotten: calls of which nobody fetched the answer."""
+    names, sessions = queue.pending_event_ids_session, queue.pending_messages_per_session
+    if len(names) > 2 * sessions.max_size:
+        for session in names.keys() - sessions.keys():
+            del names[session]
+
+
+def mistake(sentence: str) -> gr.Error:
+    """An error that the caller made: shown, not logged."""
+    return gr.Error(sentence, print_exception=False)
+
+
+def argument_names(block_fn: BlockFunction) -> list[str]:
+    """The names of an event's arguments."""
+    names = list(inspect.signature(block_fn.fn).parameters) if block_fn.fn else []
+    labels = [getattr(block, "label", None) or f"value {i + 1}" for i, block in enumerate(block_fn.inputs)]
+    return names[: len(labels)] + labels[len(names) :]
+
+
+def defaults(block_fn: BlockFunction) -> list[Any]:
+    """The values of an event's arguments when a call gives none of them; an empty list if its function has none."""
+    parameters = list(inspect.signature(block_fn.fn).parameters.values()) if block_fn.fn else []
+    values = [parameter.default for parameter in parameters]
+    required = len(values) != len(block_fn.inputs) or inspect.Parameter.empty in values[1:]
+    return [] if required else values
+
+
+def address(block_fn: BlockFunction) -> str:
+    """How the API calls an event."""
+    return f"/{block_fn.api_name}" if block_fn.api_name else "This event"
+
+
+def shown(value: object) -> str:
+    """A value that came, as a message repeats it: short, and no text of a visitor's but for a word."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int) and abs(value) >= 10**9:
+        return "a number of more than 9 digits"
+    if isinstance(value, (int, float)):
+        return f"{value:.10g}"
+    if isinstance(value, str):
+        plain = re.fullmatch(rf"[\w .,+-]{{1,{MAX_SHOWN}}}", value, re.ASCII)
+        return f'the text "{value}"' if plain else f"a text of {len(value)} characters"
+    return "a list" if isinstance(value, list) else "an object"
+
+
+def check(block: Any, name: str, value: Any) -> Any:
+    """A value as the block may have it. Raises `gr.Error`."""
+    own: Callable[[str, Any], Any] | None = getattr(block, "check", None)
+    if own is not None:
+        return own(name, value)
+    if isinstance(block, gr.Slider):
+        return check_number(name, value, block.minimum, block.maximum)
+    if isinstance(block, gr.Number):
+        return check_whole(name, value) if block.precision == 0 else check_number(name, value)
+    if isinstance(block, gr.Checkbox) and not isinstance(value, bool):
+        raise mistake(f"{name} must be true or false, got {shown(value)}.")
+    if isinstance(block, gr.Radio):
+        values = [choice[1] for choice in block.choices]
+        if not isinstance(value, (str, int, float)) or value not in values:
+            raise mistake(f"{name} must be one of {', '.join(map(str, values))}, got {shown(value)}.")
+    if isinstance(value, dict) and "path" in value and not isinstance(block, gr.Image | gr.File | gr.Gallery):
+        raise mistake(f"{name} must not be a file.")
+    return value
+
+
+def is_number(value: object) -> bool:
+    """Whether a value of JSON is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return abs(value) < 10**15 if isinstance(value, int) else math.isfinite(value)
+
+
+def check_number(name: str, value: Any, least: float = -math.inf, most: float = math.inf) -> float:
+    """A number from `least` to `most`. Raises `gr.Error`."""
+    if not is_number(value) or not least <= value <= most:
+        bounds = f" from {least:g} to {most:g}" if math.isfinite(most) else ""
+        raise mistake(f"{name} must be a number{bounds}, got {shown(value)}.")
+    return value
+
+
+def check_whole(name: str, value: Any) -> int:
+    """A whole number; the function that takes it knows its bounds. Raises `gr.Error`."""
+    if not is_number(value) or value != int(value) or abs(value) >= 10**9:
+        raise mistake(f"{name} must be a whole number, got {shown(value)}.")
+    return int(value)
+
+
+def own_file(path: str) -> str:
+    """The path of a file of this server's, if an URL of the page's own names it; nothing is fetched."""
+    match = OWN_FILE.fullmatch(path)
+    return unquote(match[1]) if match else path
+
+
+# Requests that reach no event.
+
+
+async def refuse_body(request: Request, error: Exception) -> JSONResponse:
+    """Answers a body that is none of Gradio's; the server's own answer would repeat all of it."""
+    assert isinstance(error, RequestValidationError)
+    places = {".".join(str(part)[:MAX_SHOWN] for part in item["loc"][1:2]) for item in error.errors()}
+    named = ", ".join(sorted(filter(None, places))[:3])
+    return refused(400, 'The body must be JSON like {"data": [...]}; wrong is: ' + (named or "its form") + ".")
+
+
+async def refuse_call(request: Request, error: Exception) -> JSONResponse:
+    """Answers a call of what is not there, or with names that are not taken; raises what is no such mistake."""
+    if not re.search(r"/gradio_api/(call|run|api|queue)/", request.url.path):
+        raise error
+    blocks = request.app.get_blocks()
+    called = re.sub(r"^.*/(call/v2|call|run|api)/", "", request.url.path).rstrip("/")
+    public = {fn.api_name: fn for fn in blocks.fns.values() if fn.api_visibility == "public"}
+    if called not in public:
+        return refused(404, f"There is no such call; there are {', '.join(f'/{name}' for name in public)}.")
+    given = re.search(r"`(.*)`", str(error), re.DOTALL)
+    missing = re.search(r"required argument: (\w+)", str(error))
+    came = f"got {shown(given[1])}" if given else f"{missing[1]} is missing" if missing else "got others"
+    return refused(400, f"/{called} takes {', '.join(argument_names(public[called]))}; {came}.")
+
+
+def refused(status: int, sentence: str) -> JSONResponse:
+    """A sentence under the names that clients of Gradio look for."""
+    return JSONResponse({"error": sentence, "detail": sentence}, status)
+
+
+HANDLERS: Mapping[Any, Any] = {
+    RequestValidationError: refuse_body,
+    FnIndexInferError: refuse_call,
+    KeyError: refuse_call,
+    TypeError: refuse_call,
+}
+"""FastAPI's `exception_handlers`, for `launch(app_kwargs=...)`."""
