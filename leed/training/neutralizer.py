@@ -18,7 +18,7 @@ from leed.training.adversary import CriticInputs, ImageCriticObjective, stargan_
 from leed.training.augmentation import AUGMENTATIONS, Augmentation
 from leed.training.config import LossWeights, Recipe, Settings, TrainConfig
 from leed.training.earlier import load_stage_model
-from leed.training.faces import Faces, FaceSubset, balanced, subset_or_raise
+from leed.training.faces import Faces, balanced, subset_or_raise
 from leed.training.inputs import batches, join_views, paired_inputs
 from leed.training.stage import Loss, Stage, Validation
 from leed.training.terms import picture_losses, weighted_loss
@@ -120,10 +120,13 @@ class NeutralizerStage(Stage[Neutralizer]):
         augmentation = AUGMENTATIONS[cls.recipe.given(config).augmentation]
         return cls(sizes, weights, phi, augmentation, config.random_flip)
 
-    def select(self, faces: FaceDataset, config: TrainConfig, held_out: bool = False) -> FaceSubset:
-        """Faces with true neutral faces; with StarGAN's terms all, those with and those without equally often."""
+    def select(self, faces: FaceDataset, config: TrainConfig, held_out: bool = False) -> Faces:
+        """Faces with true neutral faces; with StarGAN's terms all, those with and those without equally often.
+
+        Where the sets have shares, these decide, and all faces come once.
+        """
         if self.learns_unpaired:
-            return balanced(faces, faces.has_neutral)
+            return faces if config.dataset_shares else balanced(faces, faces.has_neutral)
         cure = ": train it with StarGAN's terms (--weight_stargan_adversarial 1 --weight_stargan_classification 1 "
         cure += "--weight_stargan_cycle 10)"
         return subset_or_raise(faces, faces.has_neutral, "the neutraliser needs true neutral faces", cure, held_out)
