@@ -10,11 +10,13 @@ import torch
 from conftest import on_two_processes
 from PIL import Image
 from samples import png
-from training_runs import greatest_difference, interrupted_at, refusal
+from training_runs import ALL_TERMS, greatest_difference, interrupted_at, refusal, stages
 
 import train_accelerate
+from leed import ExpressionClassifier
 from leed.data.faces import FaceDataset
 from leed.data.table import standard_table
+from leed.training.classifier import ClassifierStage
 from leed.training.config import TrainConfig
 from leed.training.data import set_titles
 from leed.training.faces import FaceSubset
@@ -54,6 +56,12 @@ def test_sets_among_some_faces() -> None:
     assert len(shared_draws(some, (0.5, 0.5, 0.0), seed=0)) == 3
     with pytest.raises(ValueError, match="no face of none serves this stage: give such a set a share of 0"):
         shared_draws(some, (0.5, 0.4, 0.1), seed=0)
+
+
+def test_shares_take_the_place_of_balance(faces: FaceDataset, psi: ExpressionClassifier) -> None:
+    stage = stages(psi, ALL_TERMS)["neutralizer"]
+    config = TrainConfig(stage="neutralizer", dataset_name="a,b", dataset_shares=(0.5, 0.5))
+    assert stage.select(faces, config) is faces
 
 
 def test_titles_tell_sets_apart() -> None:
@@ -107,6 +115,8 @@ def test_a_mix_resumes_exactly(mixed_run: list[str], drawn_folder: Path, tmp_pat
     assert greatest_difference(first, second) == 0
     figures = json.loads((whole / "classifier" / "figures.json").read_text())
     assert figures.keys() == {f"{drawn_folder.name}/accuracy", "own/accuracy"}
+    card = (whole / "classifier" / "README.md").read_text()
+    assert f"| own/accuracy | {figures['own/accuracy']:.4f} | {ClassifierStage.figures['accuracy']} |" in card
     other = [*mixed_run, "--dataset_shares", "0.5,0.5", "--output_dir", str(parts)]
     assert "dataset_shares [0.75, 0.25] -> [0.5, 0.5]" in refusal([*other, "--resume_from_checkpoint", "latest"])
 
