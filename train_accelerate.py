@@ -26,6 +26,7 @@ from leed.training.config import Settings, TrainConfig
 from leed.training.data import load_data
 from leed.training.earlier import load_start
 from leed.training.faces import Faces
+from leed.training.mixing import shared_draws
 from leed.training.publish import publish, push
 from leed.training.records import as_json, fixed_settings, is_finished, write_settings
 from leed.training.run import IdleError, Run
@@ -95,7 +96,8 @@ def run_stage(
 def train(run: Run, faces: Faces, held_out: Faces) -> dict[str, float]:
     """The loop of one stage. Returns the figures at its end."""
     config, accelerator = run.config, run.accelerator
-    loader = make_loader(faces, accelerator, config)
+    with exit_on(ValueError):
+        loader = make_loader(faces, accelerator, config)
     steps_per_epoch = math.ceil(len(loader) / config.gradient_accumulation_steps)
     num_steps = config.max_train_steps or config.num_train_epochs * steps_per_epoch
     figures: dict[str, float] = {}
@@ -124,11 +126,16 @@ def train(run: Run, faces: Faces, held_out: Faces) -> dict[str, float]:
 
 
 def make_loader(faces: Faces, accelerator: Accelerator, config: TrainConfig) -> DataLoaderShard:
-    """Batches in an order that seed and epoch decide, shared out among the processes."""
+    """Batches in an order that seed and epoch decide, shared out among the processes.
+
+    Raises `ValueError` if a data set with a share has no face for them.
+    """
+    sampler = shared_draws(faces, config.dataset_shares, config.seed) if config.dataset_shares else None
     loader: DataLoader[Batch] = DataLoader(
         cast(Dataset[Batch], faces),  # DataLoader takes whole batches from `__getitems__`
         config.train_batch_size,
-        shuffle=True,
+        shuffle=sampler is None,
+        sampler=sampler,
         drop_last=True,
         collate_fn=collate,
         num_workers=config.dataloader_num_workers,

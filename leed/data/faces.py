@@ -4,7 +4,7 @@ import io
 import os
 import random
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
@@ -81,6 +81,31 @@ def split_by_person(dataset: Dataset, fraction: float = 0.1, seed: int = 0) -> t
     count = min(max(round(fraction * len(people)), 1), len(people) - 1)
     held_out = np.isin(names, people[:count])
     return dataset.select(np.flatnonzero(~held_out)), dataset.select(np.flatnonzero(held_out))
+
+
+def split_sets_by_person(
+    datasets: Sequence[Dataset], fraction: float = 0.1, seed: int = 0
+) -> list[tuple[Dataset, Dataset]]:
+    """`(train, held_out)` of each of several sets, with every person on the same side in all of them.
+
+    People of an earlier set stay on their side, and about `fraction` of those that a later set adds are held out. So
+    the people held out of the first set do not depend on the others. Either side of a later set may be empty. Raises
+    `ValueError` for a first set of fewer than two people.
+    """
+    parts = [split_by_person(datasets[0], fraction, seed)]
+    training, held_out = (set(part["person"]) for part in parts[0])
+    for dataset in datasets[1:]:
+        names = np.asarray(dataset["person"])
+        new = dataset.select(np.flatnonzero(~np.isin(names, list(training | held_out))))
+        if len(set(new["person"])) > 1:
+            new_training, new_held_out = split_by_person(new, fraction, seed)
+            training |= set(new_training["person"])
+            held_out |= set(new_held_out["person"])
+        else:
+            training |= set(new["person"])
+        out = np.isin(names, list(held_out))
+        parts.append((dataset.select(np.flatnonzero(~out)), dataset.select(np.flatnonzero(out))))
+    return parts
 
 
 def fold_of(person: str, num_folds: int) -> int:
@@ -163,10 +188,19 @@ class FaceDataset(torch.utils.data.Dataset):
     `expressions` int64 (N,), `person_ids` int64 (N,) into the sorted names `persons`, `yaws` float32 (N,),
     `action_units` float32 (N, 17), NaN where unknown, `has_neutral`, `has_view` and `has_action_units` bool (N,) are
     there in both cases.
+
+    `sets` tells a table of several face sets, one after the other: the number of rows of each by its name. Then
+    `set_names` holds the names, and `set_ids` int64 (N,) the place among them of each row's set. Otherwise all rows
+    are of one set, "".
     """
 
     def __init__(
-        self, dataset: Dataset, image_size: int, in_memory: bool | None = None, num_threads: int | None = None
+        self,
+        dataset: Dataset,
+        image_size: int,
+        in_memory: bool | None = None,
+        num_threads: int | None = None,
+        sets: Mapping[str, int] | None = None,
     ) -> None:
         table = encoded(dataset)
         self.image_size = image_size
@@ -177,6 +211,11 @@ class FaceDataset(torch.utils.data.Dataset):
         persons, ids = np.unique(np.asarray(list(table["person"]), dtype=str), return_inverse=True)
         self.persons: list[str] = persons.tolist()
         self.person_ids = torch.from_numpy(ids).long()
+        counts = {"": len(table)} if sets is None else dict(sets)
+        if sum(counts.values()) != len(table):
+            raise ValueError(f"the table has {len(table)} rows, and its sets have {sum(counts.values())}: {counts}")
+        self.set_names = tuple(counts)
+        self.set_ids = torch.arange(len(counts)).repeat_interleave(torch.tensor(list(counts.values())))
         present = _present(table)
         self.has_neutral, self.has_view = present["neutral"], present["view"]
         self.has_view_neutral = present["view_neutral"]

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from leed.data.faces import decode
+from leed.data.readers.openfaces import blendshape_names
 from leed.data.readers.parquet import parquet_files, read_parquet
 from leed.evaluation import metrics
 from leed.evaluation.edits import ALPHAS, COMPARED, COMPARED_NAMES, share_of
@@ -119,8 +120,6 @@ def load_free_triples(
         table = table.take(metrics.spread(np.arange(len(table)), max_triples))
     pictures = {name: torch.stack([decode(x, image_size) for x in table[name].to_pylist()]) for name in PICTURES}
     labels = {name: np.array(table[name].to_pylist()) for name in LABELS}
-    beside = (place / "blendshapes.txt" for place in (folder, folder.with_name(folder.name.removesuffix("-free"))))
-    names = next((file.read_text().split() for file in beside if file.is_file()), [])
     return FreeTriples(
         inputs=pictures["input"],
         references=pictures["reference"],
@@ -131,7 +130,7 @@ def load_free_triples(
         input_yaws=camera_yaws(labels["input_camera"]),
         reference_yaws=camera_yaws(labels["reference_camera"]),
         blendshapes=np.array(table["blendshapes"].to_pylist()),
-        blendshape_names=tuple(names),
+        blendshape_names=tuple(blendshape_names(folder)),
     )
 
 

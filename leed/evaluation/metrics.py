@@ -151,6 +151,13 @@ def spread(rows: np.ndarray, count: int) -> np.ndarray:
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int))]
 
 
+def largest(values: np.ndarray, share: float) -> np.ndarray:
+    """Marks the share of values (N,), at least one, that are largest: bool (N,)."""
+    marks = np.zeros(len(values), dtype=bool)
+    marks[np.argsort(-values, kind="stable")[: max(round(share * len(values)), 1)]] = True
+    return marks
+
+
 class Estimate(NamedTuple):
     """A metric's value and its 95 % interval; NaN where it cannot be computed."""
 

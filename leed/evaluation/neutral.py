@@ -11,6 +11,10 @@ Open mouths are the 30 % of the pictures whose lips are farthest apart by their 
 the true edit, which shows its expression). The difference left in them is that between result and true neutral face,
 summed over the mouth's part of the crop and these pictures, relative to that between picture and true neutral face:
 1 is unchanged, 0 is gone.
+
+With `--data_dir ../shared/data/openfaces-free` the pictures are free expressions (the true edits of the triples), with
+`--data_dir ../shared/data/openfaces-large` real smiles of test people. Then the differences left are those at the eyes
+and at the mouth, and the sheet is pairs.png. Photographs without truth are measured beside triples only.
 """
 
 import argparse
@@ -27,8 +31,8 @@ from tqdm.auto import tqdm
 from leed.config import EXPRESSIONS
 from leed.data.faces import decode, encoded
 from leed.data.readers.wild import read_wild
-from leed.evaluation import metrics
-from leed.evaluation.identity import FaceEmbedding, distance, missing_package
+from leed.evaluation import metrics, neutral_pairs
+from leed.evaluation.identity import FaceEmbedding, distance, identity_embedding, missing_package
 from leed.evaluation.metrics import Estimate, Metric, mean_of, median_of, quotient_of, spread
 from leed.evaluation.pairs import Triples, load_triples
 from leed.evaluation.sheets import panel, side_by_side
@@ -81,10 +85,7 @@ def mouth_mask(size: int) -> Tensor:
 
 def most_open(openings: np.ndarray) -> np.ndarray:
     """Marks the OPEN_SHARE of pictures (N,), at least one, with the lips farthest apart."""
-    count = max(round(OPEN_SHARE * len(openings)), 1)
-    marks = np.zeros(len(openings), dtype=bool)
-    marks[np.argsort(-openings, kind="stable")[:count]] = True
-    return marks
+    return metrics.largest(openings, OPEN_SHARE)
 
 
 @torch.no_grad()
@@ -285,7 +286,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     models = parser.add_mutually_exclusive_group(required=True)
     models.add_argument("--model", help="LEED, whose neutraliser is measured: a folder or a name on the Hub")
     models.add_argument("--neutralizer", help="a neutraliser alone: a folder or a name on the Hub")
-    parser.add_argument("--data_dir", required=True, help="folder of triples")
+    parser.add_argument("--data_dir", required=True, help="folder of triples, of free expressions or of real smiles")
     parser.add_argument("--twins_dir", help="their true neutral faces; default: <data_dir without -pairs>-twins")
     parser.add_argument("--wild_dir", help="folder of photographs without truth")
     parser.add_argument("--classifier", help="expression classifier that sees the face alone, for the photographs")
@@ -306,9 +307,34 @@ def load_neutralizer(options: argparse.Namespace) -> Neutralizer:
     return neutralizer.to(options.device).eval()
 
 
+def measure_pairs(neutralize: Neutralizer, options: argparse.Namespace) -> None:
+    """Measures pictures that come with their true neutral faces."""
+    if options.wild_dir or options.classifier or options.twins_dir:
+        raise SystemExit("--wild_dir, --classifier and --twins_dir go with triples of eight expressions")
+    pairs = neutral_pairs.load_neutral_pairs(options.data_dir, neutralize.config.image_size, options.max_triples)
+    embedding = identity_embedding(options.identity)
+    with tqdm(total=len(pairs), desc="pictures", disable=None) as bar:
+        values = neutral_pairs.measure(neutralize, pairs, embedding, options.device, options.batch_size, bar.update)
+    found = neutral_pairs.evaluate(values, pairs)
+    text = neutral_pairs.report(found, pairs)
+    print(text)
+    if not options.output_dir:
+        return
+    content = {
+        "model": options.model or options.neutralizer,
+        "num_pictures": len(pairs),
+        "metrics": {"all": as_json(found)},
+    }
+    folder = save_results(options.output_dir, "neutral", text, content)
+    neutral_pairs.pair_sheet(neutralize, pairs, options.device).save(folder / "pairs.png")
+
+
 def main(arguments: list[str] | None = None) -> None:
     options = parse_args(arguments)
     neutralize = load_neutralizer(options)
+    if neutral_pairs.holds_neutral_pairs(options.data_dir):
+        measure_pairs(neutralize, options)
+        return
     size = neutralize.config.image_size
     classifier = ExpressionClassifier.from_pretrained(options.classifier) if options.classifier else None
     triples = load_triples(options.data_dir, options.twins_dir, size, options.max_triples)

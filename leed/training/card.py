@@ -67,8 +67,10 @@ def training_card(
 ) -> ModelCard:
     """The card of the model of a stage, called `name`; `settings` are the run's, by name.
 
-    It says how to load the model from the folder it lies in; `addressed` says how to load it from the Hub.
+    It says how to load the model from the folder it lies in; `addressed` says how to load it from the Hub. Figures of
+    one of several sets are named `<set>/<figure>`.
     """
+    meanings = {figure: stage.figures.get(figure.rpartition("/")[2], "") for figure in figures}
     data = ModelCardData(
         library_name="leed",
         pipeline_tag=stage.task,
@@ -85,7 +87,7 @@ def training_card(
         num_train=num_train,
         num_held_out=num_held_out,
         steps=steps,
-        figures=[(figure, value, stage.figures.get(figure, "")) for figure, value in figures.items()],
+        figures=[(figure, value, meanings[figure]) for figure, value in figures.items()],
         settings=sorted(settings.items()),
     )
 

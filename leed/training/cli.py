@@ -71,13 +71,18 @@ def value_type_of(field: Field) -> tuple[Callable, tuple[str, ...]]:
     if typing.get_origin(value_type) is typing.Literal:
         return str, typing.get_args(value_type)
     if typing.get_origin(value_type) is tuple:
-        return tuple_of_ints, ()
+        return tuple_of_floats if float in typing.get_args(value_type) else tuple_of_ints, ()
     return value_type, ()
 
 
 def tuple_of_ints(text: str) -> tuple[int, ...]:
     """`1,1,1,1` as a tuple."""
     return tuple(int(part) for part in text.split(","))
+
+
+def tuple_of_floats(text: str) -> tuple[float, ...]:
+    """`0.5,0.3` as a tuple."""
+    return tuple(float(part) for part in text.split(","))
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Settings of a training run, weights of the loss terms, and how a stage is optimised."""
 
+import math
 import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Literal, NamedTuple
@@ -19,6 +20,7 @@ class LossWeights:
     image: float = setting(3.0, "Eq. 7 on pictures, L1")
     perceptual: float = setting(1.0, "Eq. 7 on pictures, Phi")
     structure: float = setting(0.5, "Eq. 7 on pictures, 1 - SSIM of the inner face")
+    eyes: float = setting(0.0, "Eq. 7 on pictures, L1 and 1 - SSIM of the part about the eyes")
     psi_maps: float = setting(0.0, "Eq. 7 on pictures, Psi's early maps")
     recon: float = setting(1.0, "Eqs. 14, 15")
     similarity: float = setting(0.0, "Psi's features of edit and reference")
@@ -30,6 +32,7 @@ class LossWeights:
     paired: float = setting(3.0, "L1 to true neutral faces, where the data set has them")
     paired_perceptual: float = setting(1.0, "Phi, to true neutral faces")
     paired_structure: float = setting(0.5, "1 - SSIM of the inner face, to true neutral faces")
+    paired_eyes: float = setting(0.0, "L1 and 1 - SSIM of the part about the eyes, to true neutral faces")
     stargan_adversarial: float = setting(0.0, "StarGAN's own term, of faces with and without true neutral faces")
     stargan_classification: float = setting(0.0, "StarGAN's own term: the critic tells the expression of an edit")
     stargan_cycle: float = setting(0.0, "StarGAN's own term: an edit changed back is the face again")
@@ -100,7 +103,12 @@ class TrainConfig:
     dataset_name: str = setting(
         "drawn", 'a folder, a Hub id, or "drawn" for the built-in procedural faces; several: a,b'
     )
-    dataset_reader: str | None = setting(None, "reader of the data set; guessed from name and content if left out")
+    dataset_shares: tuple[float, ...] | None = setting(
+        None, "share of each data set in the faces of an epoch: 0.5,0.3,0.2; without, each face comes once"
+    )
+    dataset_reader: str | None = setting(
+        None, "reader of the data sets, one for all or a,b; guessed from name and content if left out"
+    )
     dataset_split: str = setting("train", "split to train on, of a data set that has several")
     max_train_samples: int | None = setting(
         None, "greatest number of faces from each data set, chosen at random", least=1
@@ -194,6 +202,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        self._check_datasets()
         self._check_combinations()
 
     @property
@@ -203,6 +212,33 @@ class TrainConfig:
             return None
         fold, count = (int(part) for part in self.held_out_fold.split("/"))
         return fold, count
+
+    @property
+    def datasets(self) -> list[str]:
+        """The data sets that `dataset_name` lists."""
+        return self.dataset_name.split(",")
+
+    @property
+    def readers(self) -> list[str | None]:
+        """The reader of each data set; None for one to be guessed, which is left empty in `dataset_reader`."""
+        given = [reader or None for reader in (self.dataset_reader or "").split(",")]
+        return given * len(self.datasets) if len(given) == 1 else given
+
+    def _check_datasets(self) -> None:
+        names, shares = self.datasets, self.dataset_shares
+        if len(self.readers) != len(names):
+            raise ValueError(
+                f"dataset_reader must be one for all or one for each of {len(names)} data sets, {names}, "
+                f"got {self.dataset_reader!r}"
+            )
+        if shares is None:
+            return
+        if len(shares) != len(names):
+            raise ValueError(
+                f"dataset_shares must be a number for each of {len(names)} data sets, {names}, got {shares}"
+            )
+        if not all(math.isfinite(share) and share >= 0 for share in shares) or not any(shares):
+            raise ValueError(f"dataset_shares must not be negative, and one must be above 0, got {shares}")
 
     def _check_combinations(self) -> None:
         if self.held_out_fold is not None and not re.fullmatch(r"\d+/\d+", self.held_out_fold):
@@ -241,4 +277,6 @@ class Settings(NamedTuple):
         """Plain values, without the Hub's token."""
         train = asdict(self.train)
         del train["hub_token"]
+        if self.train.dataset_shares is not None:
+            train["dataset_shares"] = list(self.train.dataset_shares)  # as JSON gives them back
         return {"train": train, "weights": asdict(self.weights), "model": self.model.to_dict()}

@@ -1,10 +1,13 @@
 """The faces of a run: training people's and held-out people's, checked, and on the GPU where they fit."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import torch
 from accelerate import Accelerator
 from datasets import concatenate_datasets
 
-from leed.data.faces import FaceDataset, check_images, load_faces, split_by_person, without_fold
+from leed.data.faces import FaceDataset, check_images, load_faces, split_sets_by_person, without_fold
 from leed.training.config import TrainConfig
 from leed.training.faces import IN_MEMORY
 
@@ -15,24 +18,36 @@ def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> tuple
     Raises `ValueError` or `OSError` for what cannot be read.
     """
     tables = [
-        load_faces(name, config.dataset_reader, config.dataset_split, config.max_train_samples, config.seed)
-        for name in config.dataset_name.split(",")
+        load_faces(name, reader, config.dataset_split, config.max_train_samples, config.seed)
+        for name, reader in zip(config.datasets, config.readers, strict=True)
     ]
     if accelerator.is_local_main_process:
         for table in tables:
             check_images(table)
     accelerator.wait_for_everyone()
-    # Each set is split by itself, so that the people held out do not depend on the other sets.
-    parts = [split_by_person(table, config.validation_fraction) for table in tables]
+    parts = split_sets_by_person(tables, config.validation_fraction)
     if config.fold:
         parts = [(without_fold(training, *config.fold), held_out) for training, held_out in parts]
+    titles = set_titles(config.datasets)
     training, held_out = (
-        FaceDataset(concatenate_datasets(part), size, config.data_in_memory) for part in zip(*parts, strict=True)
+        FaceDataset(
+            concatenate_datasets(part),
+            size,
+            config.data_in_memory,
+            sets=dict(zip(titles, map(len, part), strict=True)),
+        )
+        for part in zip(*parts, strict=True)
     )
     if fits_device((training, held_out), config, accelerator.device):
         keep_on_device(training, accelerator.device)
         keep_on_device(held_out, accelerator.device)
     return training, held_out
+
+
+def set_titles(names: Sequence[str]) -> list[str]:
+    """The names of data sets in figures: those of their folders, with a number where two are alike."""
+    titles = [Path(name).name for name in names]
+    return [f"{title}-{i + 1}" if titles.count(title) > 1 else title for i, title in enumerate(titles)]
 
 
 def fits_device(data: tuple[FaceDataset, ...], config: TrainConfig, device: torch.device) -> bool:

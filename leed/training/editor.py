@@ -24,7 +24,7 @@ from leed.training.inputs import as_map, channels_last, choose_neutrals, whole_v
 from leed.training.stage import Loss, Stage, Validation, check_exchange, frozen
 from leed.training.terms import gradient_penalty, perceptual_maps, picture_losses, weighted_loss
 
-PICTURE_TERMS = {"image": "image", "perceptual": "perceptual", "structure": "structure"}
+PICTURE_TERMS = {name: name for name in ("image", "perceptual", "structure", "eyes")}
 
 LEARNED_SHARE = {"true": (0.0, 0.0), "mixed": (0.0, 0.6), "learned": (1.0, 1.0)}
 """Probability of using a learned neutral face, as input and as expression origin, when a true one exists.
@@ -239,8 +239,8 @@ class EditorStage(Stage[LEED]):
         "distance": "distance of an edit's classifier features to the reference's; 1: the neutral face's own",
     }
     weights = (
-        *("exp", "mutual_information", "interp", "idt", "image", "perceptual", "structure", "psi_maps", "recon"),
-        *("similarity", "siamese", "adversarial", "gradient_penalty"),
+        *("exp", "mutual_information", "interp", "idt", "image", "perceptual", "structure", "eyes", "psi_maps"),
+        *("recon", "similarity", "siamese", "adversarial", "gradient_penalty"),
     )
     recipe = Recipe(learning_rate=1e-3, optimizer="muon", adam_rate=6e-4)
 

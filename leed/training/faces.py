@@ -19,6 +19,16 @@ IN_MEMORY = "pass --data_in_memory, in Python FaceDataset(..., in_memory=True), 
 class Faces(Protocol):
     """Faces that are taken in batches: a `FaceDataset`, some of its rows, or one with learned neutral faces."""
 
+    @property
+    def set_names(self) -> Sequence[str]:
+        """The names of the face sets that the rows may be of."""
+        ...
+
+    @property
+    def set_ids(self) -> Tensor:
+        """The place in `set_names` of each row's set, int64 (N,)."""
+        ...
+
     def __len__(self) -> int: ...
 
     def __getitems__(self, indices: list[int]) -> Batch:
@@ -31,6 +41,8 @@ class FaceSubset(Dataset[Batch]):
 
     def __init__(self, faces: Faces, indices: Sequence[int]) -> None:
         self.faces, self.indices = faces, indices
+        self.set_names = faces.set_names
+        self.set_ids = faces.set_ids[torch.as_tensor(indices, dtype=torch.int64)]
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -73,7 +85,7 @@ class LearnedNeutrals(Dataset[Batch]):
     def __init__(self, faces: FaceDataset, *neutralizers: Neutralizer) -> None:
         if faces.images is None:
             raise ValueError(f"learned neutral faces are computed once, of pictures decoded once: {IN_MEMORY}")
-        self.faces = faces
+        self.faces, self.set_names, self.set_ids = faces, faces.set_names, faces.set_ids
         folds = torch.tensor([fold_of(person, len(neutralizers)) for person in faces.persons])[faces.person_ids]
         self.neutrals = neutrals_by_fold(neutralizers, faces.images, folds)
         self.view_neutrals = None if faces.views is None else neutrals_by_fold(neutralizers, faces.views, folds)

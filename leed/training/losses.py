@@ -107,11 +107,12 @@ def structure_loss(image: Tensor, target: Tensor) -> Tensor:
     """1 - SSIM (not in the paper) of pictures in [-1, 1], brought to [0, 1] as for the figure.
 
     Uniform windows of 7 pixels, as in scikit-image's default: several times faster with gradients than Gaussian ones.
+    Pictures with a shorter side have windows of that side.
     """
     image, target = image * 0.5 + 0.5, target * 0.5 + 0.5
     c1, c2 = 0.01**2, 0.03**2
     stacked = torch.cat([image, target, image * image, target * target, image * target])
-    mu_x, mu_y, xx, yy, xy = F.avg_pool2d(stacked, 7, 1).chunk(5)
+    mu_x, mu_y, xx, yy, xy = F.avg_pool2d(stacked, min(7, *image.shape[-2:]), 1).chunk(5)
     covariance, variances = xy - mu_x * mu_y, xx - mu_x**2 + yy - mu_y**2
     ssim = (2 * mu_x * mu_y + c1) * (2 * covariance + c2) / ((mu_x**2 + mu_y**2 + c1) * (variances + c2))
     return 1 - ssim.mean()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from leed.config import NEUTRAL, ModelConfig
 from leed.data.batch import Batch
 from leed.data.faces import FaceDataset
-from leed.images import inner_face, normalize
+from leed.images import EYES, INNER_FACE, MOUTH, normalize, part
 from leed.networks.classifier import ExpressionClassifier
 from leed.networks.critics import ImageCritic
 from leed.networks.neutralizer import Neutralizer
@@ -18,12 +18,20 @@ from leed.training.adversary import CriticInputs, ImageCriticObjective, stargan_
 from leed.training.augmentation import AUGMENTATIONS, Augmentation
 from leed.training.config import LossWeights, Recipe, Settings, TrainConfig
 from leed.training.earlier import load_stage_model
-from leed.training.faces import Faces, FaceSubset, balanced, subset_or_raise
+from leed.training.faces import Faces, balanced, subset_or_raise
 from leed.training.inputs import batches, join_views, paired_inputs
 from leed.training.stage import Loss, Stage, Validation
 from leed.training.terms import picture_losses, weighted_loss
 
-PAIRED = {"image": "paired", "perceptual": "paired_perceptual", "structure": "paired_structure"}
+PAIRED = {
+    "image": "paired",
+    "perceptual": "paired_perceptual",
+    "structure": "paired_structure",
+    "eyes": "paired_eyes",
+}
+
+PARTS = {"left": INNER_FACE, "left_eyes": EYES, "left_mouth": MOUTH}
+"""The part of a face in which each figure measures the difference left."""
 
 
 class NeutralizerInputs(TypedDict):
@@ -85,6 +93,8 @@ class NeutralizerStage(Stage[Neutralizer]):
     figures = {
         "ssim": "SSIM of the inner face to the true neutral face",
         "left": "difference to the true neutral face that is left, in the 30 % most changed faces; 1: the input's own",
+        "left_eyes": "the same of the eyes alone, in the faces whose eyes change most",
+        "left_mouth": "the same of the mouth alone, in the faces whose mouths change most",
     }
     weights = ("paired", "stargan_", "gradient_penalty")
     recipe = Recipe(learning_rate=1e-3, optimizer="muon", adam_rate=5e-4, augmentation="strong")
@@ -120,10 +130,13 @@ class NeutralizerStage(Stage[Neutralizer]):
         augmentation = AUGMENTATIONS[cls.recipe.given(config).augmentation]
         return cls(sizes, weights, phi, augmentation, config.random_flip)
 
-    def select(self, faces: FaceDataset, config: TrainConfig, held_out: bool = False) -> FaceSubset:
-        """Faces with true neutral faces; with StarGAN's terms all, those with and those without equally often."""
+    def select(self, faces: FaceDataset, config: TrainConfig, held_out: bool = False) -> Faces:
+        """Faces with true neutral faces; with StarGAN's terms all, those with and those without equally often.
+
+        Where the sets have shares, these decide, and all faces come once.
+        """
         if self.learns_unpaired:
-            return balanced(faces, faces.has_neutral)
+            return faces if config.dataset_shares else balanced(faces, faces.has_neutral)
         cure = ": train it with StarGAN's terms (--weight_stargan_adversarial 1 --weight_stargan_classification 1 "
         cure += "--weight_stargan_cycle 10)"
         return subset_or_raise(faces, faces.has_neutral, "the neutraliser needs true neutral faces", cure, held_out)
@@ -139,10 +152,11 @@ class NeutralizerStage(Stage[Neutralizer]):
     def validate(self, model: Neutralizer, faces: Faces) -> Validation:
         """`ssim`: inner face to the true neutral; `left`: difference left in the 30 % most changed faces.
 
-        Both only where true neutral faces are known. Rows: face, neutralised face, true neutral face.
+        `left_eyes`, `left_mouth`: the same of these parts alone, in the faces in which they change most. All only
+        where true neutral faces are known. Rows: face, neutralised face, true neutral face.
         """
         similarity: list[Tensor] = []
-        changes: list[Tensor] = []  # (2, N): mean difference to the true neutral face, before and after
+        gaps: dict[str, list[Tensor]] = {name: [] for name in PARTS}
         rows: list[list[Tensor | None]] = []
         for batch, shown in batches(faces, model.device):
             image, neutral = normalize(batch["image"]), normalize(batch["neutral"])
@@ -150,12 +164,18 @@ class NeutralizerStage(Stage[Neutralizer]):
             known = batch["has_neutral"]
             if bool(known.any()):
                 similarity.append(inner_ssim(guess[known], neutral[known]))
-                differences = [inner_face(face - neutral)[known].abs().mean((1, 2, 3)) for face in (image, guess)]
-                changes.append(torch.stack(differences))
+                for name, box in PARTS.items():
+                    gap = [part(face - neutral, box)[known].abs().mean((1, 2, 3)) for face in (image, guess)]
+                    gaps[name].append(torch.stack(gap))
             rows += [[image[i], guess[i], neutral[i] if known[i] else None] for i in shown]
         if not similarity:
             return Validation({}, rows)
-        before, after = torch.cat(changes, dim=1)
-        most = before.topk(max(len(before) * 3 // 10, 1)).indices
-        left = (after[most] / before[most].clamp(min=1e-3)).mean()
-        return Validation({"ssim": float(torch.cat(similarity).mean()), "left": float(left)}, rows)
+        left = {name: difference_left(torch.cat(gap, dim=1)) for name, gap in gaps.items()}
+        return Validation({"ssim": float(torch.cat(similarity).mean())} | left, rows)
+
+
+def difference_left(gaps: Tensor) -> float:
+    """The quotient of the differences (2, N) after and before: mean over the 30 % of faces with the largest before."""
+    before, after = gaps
+    most = before.topk(max(len(before) * 3 // 10, 1)).indices
+    return float((after[most] / before[most].clamp(min=1e-3)).mean())

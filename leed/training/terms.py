@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from leed.images import inner_face
+from leed.images import EYES, inner_face, part
 from leed.networks.perceptual import PerceptualFeatures
 from leed.training import losses
 from leed.training.config import LossWeights
@@ -26,7 +26,10 @@ def perceptual_maps(phi: PerceptualFeatures, image: Tensor, neutral: Tensor) -> 
 def picture_losses(
     names: dict[str, str], weights: LossWeights, phi: PerceptualFeatures, image: Tensor, target: Tensor, before: Tensor
 ) -> dict[str, Tensor]:
-    """The terms "image", "perceptual" and "structure" of a picture, named by `names`; without those of weight 0."""
+    """The terms "image", "perceptual", "structure" and "eyes" of a picture, without those of weight 0.
+
+    `names` gives each its name among the weights and the terms.
+    """
     terms = {}
     if getattr(weights, names["image"]):
         terms[names["image"]] = losses.image_loss(image, target, before)
@@ -36,6 +39,10 @@ def picture_losses(
         terms[names["perceptual"]] = losses.perceptual_loss(perceptual_maps(phi, image, before), wanted)
     if getattr(weights, names["structure"]):
         terms[names["structure"]] = losses.structure_loss(inner_face(image), inner_face(target))
+    if getattr(weights, names["eyes"]):
+        eyes, target_eyes, eyes_before = (part(picture, EYES) for picture in (image, target, before))
+        difference = losses.image_loss(eyes, target_eyes, eyes_before)
+        terms[names["eyes"]] = difference + losses.structure_loss(eyes, target_eyes)
     return terms
 
 

@@ -5,12 +5,16 @@ from pathlib import Path
 import numpy as np
 from accelerate import Accelerator
 from PIL import Image
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from leed.images import contact_sheet
-from leed.training.faces import Faces
+from leed.pretrained import HubModel
+from leed.training.faces import Faces, FaceSubset
+from leed.training.mixing import by_set
 from leed.training.records import as_json
 from leed.training.run import Run
+from leed.training.stage import Stage, Validation
 
 
 def validate(run: Run, held_out: Faces) -> dict[str, float]:
@@ -19,7 +23,7 @@ def validate(run: Run, held_out: Faces) -> dict[str, float]:
         return {}
     model = run.published
     training = model.training
-    figures, rows = run.stage.validate(model.eval(), held_out)
+    figures, rows = validate_sets(run.stage, model.eval(), held_out)
     model.train(training)
     folder = Path(run.config.output_dir) / "validation"
     folder.mkdir(parents=True, exist_ok=True)
@@ -32,6 +36,20 @@ def validate(run: Run, held_out: Faces) -> dict[str, float]:
     tqdm.write(f"{run.name} step {run.step}: " + ", ".join(f"{k} {v:.4f}" for k, v in figures.items()))
     run.accelerator.log({f"{run.name}/validation/{k}": v for k, v in figures.items()}, step=run.step)
     return figures
+
+
+def validate_sets(stage: Stage, model: HubModel, faces: Faces) -> Validation:
+    """A stage's figures; of several sets those of each, as `<set>/<figure>`, and the rows of all for the sheet."""
+    groups = by_set(faces)
+    if len(groups) == 1:
+        return stage.validate(model, faces)
+    found: dict[str, float] = {}
+    sheet: list[list[Tensor | None]] = []
+    for name, places in groups.items():
+        figures, rows = stage.validate(model, FaceSubset(faces, places.tolist()))
+        found |= {f"{name}/{figure}": value for figure, value in figures.items()}
+        sheet += rows
+    return Validation(found, sheet)
 
 
 def log_picture(accelerator: Accelerator, name: str, picture: Image.Image, step: int) -> None:

@@ -8,7 +8,7 @@ from PIL import Image as PILImage
 from samples import plain, png, save
 from torch.utils.data import DataLoader
 
-from leed.data.faces import FaceDataset, check_images, collate, load_faces, split_by_person
+from leed.data.faces import FaceDataset, check_images, collate, load_faces, split_by_person, split_sets_by_person
 from leed.data.readers.drawn import drawn_faces
 from leed.data.table import PICTURES, standard_table
 
@@ -35,6 +35,31 @@ def test_split_by_person(seed):
     assert split_by_person(table, 0.3, seed)[1]["person"][:] == held_out["person"][:]
     with pytest.raises(ValueError, match="two people"):
         split_by_person(table.select([0]))
+
+
+def test_a_person_of_several_sets_is_on_one_side():
+    def people(*names):
+        return standard_table(len(names), image=[png()] * len(names), person=names)
+
+    names = [f"p{i:02}" for i in range(20)]
+    first, second, third = people(*names * 2), people(*names[::3], "q1", "q2", "q3"), people(names[0])
+    (train, held_out), *others = split_sets_by_person([first, second, third], 0.2)
+    alone = split_by_person(first, 0.2)
+    assert [part["person"][:] for part in (train, held_out)] == [part["person"][:] for part in alone]
+    for other_train, other_held_out in others:
+        assert not set(other_train["person"]) & set(held_out["person"])
+        assert not set(other_held_out["person"]) & set(train["person"])
+    assert len(others[0][0]) + len(others[0][1]) == 10 and len(others[1][0]) + len(others[1][1]) == 1
+    assert len({"q1", "q2", "q3"} & set(others[0][1]["person"])) == 1  # some of the new people, too, are held out
+
+
+def test_sets_of_a_table():
+    table = standard_table(5, image=[png()] * 5)
+    faces = FaceDataset(table, 8, sets={"left": 3, "none": 0, "right": 2})
+    assert faces.set_names == ("left", "none", "right") and faces.set_ids.tolist() == [0, 0, 0, 2, 2]
+    assert FaceDataset(table, 8).set_ids.tolist() == [0] * 5
+    with pytest.raises(ValueError, match="has 5 rows, and its sets have 4"):
+        FaceDataset(table, 8, sets={"left": 3, "right": 1})
 
 
 def test_a_folder_may_be_told_from_home_or_from_within(openfaces, tmp_path, monkeypatch):

@@ -107,6 +107,8 @@ def test_structure_loss() -> None:
     assert loss.item() == pytest.approx(1 - 0.0001 / 0.2501, abs=1e-4)
     noise = torch.rand(1, 3, 16, 16)
     assert losses.structure_loss(noise, noise).item() == pytest.approx(0, abs=1e-5)
+    # Smaller than the windows: one window, of the same value
+    assert losses.structure_loss(zeros[..., :6, :6], zeros[..., :6, :6] - 1).item() == pytest.approx(loss.item())
 
 
 def test_expression_similarity_loss() -> None:

@@ -24,8 +24,8 @@ def read_openfaces(folder: Path, split: str = "train") -> Dataset:
     faces = read_parquet(folder, split, ("image", "file", "expression", "person", "yaw", "blendshapes"))
     files = faces["file"].to_pylist()
     columns: dict[str, Any] = {name: faces[name] for name in ("image", "expression", "person", "yaw")}
-    if (folder / "blendshapes.txt").is_file():
-        names = (folder / "blendshapes.txt").read_text().split()
+    names = blendshape_names(folder)
+    if names:
         units = from_blendshapes(names, faces["blendshapes"].to_pylist())
         columns["action_units"] = [row if math.isfinite(sum(row)) else None for row in units.tolist()]
     columns["image_crop"] = [INNER_CROP] * len(files)
@@ -36,6 +36,17 @@ def read_openfaces(folder: Path, split: str = "train") -> Dataset:
         joined = _join(files, read_parquet(views, split, ("file", "view", "neutral")))
         columns |= {"view": joined["view"], "view_neutral": joined["neutral"]}
     return standard_table(len(files), **columns)
+
+
+def blendshape_names(folder: Path) -> list[str]:
+    """The names of the blendshape weights in their order; empty where no file tells them.
+
+    The file `blendshapes.txt` lies in the folder, or for free expressions in that of the set itself,
+    `<folder without -free>`.
+    """
+    places = (folder, folder.with_name(folder.name.removesuffix("-free")))
+    files = (place / "blendshapes.txt" for place in places)
+    return next((file.read_text().split() for file in files if file.is_file()), [])
 
 
 def recognizes(contents: Contents) -> bool:

@@ -29,8 +29,9 @@ class Contents:
 
     @cached_property
     def schema(self) -> Any:  # pyarrow, which has no types: a `Schema` or None
-        """The schema of one of the folder's parquet files, if it has any."""
-        file = None if self.description else next(self.folder.rglob("*.parquet"), None)
+        """The schema of one of the folder's parquet files, if it has any; of the split `train` where there is one."""
+        files = () if self.description else self.folder.rglob("*.parquet")
+        file = min(files, key=lambda path: (not path.name.startswith("train"), path), default=None)
         return None if file is None else pq.read_schema(file)
 
     @cached_property

@@ -3,12 +3,28 @@
 import re
 from pathlib import Path
 
-from leed.data.readers import affectnet, cfeed, drawn, fer2013, folder, openfaces, rafd, standard, wild
+from leed.data.readers import (
+    affectnet,
+    cfeed,
+    drawn,
+    fer2013,
+    folder,
+    openfaces,
+    openfaces_free,
+    openfaces_large,
+    openfaces_smiles,
+    rafd,
+    standard,
+    wild,
+)
 from leed.data.readers.reader import Contents, Reader
 
 READERS: dict[str, Reader] = {
     "affectnet": affectnet.READER,
     "openfaces": openfaces.READER,
+    "openfaces-free": openfaces_free.READER,
+    "openfaces-smiles": openfaces_smiles.READER,
+    "openfaces-large": openfaces_large.READER,
     "wild": wild.READER,
     "fer2013": fer2013.READER,
     "table": standard.READER,
