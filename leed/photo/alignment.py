@@ -25,7 +25,7 @@ SIDE_PER_EYE_DISTANCE = 1.4
 
 # From a window around a rough crop to the crop: `benchmarks/alignment.py fit` makes the file.
 REFINEMENT = Path(__file__).with_name("alignment.safetensors")
-SEARCH_REFINEMENTS = 6  # at most, for a face that a search found
+SEARCH_REFINEMENTS = 5  # at most, for a face that a search found
 STILL = 0.02  # a crop whose corners a refinement moved by less, in sides, has come to rest
 FOLLOW_REFINEMENTS = 2  # at most, from the face's place in the frame before
 SETTLED = 0.06  # a followed crop whose corners a refinement moved by less, in sides, comes to rest in the next frames
@@ -43,7 +43,10 @@ def align(photo: Image.Image, face: Face, size: int = 128) -> tuple[Image.Image,
 
 def search(photo: Image.Image, face: Face) -> Alignment:
     """The place of a face's crop in the photo."""
-    alignment, _ = refined(photo, rough_alignment(face.points), SEARCH_REFINEMENTS, STILL)
+    rough = rough_alignment(face.points)
+    window = window_around(rough)
+    features, _ = detector().look(window.view(photo, WINDOW), mirror=False)  # a first step need not be exact
+    alignment, _ = refined(photo, refined_alignment(window, features), SEARCH_REFINEMENTS, STILL)
     return alignment
 
 
@@ -99,10 +102,11 @@ def window_around(rough: Alignment) -> Alignment:
 
 
 def refined_alignment(window: Alignment, features: np.ndarray) -> Alignment:
-    """The crop that a linear map reads from the detector's features (2, F) of a window and of its mirror image."""
+    """The crop that a linear map reads from features of a window: (1, F), or (2, F) with its mirror image."""
     weight, bias = refinement()
-    direct, mirrored = features @ weight + bias
-    x, y, log_side, roll = (direct + mirrored * (-1, 1, 1, -1)) / 2
+    estimates = features @ weight + bias
+    estimates[1:] *= (-1, 1, 1, -1)
+    x, y, log_side, roll = estimates.mean(0)
     anchor = window.to_photo([0.5 + x, 0.5 + y])
     return Alignment.at_eyes(anchor, window.angle + roll, window.side * np.exp(log_side))
 

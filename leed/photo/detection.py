@@ -131,15 +131,15 @@ class FaceDetector:
         faces = [Face(tuple(boxes[i].tolist()), points[i], float(scores[i])) for i in suppress_overlaps(scores, boxes)]
         return [face for face in faces if shows_centre(face, photo.size)]
 
-    def look(self, window: Image.Image) -> tuple[np.ndarray, float]:
+    def look(self, window: Image.Image, mirror: bool = True) -> tuple[np.ndarray, float]:
         """The neck's features of a square picture and of its mirror image, (2, F), and the surest face's score.
 
-        The picture's side must be a multiple of 32.
+        The picture's side must be a multiple of 32. Without `mirror`, in half the time, the features are (1, F).
         """
         picture = np.asarray(window)
-        pictures = as_input(np.stack([picture, picture[:, ::-1]]))
-        neck, heat = self.session.run((self.NECK, self.HEADS[0]), pictures)
-        return neck.reshape(2, -1), float(heat[0].max())
+        pictures = np.stack([picture, picture[:, ::-1]] if mirror else [picture])
+        neck, heat = self.session.run((self.NECK, self.HEADS[0]), as_input(pictures))
+        return neck.reshape(len(pictures), -1), float(heat[0].max())
 
 
 def detector_session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
