@@ -28,6 +28,7 @@ from leed.web.launching import launch_safely
 
 MAX_FILE_SIZE = "40mb"  # of an upload; phones make photos of up to about 30 MB
 MAX_WAITING = 32  # requests; further ones are refused at once
+MAX_SESSIONS = 200  # whose values Gradio keeps; each call of the API is one, and keeps what it brought
 CACHE_SECONDS = 3600  # uploads and results are deleted when they are that old
 SWEEP_SECONDS = 600  # between two looks for what is old
 
@@ -46,6 +47,7 @@ def launch(**options: Any) -> gr.Blocks:
     launch_safely(
         page,
         max_file_size=MAX_FILE_SIZE,
+        state_session_capacity=MAX_SESSIONS,
         theme=THEME,
         css_paths=CSS,
         js=SCRIPT.read_text(),

@@ -12,6 +12,7 @@ from leed.gallery import GalleryFace
 from leed.photo.detection import Face
 from leed.photo.editor import NoFaceError
 from leed.photo.opening import PhotoError
+from leed.web.checked import check_whole, is_number, mistake
 
 NO_PHOTO = (1, 1)  # the size of a photo that is not there, for a drawing without faces
 
@@ -87,7 +88,10 @@ def outline_face(photo: str | None, face: int) -> str:
 def click_face(photo: str | None, event: gr.SelectData) -> int:
     """The face whose centre is nearest to a click on the photo."""
     _, faces = faces_of(photo)
-    return min(range(len(faces)), key=lambda i: math.dist(faces[i].centre, event.index), default=0)
+    place = event.index
+    if not isinstance(place, (list, tuple)) or len(place) != 2 or not all(map(is_number, place)):
+        raise mistake("A click on the photo must be at two numbers.")
+    return min(range(len(faces)), key=lambda i: math.dist(faces[i].centre, place), default=0)
 
 
 def outlines(size: tuple[int, int], faces: list[Face], chosen: int) -> str:
@@ -130,9 +134,11 @@ def example_people() -> list[tuple[Path, str]]:
     return [(path, f"example person {number}") for number, path in enumerate(gallery.portraits(), 1)]
 
 
+@backend.errors_shown()
 def example_photo(event: gr.SelectData) -> Path:
     """The photo of the example person that was clicked."""
-    return example_people()[event.index][0]
+    people = example_people()
+    return people[clicked(event, len(people))][0]
 
 
 def thumbnails(expression: str) -> list[tuple[Path, str]]:
@@ -145,11 +151,21 @@ def first_of(expression: str) -> int:
     return [face.expression for face in actions.references()].index(expression.lower())
 
 
+@backend.errors_shown()
 def pick(expression: str, event: gr.SelectData) -> tuple[int, None]:
     """The number of the thumbnail that was clicked, and no reference of one's own any more."""
-    return first_of(expression) + event.index, None
+    return first_of(expression) + clicked(event, len(thumbnails(expression))), None
 
 
+def clicked(event: gr.SelectData, count: int) -> int:
+    """The number of the picture that was clicked, of `count`. Raises `gr.Error` if a request names another."""
+    number = check_whole("A click", event.index)
+    if not 0 <= number < count:
+        raise mistake(f"A click must be on one of {count} pictures, got {number}.")
+    return number
+
+
+@backend.errors_shown()
 def pick_expression(expression: str, reference: int) -> tuple[int, None]:
     """The number of the first face that shows an expression, of the same person as the reference; as `pick`."""
     faces = actions.references()
@@ -158,6 +174,7 @@ def pick_expression(expression: str, reference: int) -> tuple[int, None]:
     return next(i for i, face in enumerate(faces) if (face.person, face.expression) == wanted), None
 
 
+@backend.errors_shown()
 def thumbnails_with_choice(expression: str, reference: int, own_reference: str | None) -> gr.Gallery:
     """The faces that show an expression; the chosen one is framed if it is among them."""
     faces, place = thumbnails(expression), reference - first_of(expression)

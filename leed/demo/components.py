@@ -52,7 +52,10 @@ def uploaded_file(path: str) -> Path | None:
     """The path, if it lies in the folder of uploads; a request may name any."""
     if len(path) > MAX_PATH or "\0" in path:
         return None
-    folder, resolved = Path(get_upload_folder()).resolve(), Path(path).resolve()
+    try:
+        folder, resolved = Path(get_upload_folder()).resolve(), Path(path).resolve()
+    except (OSError, ValueError):  # no path of this system, such as half of a character
+        return None
     return resolved if resolved.is_relative_to(folder) else None
 
 

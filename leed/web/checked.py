@@ -55,6 +55,20 @@ class CheckedBlocks(gr.Blocks):
         except Exception:  # its text may repeat what came
             raise mistake(f"{address(block_fn)} could not read its values: {', '.join(names)}.") from None
 
+    async def call_function(
+        self, block_fn: BlockFunction | int, processed_input: list[Any], *arguments: Any, **options: Any
+    ) -> Any:
+        """As Gradio's; a click must say where it was. Raises `gr.Error`."""
+        fn = (self.fns[block_fn] if isinstance(block_fn, int) else block_fn).fn
+        clicked = fn is not None and gr.SelectData in [
+            item.annotation for item in inspect.signature(fn).parameters.values()
+        ]
+        event_data = options.get("event_data", arguments[3] if len(arguments) > 3 else None)
+        data = getattr(event_data, "_data", None)
+        if clicked and not (isinstance(data, dict) and {"index", "value"} <= data.keys()):
+            raise mistake("A click must say its index and its value.")
+        return await super().call_function(block_fn, processed_input, *arguments, **options)
+
     def queue(self, *arguments: Any, **options: Any) -> "CheckedBlocks":  # those of Gradio's own
         """As Gradio's, with bounds on the names of sessions, and on the messages that nobody fetches."""
         super().queue(*arguments, **options)
@@ -217,7 +231,7 @@ async def refuse_body(request: Request, error: Exception) -> JSONResponse:
 
 async def refuse_call(request: Request, error: Exception) -> JSONResponse:
     """Answers a call of what is not there, or with names that are not taken; raises what is no such mistake."""
-    if not re.search(r"/gradio_api/(call|run|api|queue)/", request.url.path):
+    if not re.search(r"/gradio_api/((call|run|api|queue)/|component_server)", request.url.path):
         raise error
     blocks = request.app.get_blocks()
     called = re.sub(r"^.*/(call/v2|call|run|api)/", "", request.url.path).rstrip("/")

@@ -9,8 +9,6 @@ from leed.web.checked import HANDLERS
 from leed.web.limits import RequestLimits, TrustedForwarding
 from leed.web.no_downloads import block_url_fetching
 
-MAX_SESSIONS = 200  # whose values Gradio keeps; each call of the API is one, and keeps what it brought
-
 
 def launch_safely(page: gr.Blocks, *, max_file_size: str, **options: Any) -> None:
     """Serves a page that fetches no URL, shows no file but its own, and holds requests to `RequestLimits`.
@@ -29,6 +27,5 @@ def launch_safely(page: gr.Blocks, *, max_file_size: str, **options: Any) -> Non
             "middleware": [Middleware(TrustedForwarding), Middleware(RequestLimits)],
             "exception_handlers": dict(HANDLERS),
         },
-        state_session_capacity=MAX_SESSIONS,
         **options,
     )

@@ -95,7 +95,13 @@ class RequestLimits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
-            await self.app(scope, receive, send)
+            try:
+                await self.app(scope, receive, send)
+            except RuntimeError as error:
+                if "response already started" not in str(error):
+                    raise
+                # A stream of events that do not exist: it has said so, and the log would grow with each.
+                await send({"type": "http.response.body", "body": b""})
             return
         bounds, client = self.limits.of_path(scope["path"]), self._client(scope)
         uploads = bounds is self.limits.upload

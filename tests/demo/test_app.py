@@ -200,6 +200,8 @@ def test_a_callers_mistake_is_the_same_sentence_everywhere_and_is_not_logged(
 def test_requests_that_are_no_calls_get_a_sentence(app_server: SimpleNamespace):
     client = httpx.Client(base_url=f"{app_server.url}/gradio_api", timeout=60)
     folder = Path(Visitor(app_server.url).request["photo"]["path"]).parent
+    dependencies = httpx.get(f"{app_server.url}/config").json()["dependencies"]
+    assert "error" in client.get("/call/edit/SECRET").text
     for path, body, status, sentence in (
         ("call/edit", {"data": "SECRET"}, 400, 'The body must be JSON like {"data": [...]}; wrong is: data.'),
         ("call/edit", {"data": []}, 200, "takes 7 values (photo, reference, own_reference, alpha,"),
@@ -210,6 +212,20 @@ def test_requests_that_are_no_calls_get_a_sentence(app_server: SimpleNamespace):
         ("call/v2/SECRET", {}, 404, "There is no such call"),
         ("call/v2/edit", {"strength": 1}, 400, "/edit takes photo, reference, own_reference"),
         ("call/v2/edit", {"strength": 1}, 400, 'got the text "strength".'),
+        (
+            "component_server",
+            {"component_id": 9999, "fn_name": "SECRET", "data": [], "session_hash": "x"},
+            404,
+            "There is no such call",
+        ),
+        ("run/edit", {"data": [{"path": "/tmp/\ud800SECRET", **FILE}]}, 500, "photo must be an uploaded picture"),
+        ("run/x", {"data": [], "fn_index": "example_photo", "event_data": None}, 500, "A click must say"),
+        (
+            "run/x",
+            {"data": [], "fn_index": "example_photo", "event_data": {"index": "SECRET!"}},
+            500,
+            "A click must say",
+        ),
         ("queue/join", {"data": [], "fn_index": 9999, "session_hash": "x"}, 404, "There is no such call"),
         (
             "queue/join",
@@ -218,7 +234,9 @@ def test_requests_that_are_no_calls_get_a_sentence(app_server: SimpleNamespace):
             "session_hash must have at most 64",
         ),
     ):
-        answer = client.post(path, json=body)
+        if body.get("fn_index") == "example_photo":
+            body["fn_index"] = next(i["id"] for i in dependencies if i["api_name"] == "example_photo")
+        answer = client.post(path, content=json.dumps(body), headers={"Content-Type": "application/json"})
         assert answer.status_code == status, (path, body, answer.text)
         text = client.get(f"{path}/{answer.json()['event_id']}").text if status == 200 else answer.text
         assert sentence in text.replace('\\"', '"') and "SECRET" not in text, (path, body, text)

@@ -1,7 +1,7 @@
 """Answers to the page's events."""
 
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import gradio as gr
 import pytest
@@ -51,3 +51,12 @@ def test_an_expression_is_that_of_the_same_person():
     picked, own_reference = callbacks.pick_expression("Surprised", number)
     assert (faces[picked].person, faces[picked].expression) == ("comp07", "surprised") and own_reference is None
     assert faces[picked - 1].person != "comp07" or faces[picked - 1].expression != "surprised"  # the first
+
+
+@pytest.mark.parametrize("index", [99, -1, 10**12, "x", None, [0, 0], {}])
+def test_clicks_beside_the_pictures_are_refused(index: object):
+    event = SimpleNamespace(index=index)
+    for call in (lambda: callbacks.example_photo(event), lambda: callbacks.pick("contemptuous", event)):
+        with pytest.raises(gr.Error, match="A click must be") as raised:
+            call()
+        assert not raised.value.print_exception
