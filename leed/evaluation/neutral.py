@@ -23,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -42,6 +41,7 @@ from leed.model import LEED
 from leed.networks.classifier import ExpressionClassifier
 from leed.networks.neutralizer import Neutralizer
 from leed.similarity import inner_ssim, ssim
+from leed.training.augmentation import resample
 
 Neutralize = Callable[[Tensor], Tensor]
 """Faces (B, 3, S, S) in [-1, 1] to their neutral faces."""
@@ -71,9 +71,7 @@ def move(images: Tensor, right: float = 0.0, down: float = 0.0, scale: float = 1
     if (right, down, scale) == (0.0, 0.0, 1.0):
         return images
     shift = torch.tensor([[-right / 64 / scale], [-down / 64 / scale]])
-    theta = torch.cat([torch.eye(2) / scale, shift], dim=1).expand(len(images), 2, 3).to(images)
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    return resample(images, torch.cat([torch.eye(2) / scale, shift], dim=1).to(images))
 
 
 def mouth_mask(size: int) -> Tensor:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from accelerate import PartialState
 from torch import Tensor
 
@@ -20,9 +19,9 @@ from leed.evaluation.paper.cache import Shards, key, remembered
 from leed.images import normalize
 from leed.networks.classifier import ExpressionClassifier
 from leed.training.augmentation import MILD, augment, flip
+from leed.training.losses import LABEL_SMOOTHING, label_loss
 
 CLASSIFIER = ModelConfig(classifier_sees_neutral=False)  # real pictures have no true neutral face
-LABEL_SMOOTHING = 0.05
 LEARNING_RATE = 1e-3
 
 
@@ -114,7 +113,7 @@ def train_classifier(data: Labelled, recipe: Recipe, seed: int, device: torch.de
             (image,) = flip(*augment([normalize(data.pictures[rows])], MILD))
             with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):
                 logits = classifier(image)
-            loss = F.cross_entropy(logits.float(), data.expressions[rows], label_smoothing=LABEL_SMOOTHING)
+            loss = label_loss(logits.float(), data.expressions[rows])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
