@@ -47,7 +47,8 @@ UNKNOWN = {"expression": -1, "yaw": math.nan}
 def standard_table(num_rows: int, **columns: Sequence | pa.Array | pa.ChunkedArray) -> Dataset:
     """A standard table of the given columns; those left out are unknown.
 
-    A picture is a path, an encoded picture as bytes, None, or a struct of bytes and path as parquet files hold it.
+    A picture is a path, an encoded picture as bytes, None, or a struct of bytes and path as parquet files hold it;
+    an Arrow array of paths takes the least memory.
     Raises `ValueError` for unknown columns, other lengths and expressions outside -1..7.
     """
     if unknown := sorted(set(columns) - set(FEATURES)):
@@ -66,13 +67,22 @@ def standard_table(num_rows: int, **columns: Sequence | pa.Array | pa.ChunkedArr
     return Dataset(pa.table(arrays), info=info, fingerprint=generate_random_fingerprint())
 
 
+def encoded(dataset: Dataset) -> Dataset:
+    """The same table, whose pictures are read as structs of bytes and path instead of being decoded."""
+    if missing := [name for name in FEATURES if name not in dataset.column_names]:
+        raise ValueError(f"not a standard table: no columns {missing}; load_faces and standard_table make one")
+    for name in PICTURES:
+        dataset = dataset.cast_column(name, Image(decode=False))
+    return dataset
+
+
 def _array(name: str, values: Sequence | pa.Array | pa.ChunkedArray | None, num_rows: int) -> pa.Array:
     """The values of one column in the type of `FEATURES`."""
     kind = FEATURES.arrow_schema.field(name).type
     if values is None:
         values = [UNKNOWN.get(name)] * num_rows
     if isinstance(values, pa.Array | pa.ChunkedArray):
-        array = values.cast(kind)
+        array = (_pictures(values) if name in PICTURES else values).cast(kind)
     elif name in PICTURES:
         array = pa.array([_picture(value) for value in values]).cast(kind)
     else:
@@ -82,6 +92,14 @@ def _array(name: str, values: Sequence | pa.Array | pa.ChunkedArray | None, num_
     if name == "person":  # a row whose person is unknown counts as a person of its own
         array = pa.array([value or f"unknown-{row:07d}" for row, value in enumerate(array.to_pylist())], kind)
     return array
+
+
+def _pictures(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """A column of pictures or of paths as structs of bytes and path."""
+    if not pa.types.is_string(values.type):
+        return values
+    paths = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    return pa.StructArray.from_arrays([pa.nulls(len(paths), pa.binary()), paths], ["bytes", "path"])
 
 
 def _picture(value: str | Path | bytes | dict | None) -> dict | None:

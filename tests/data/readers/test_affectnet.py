@@ -28,6 +28,12 @@ def test_affectnet_list(tmp_path, encoding):
     assert (FaceDataset(faces, 8).images[0] == RED).all()
 
 
+def test_a_list_without_the_columns_is_refused(tmp_path):
+    (tmp_path / "training.csv").write_text("subDirectory_filePath,expression\nx.png,1\n")
+    with pytest.raises(ValueError, match=r"training.csv has no columns \['face_height', 'face_width', .*'face_y'\]"):
+        load_faces(tmp_path)
+
+
 def test_affectnet_arrays(tmp_path):
     for folder, labels in (("train_set", (0, 6, 9, 10)), ("val_set", (1,))):
         (tmp_path / folder / "annotations").mkdir(parents=True)
