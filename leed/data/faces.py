@@ -6,21 +6,24 @@ import random
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
-from datasets import Dataset, Image
+from datasets import Dataset
 from PIL import Image as PILImage
 from PIL import ImageOps
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from leed.config import ACTION_UNITS
 from leed.data.batch import Batch, map_tensors
+from leed.data.fingerprint import fingerprint, tensors_digest
 from leed.data.readers.drawn import read_drawn
 from leed.data.readers.registry import READERS, guess_reader
-from leed.data.table import FEATURES, PICTURES
+from leed.data.table import PICTURES, encoded
 from leed.images import to_uint8
 
 IN_MEMORY_BYTES = 4 * 2**30
@@ -121,15 +124,6 @@ def without_fold(dataset: Dataset, fold: int, num_folds: int) -> Dataset:
     return dataset.select(rows)
 
 
-def encoded(dataset: Dataset) -> Dataset:
-    """The same table, whose pictures are read as structs of bytes and path instead of being decoded."""
-    if missing := [name for name in FEATURES if name not in dataset.column_names]:
-        raise ValueError(f"not a standard table: no columns {missing}; load_faces and standard_table make one")
-    for name in PICTURES:
-        dataset = dataset.cast_column(name, Image(decode=False))
-    return dataset
-
-
 def open_picture(picture: dict) -> PILImage.Image:
     """A picture of the table, upright."""
     source = picture["path"] if picture["bytes"] is None else io.BytesIO(picture["bytes"])
@@ -153,24 +147,44 @@ def decode(picture: dict, size: int, crop: Sequence[float] | None = None) -> Ten
 
 def check_images(dataset: Dataset, num_threads: int | None = None) -> None:
     """Opens every picture of the table. Raises `ValueError` listing those that cannot be read."""
-    rows = encoded(dataset)
-    broken = []
+    raise_broken(broken_images(dataset, range(len(dataset)), num_threads))
 
-    def check(place: tuple[int, str, dict]) -> str | None:
+
+def broken_images(
+    dataset: Dataset, rows: Sequence[int], num_threads: int | None = None, quiet: bool | None = True
+) -> list[tuple[int, str]]:
+    """Opens the pictures in some rows of the table. Returns the row and a description of each that cannot be read.
+
+    `quiet` is tqdm's `disable`: None shows a progress bar on a terminal.
+    """
+    table = encoded(dataset)
+
+    def check(place: tuple[int, str, dict]) -> tuple[int, str] | None:
         row, name, picture = place
         try:
             open_picture(picture)
         except (OSError, ValueError, SyntaxError) as error:
-            return f"row {row}, {name}, {picture['path'] or 'embedded'}: {error}"
+            return row, f"row {row}, {name}, {picture['path'] or 'embedded'}: {error}"
         return None
 
-    with ThreadPoolExecutor(num_threads or os.cpu_count()) as pool:
+    broken: list[tuple[int, str]] = []
+    with (
+        ThreadPoolExecutor(num_threads or os.cpu_count()) as pool,
+        tqdm(None, "checking pictures", len(rows), unit="row", disable=quiet) as progress,
+    ):
         for start in range(0, len(rows), CHUNK):
-            chunk = rows[start : start + CHUNK]
-            places = [(start + i, name, p) for name in PICTURES for i, p in enumerate(chunk[name]) if p is not None]
-            broken += [line for line in pool.map(check, places) if line]
+            part = rows[start : start + CHUNK]
+            chunk = table[part]
+            places = [(row, name, p) for name in PICTURES for row, p in zip(part, chunk[name], strict=True) if p]
+            broken += [found for found in pool.map(check, places) if found]
+            progress.update(len(part))
+    return broken
+
+
+def raise_broken(broken: list[tuple[int, str]]) -> None:
+    """Raises `ValueError` if there are broken pictures, listing the first of them in the order of their rows."""
     if broken:
-        listed = "\n  ".join(broken[:20])
+        listed = "\n  ".join(text for _, text in sorted(broken)[:20])
         more = f"\n  and {len(broken) - 20} more" if len(broken) > 20 else ""
         raise ValueError(
             f"{len(broken)} pictures cannot be read; replace them, or remove their rows with `dataset.select`:\n"
@@ -225,6 +239,14 @@ class FaceDataset(torch.utils.data.Dataset):
         stored = self._decode_all(table, kinds) if self.in_memory else {}
         self.table = None if self.in_memory else table
         self.images, self.neutrals, self.views, self.view_neutrals = (stored.get(name) for name in PICTURES)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The digest of the pictures: of the decoded ones where they are in memory, else of the table's."""
+        if self.table is not None:
+            return fingerprint(self.table)
+        stored = zip(PICTURES, (self.images, self.neutrals, self.views, self.view_neutrals), strict=True)
+        return tensors_digest({name: pictures for name, pictures in stored if pictures is not None})
 
     def __len__(self) -> int:
         return len(self.expressions)
@@ -313,8 +335,11 @@ def stack_action_units(rows: Iterable[Sequence[float] | None]) -> tuple[Tensor, 
 
 def _present(table: Dataset) -> dict[str, Tensor]:
     """For each column of pictures the rows that have one: bool (N,)."""
-    columns = {name: table.select_columns(name).with_format("arrow")[:][name] for name in PICTURES}
-    return {name: torch.from_numpy(np.array(column.is_valid())) for name, column in columns.items()}
+    found: dict[str, list[np.ndarray]] = {name: [] for name in PICTURES}
+    for chunk in table.select_columns(list(PICTURES)).with_format("arrow").iter(CHUNK):  # all at once would be copied
+        for name, valid in found.items():
+            valid.append(np.array(chunk[name].is_valid()))
+    return {name: torch.from_numpy(np.concatenate([np.zeros(0, bool), *valid])) for name, valid in found.items()}
 
 
 def collate(batch: Batch | list[Batch]) -> Batch:

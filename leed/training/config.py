@@ -3,7 +3,10 @@
 import math
 import re
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Literal, NamedTuple
+
+from huggingface_hub.constants import HF_HOME
 
 from leed.config import OPENFACE_MAX_YAW, ModelConfig, check_settings, setting
 
@@ -176,6 +179,16 @@ class TrainConfig:
     dataloader_num_workers: int = setting(
         0, "processes that load pictures; 0: the training process itself", least=0, resume=True
     )
+    cache_dir: str | None = setting(
+        None,
+        "folder for learned neutral faces and lists of checked pictures; None: leed in the Hub's cache",
+        resume=True,
+    )
+    check_pictures: bool = setting(
+        True,
+        "open every picture before the first step; pictures that did not change are not opened again",
+        resume=True,
+    )
     data_in_memory: bool | None = setting(None, "decode all pictures once; None: if they fit into 4 GiB", resume=True)
     data_on_device: bool | None = setting(
         None, "keep all pictures on the device; None: on a GPU, if half its free memory holds them", resume=True
@@ -212,6 +225,11 @@ class TrainConfig:
             return None
         fold, count = (int(part) for part in self.held_out_fold.split("/"))
         return fold, count
+
+    @property
+    def cache(self) -> Path:
+        """The folder of `cache_dir`."""
+        return Path(self.cache_dir or Path(HF_HOME) / "leed").expanduser()
 
     @property
     def datasets(self) -> list[str]:

@@ -5,11 +5,21 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from datasets import concatenate_datasets
+from accelerate.utils import gather_object
+from datasets import Dataset, concatenate_datasets
 
-from leed.data.faces import FaceDataset, check_images, load_faces, split_sets_by_person, without_fold
+from leed.data.faces import (
+    FaceDataset,
+    broken_images,
+    load_faces,
+    raise_broken,
+    split_sets_by_person,
+    without_fold,
+)
+from leed.data.fingerprint import fingerprint
 from leed.training.config import TrainConfig
 from leed.training.faces import IN_MEMORY
+from leed.training.hosts import processes_on_host
 
 
 def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> tuple[FaceDataset, FaceDataset]:
@@ -21,10 +31,9 @@ def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> tuple
         load_faces(name, reader, config.dataset_split, config.max_train_samples, config.seed)
         for name, reader in zip(config.datasets, config.readers, strict=True)
     ]
-    if accelerator.is_local_main_process:
+    if config.check_pictures:
         for table in tables:
-            check_images(table)
-    accelerator.wait_for_everyone()
+            check_once(table, accelerator, config.cache / "checked-pictures")
     parts = split_sets_by_person(tables, config.validation_fraction)
     if config.fold:
         parts = [(without_fold(training, *config.fold), held_out) for training, held_out in parts]
@@ -42,6 +51,20 @@ def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> tuple
         keep_on_device(training, accelerator.device)
         keep_on_device(held_out, accelerator.device)
     return training, held_out
+
+
+def check_once(table: Dataset, accelerator: Accelerator, folder: Path) -> None:
+    """Opens every picture of a table that has changed since the last time; `folder` keeps what was found sound.
+
+    The processes of a host divide the work. All raise the same `ValueError` for pictures that cannot be read.
+    """
+    record = folder / fingerprint(table)
+    processes = processes_on_host(accelerator.num_processes)
+    rows = range(0) if record.exists() else range(accelerator.local_process_index, len(table), processes)
+    broken = broken_images(table, rows, quiet=None if accelerator.is_local_main_process and rows else True)
+    raise_broken(gather_object(broken))
+    folder.mkdir(parents=True, exist_ok=True)
+    record.touch()
 
 
 def set_titles(names: Sequence[str]) -> list[str]:

@@ -19,8 +19,9 @@ from leed.training.augmentation import AUGMENTATIONS, Augmentation, augment, fli
 from leed.training.config import LossWeights, Recipe, Settings, TrainConfig
 from leed.training.earlier import copy_neutralizer, load_fold_neutralizers, load_stage_model
 from leed.training.editor_validation import validate_editor
-from leed.training.faces import Faces, LearnedNeutrals, subset_or_raise
+from leed.training.faces import Faces, subset_or_raise
 from leed.training.inputs import as_map, channels_last, choose_neutrals, whole_views
+from leed.training.neutral_faces import LearnedNeutrals
 from leed.training.stage import Loss, Stage, Validation, check_exchange, frozen
 from leed.training.terms import gradient_penalty, perceptual_maps, picture_losses, weighted_loss
 
@@ -296,7 +297,8 @@ class EditorStage(Stage[LEED]):
             need, cure = "the editor needs true neutral faces", ": train it with --neutrals learned"
             return subset_or_raise(faces, faces.has_neutral, need, cure, held_out)
         by_fold = [] if held_out else load_fold_neutralizers(config, self.model.device)
-        return LearnedNeutrals(faces, *(by_fold or [self.model.neutralizer]))
+        neutralizers = by_fold or [self.model.neutralizer]
+        return LearnedNeutrals(faces, *neutralizers, cache=config.cache, num_workers=config.dataloader_num_workers)
 
     def inputs(self, batch: Batch) -> EditorInputs:
         """A face and its neutral face from either camera, and where its expression comes from: that or the other."""

@@ -1,4 +1,4 @@
-"""The faces that a stage learns from, and the neutral faces that a neutraliser gives them."""
+"""The faces that a stage learns from."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,9 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from leed.data.batch import Batch
-from leed.data.faces import FaceDataset, fold_of
-from leed.images import denormalize, normalize
-from leed.networks.neutralizer import Neutralizer
+from leed.data.faces import FaceDataset
 
 IN_MEMORY = "pass --data_in_memory, in Python FaceDataset(..., in_memory=True), with as much memory as they take"
 """The cure for data sets over the size up to which they are decoded once by default."""
@@ -73,44 +71,3 @@ def balanced(faces: FaceDataset, rows: Tensor) -> FaceSubset:
     kinds = [rows.nonzero().flatten().tolist(), (~rows).nonzero().flatten().tolist()]
     length = max(len(kind) for kind in kinds)
     return FaceSubset(faces, [kind[i % len(kind)] for kind in kinds if kind for i in range(length)])
-
-
-class LearnedNeutrals(Dataset[Batch]):
-    """Faces with the neutral faces `learned_neutral`, `learned_view_neutral` that frozen neutralisers give them.
-
-    One neutraliser serves all people; of several, the i-th serves fold i, the people that its training left out.
-    The neutral faces are computed once, and `choose_neutrals` uses them. Needs the faces in memory.
-    """
-
-    def __init__(self, faces: FaceDataset, *neutralizers: Neutralizer) -> None:
-        if faces.images is None:
-            raise ValueError(f"learned neutral faces are computed once, of pictures decoded once: {IN_MEMORY}")
-        self.faces, self.set_names, self.set_ids = faces, faces.set_names, faces.set_ids
-        folds = torch.tensor([fold_of(person, len(neutralizers)) for person in faces.persons])[faces.person_ids]
-        self.neutrals = neutrals_by_fold(neutralizers, faces.images, folds)
-        self.view_neutrals = None if faces.views is None else neutrals_by_fold(neutralizers, faces.views, folds)
-
-    def __len__(self) -> int:
-        return len(self.faces)
-
-    def __getitems__(self, indices: list[int]) -> Batch:
-        """A batch of the faces, with the learned neutral faces."""
-        batch = self.faces.__getitems__(indices) | {"learned_neutral": self.neutrals[indices]}
-        return batch if self.view_neutrals is None else batch | {"learned_view_neutral": self.view_neutrals[indices]}
-
-
-def neutrals_by_fold(neutralizers: Sequence[Neutralizer], images: Tensor, folds: Tensor) -> Tensor:
-    """Neutral faces of stored pictures, uint8 (N, 3, S, S) to the same, each by the neutraliser of its fold (N,)."""
-    neutrals = torch.empty_like(images)
-    for fold, neutralizer in enumerate(neutralizers):
-        rows = (folds == fold).nonzero().flatten()
-        neutrals[rows] = predict_neutrals(neutralizer, images[rows])
-    return neutrals
-
-
-@torch.no_grad()
-def predict_neutrals(neutralizer: Neutralizer, images: Tensor, size: int = 64) -> Tensor:
-    """Neutral faces of stored pictures, uint8 (N, 3, S, S) to the same, on the pictures' device."""
-    device = neutralizer.device
-    parts = [denormalize(neutralizer(normalize(part.to(device)))).to(images.device) for part in images.split(size)]
-    return torch.cat(parts) if len(images) else images

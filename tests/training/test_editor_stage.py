@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,8 +12,8 @@ from leed import ExpressionClassifier, Neutralizer
 from leed.config import TINY
 from leed.data.faces import FaceDataset
 from leed.training.config import LossWeights
-from leed.training.faces import LearnedNeutrals
 from leed.training.inputs import SHEET_ROWS, choose_neutrals
+from leed.training.neutral_faces import LearnedNeutrals
 
 pytestmark = pytest.mark.usefixtures("fresh_accelerator")
 
@@ -38,9 +39,9 @@ def test_validation_without_second_views(faces: FaceDataset, psi: ExpressionClas
     assert figures["autoencoded"] > 0.9 and abs(figures["share_own"]) < 0.2  # untrained: the neutral face itself
 
 
-def test_learned_neutrals_replace_the_true_ones(faces: FaceDataset, psi: ExpressionClassifier) -> None:
+def test_learned_neutrals_replace_the_true_ones(faces: FaceDataset, psi: ExpressionClassifier, tmp_path: Path) -> None:
     neutralizer = Neutralizer(TINY)  # untrained, the identity but for the 2 % that its mask starts with
-    learned = LearnedNeutrals(faces, neutralizer)
+    learned = LearnedNeutrals(faces, neutralizer, cache=tmp_path)
     batch = learned.__getitems__(list(range(16)))
     assert (batch["learned_neutral"].int() - faces.images[:16].int()).abs().max() <= 4
     assert torch.equal(batch["neutral"], faces.neutrals[:16])

@@ -1,4 +1,4 @@
-"""The faces that a stage learns from: learned neutral faces, folds, several data sets."""
+"""The faces that a stage learns from: folds, several data sets."""
 
 import json
 from pathlib import Path
@@ -9,40 +9,12 @@ import torch
 from PIL import Image
 from training_runs import refusal
 
-import leed.pretrained
 import train_accelerate
-from leed import ExpressionClassifier, Neutralizer
-from leed.config import TINY
-from leed.data.faces import FaceDataset, fold_of, load_faces, split_by_person
-from leed.training.faces import LearnedNeutrals, balanced, predict_neutrals
+from leed import ExpressionClassifier
+from leed.data.faces import FaceDataset, load_faces, split_by_person
+from leed.training.faces import balanced
 
 pytestmark = pytest.mark.usefixtures("fresh_accelerator")
-
-
-def test_learned_neutrals_out_of_fold(faces: FaceDataset) -> None:
-    """Each person's neutral faces come from the neutraliser that has not seen that person."""
-    neutralizers = [Neutralizer(TINY) for _ in range(2)]
-    torch.nn.init.constant_(neutralizers[0].generator.paint.bias, 1.0)
-    learned = LearnedNeutrals(faces, *neutralizers)
-    for neutrals, pictures in ((learned.neutrals, faces.images), (learned.view_neutrals, faces.views)):
-        for person, known in enumerate(faces.persons):
-            rows = (faces.person_ids == person).nonzero().flatten()
-            neutralizer = neutralizers[fold_of(known, 2)]
-            expected = predict_neutrals(neutralizer, pictures[rows])
-            assert torch.equal(neutrals[rows], expected)
-    assert {fold_of(person, 2) for person in faces.persons} == {0, 1}  # the test sees both
-
-
-def test_pictures_over_the_limit_are_kept_in_memory_where_asked(
-    editor_run: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(leed.data.faces, "IN_MEMORY_BYTES", 1)
-    arguments = [*editor_run, "--output_dir", str(tmp_path / "run"), "--max_train_steps", "1"]
-    assert "learned neutral faces are computed once" in (message := refusal(arguments))
-    assert "--data_in_memory" in message
-    assert "--data_in_memory" in refusal([*arguments, "--neutrals", "true", "--data_on_device"])
-    train_accelerate.main([*arguments, "--data_in_memory"])
-    assert (tmp_path / "run" / "leed" / "training.json").is_file()
 
 
 def test_folds_in_their_order(
