@@ -1,6 +1,5 @@
 """AffectNet, in either of its layouts."""
 
-import csv
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 from datasets import Dataset
 
 from leed.config import EXPRESSIONS
+from leed.data.csv_rows import csv_rows
 from leed.data.readers.files import shallow
 from leed.data.readers.reader import Contents, Reader
 from leed.data.table import standard_table
@@ -48,8 +48,7 @@ READER = Reader(read_affectnet, recognizes)
 
 
 def _affectnet_list(folder: Path, lists: Path) -> Dataset:
-    with open(lists, newline="", encoding="utf-8-sig") as file:  # as Excel writes it, or without the mark
-        rows = list(csv.DictReader(file))
+    rows = csv_rows(lists)
     needed = {"subDirectory_filePath", "face_x", "face_y", "face_width", "face_height", "expression"}
     if missing := sorted(needed - set(rows[0] if rows else ())):
         raise ValueError(f"{lists} has no columns {missing}")
