@@ -13,6 +13,7 @@ from accelerate import Accelerator
 import train_accelerate
 from leed.training.config import Recipe, TrainConfig
 from leed.training.faces import Faces
+from leed.training.launch import make_accelerator
 from leed.training.run import Run
 from leed.training.stage import Loss, Stage
 
@@ -45,7 +46,7 @@ class Numbers:
 def steps_of(count: int) -> list[tuple[list[list[float]], float]]:
     """Each step of an epoch over `count` rows, 3 batches of 2 a step: this process's batches, and the gradient."""
     config = replace(TrainConfig(stage="classifier"), train_batch_size=2, gradient_accumulation_steps=3, use_ema=False)
-    accelerator = train_accelerate.make_accelerator(config)
+    accelerator = make_accelerator(config)
     slope = Slope()
     stage = SimpleNamespace(
         name="slope",

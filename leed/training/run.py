@@ -51,7 +51,7 @@ class Run:
             fixed,
         )
         recipe = stage.recipe.given(config)
-        self.base_rate = base_rate(config, recipe, accelerator.num_processes)
+        self.base_rate = base_rate(config, recipe, accelerator.num_processes * accelerator.gradient_accumulation_steps)
         self.max_grad_norm = recipe.max_grad_norm
         self.step = 0
         self.num_batches = 0  # since the last step
