@@ -7,7 +7,6 @@ on a machine without GPU they are started by
     ACCELERATE_USE_CPU=true python -m torch.distributed.run --nproc-per-node 2 train_accelerate.py ...
 """
 
-import importlib.util
 import math
 from pathlib import Path
 from typing import cast
@@ -15,7 +14,7 @@ from typing import cast
 import torch
 from accelerate import Accelerator
 from accelerate.data_loader import DataLoaderShard
-from accelerate.utils import DataLoaderConfiguration, set_seed
+from accelerate.utils import set_seed
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
@@ -26,6 +25,7 @@ from leed.training.config import Settings, TrainConfig
 from leed.training.data import load_data
 from leed.training.earlier import load_start
 from leed.training.faces import Faces
+from leed.training.launch import as_launched, describe, make_accelerator
 from leed.training.mixing import shared_draws
 from leed.training.publish import publish, push
 from leed.training.records import as_json, fixed_settings, is_finished, write_settings
@@ -40,14 +40,16 @@ LOG_STEPS = 10
 def main(arguments: list[str] | None = None) -> None:
     """Trains the stages that the command line asks for."""
     settings = parse_args(arguments, __doc__)
-    config = settings.train
     with exit_on(ValueError):
-        accelerator = make_accelerator(config)
+        accelerator = make_accelerator(settings.train)
+        settings = as_launched(settings, accelerator)
+    config = settings.train
     if config.dry_run:
         if accelerator.is_main_process:
             print(as_json(settings.to_dict()).decode())
             write_settings(settings, overwrite=False)
         return
+    accelerator.print(describe(accelerator, config))
     with exit_on(ValueError, OSError):
         data = load_data(accelerator, config, settings.model.image_size)
     stages = stages_named(config.stage)
@@ -98,14 +100,15 @@ def train(run: Run, faces: Faces, held_out: Faces) -> dict[str, float]:
     config, accelerator = run.config, run.accelerator
     with exit_on(ValueError):
         loader = make_loader(faces, accelerator, config)
-    steps_per_epoch = math.ceil(len(loader) / config.gradient_accumulation_steps)
+    batches_per_step = accelerator.gradient_accumulation_steps
+    steps_per_epoch = math.ceil(len(loader) / batches_per_step)
     num_steps = config.max_train_steps or config.num_train_epochs * steps_per_epoch
     figures: dict[str, float] = {}
     progress = tqdm(total=num_steps, initial=run.step, desc=run.name, disable=not accelerator.is_local_main_process)
     while run.step < num_steps:
         epoch, done = divmod(run.step, steps_per_epoch)
         loader.set_epoch(epoch)
-        rest = accelerator.skip_first_batches(loader, done * config.gradient_accumulation_steps) if done else loader
+        rest = accelerator.skip_first_batches(loader, done * batches_per_step) if done else loader
         for batch in rest:
             terms = run.update(batch, num_steps)
             if terms is None:  # the step needs more batches
@@ -150,33 +153,6 @@ def check_batch(num_faces: int, config: TrainConfig, num_processes: int) -> None
             f"{num_faces} faces do not fill a batch of {config.train_batch_size} for each of {num_processes} "
             "processes: lower --train_batch_size"
         )
-
-
-def make_accelerator(config: TrainConfig) -> Accelerator:
-    """The accelerator of the whole run.
-
-    Raises `ValueError` for a tracker that is not installed, and for a precision or GPU that will not do here.
-    """
-    if config.report_to != "none" and importlib.util.find_spec(config.report_to) is None:
-        raise ValueError(f"--report_to {config.report_to} needs that package: pip install {config.report_to}")
-    accelerator = Accelerator(
-        mixed_precision=config.mixed_precision,
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-        log_with=None if config.report_to == "none" else config.report_to,
-        project_dir=str(Path(config.output_dir) / config.logging_dir),
-        dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, data_seed=config.seed),
-    )
-    if config.mixed_precision == "fp16" and accelerator.device.type == "cpu":
-        raise ValueError("--mixed_precision fp16 needs a GPU, on a CPU it would be ignored: use bf16 or no")
-    if accelerator.device.type == "mps" and torch.__version__ < "2.13":  # a TorchVersion, compared as such
-        raise ValueError(
-            f"torch {torch.__version__} cannot warp pictures on Apple's GPU (grid_sample with border padding): "
-            "install torch 2.13 or newer, or train on the CPU with ACCELERATE_USE_CPU=true"
-        )
-    if accelerator.device.type == "cuda":
-        torch.set_float32_matmul_precision("high" if config.allow_tf32 else "highest")
-        torch.backends.cudnn.allow_tf32 = config.allow_tf32
-    return accelerator
 
 
 if __name__ == "__main__":

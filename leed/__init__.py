@@ -40,7 +40,7 @@ def __getattr__(name: str) -> object:
         found: object = getattr(importlib.import_module(_OF_PHOTO[name]), name)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"leed.{name} needs the package {error.name}: pip install 'leed[photo]'", name=error.name
+            f"leed.{name} needs the package {error.name}; in a clone: pip install '.[photo]'", name=error.name
         ) from error
     globals()[name] = found
     return found

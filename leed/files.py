@@ -1,4 +1,7 @@
-"""Atomic writing: after a crash or a loss of power there are the old files or the new ones, each whole."""
+"""Atomic writing: after a crash or a loss of power there are the old files or the new ones, each whole.
+
+And which files are hidden.
+"""
 
 import os
 import shutil
@@ -58,3 +61,11 @@ def remove_folder(folder: Path) -> None:
         hidden = folder.with_name(f".{folder.name}.old")
         folder.rename(hidden)
         shutil.rmtree(hidden)
+
+
+def is_hidden(path: Path, folder: Path) -> bool:
+    """Whether a path, or a folder between it and `folder`, has a name with a leading dot.
+
+    Programs leave such files beside pictures: previews, caches, macOS's `._` companions.
+    """
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)

@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from leed.files import is_hidden
+
 # The models' crop in the pictures of the open face set and of the gallery: left, top, right, bottom as fractions of
 # the side. The set's true neutral faces and second views, and the everyday photographs, are stored in this crop.
 INNER_CROP = (28 / 256, 40 / 256, 228 / 256, 240 / 256)
@@ -120,7 +122,8 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def image_files(folder: Path) -> list[Path]:
-    """All pictures below a folder, sorted. Raises `ValueError` if it is not a folder."""
+    """All pictures below a folder but for hidden ones, sorted. Raises `ValueError` if it is not a folder."""
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder")
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    pictures = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    return sorted(path for path in pictures if not is_hidden(path, folder))

@@ -39,6 +39,10 @@ class Expression:
 
     delta_exp: Tensor
 
+    def like(self, code: Tensor) -> "Expression":
+        """The same on the device and in the precision of a code: other models' expressions may be elsewhere."""
+        return Expression(self.delta_exp.to(code.device, code.dtype))
+
 
 class Warped(NamedTuple):
     """A face (B, 3, H, W), not clamped, and the flow (B, 2, h, w) by which it was warped from another.
@@ -106,7 +110,8 @@ class PreparedEdit(Generic[Face]):
 
     def with_expression(self, expression: Expression) -> "PreparedEdit[Face]":
         """The same face with another expression."""
-        return replace(self, expression=expression)
+        check_count(len(expression.delta_exp), len(self.code_neutral), "references")
+        return replace(self, expression=expression.like(self.code_neutral))
 
 
 def unchanged(face: Tensor) -> Tensor:
@@ -124,11 +129,18 @@ def shown_like(image: Image.Image | Tensor) -> Callable[[Tensor], Image.Image | 
 
 
 def check_alpha(alpha: float | Tensor, like: Tensor) -> Tensor:
-    """alpha as a tensor (1,) or (B,). Raises `ValueError` outside [0, 2]."""
+    """alpha as a tensor (1,) or (B,), B as in `like`. Raises `ValueError` outside [0, 2] and for another number."""
     alpha = torch.as_tensor(alpha, dtype=like.dtype, device=like.device).reshape(-1)
+    check_count(len(alpha), len(like), "alphas")
     if not bool(((alpha >= 0) & (alpha <= MAX_ALPHA)).all()):  # also catches NaN
         raise ValueError(f"alpha must be in [0, {MAX_ALPHA:g}], got {alpha.tolist()}")
     return alpha
+
+
+def check_count(count: int, num_images: int, what: str) -> None:
+    """Raises `ValueError` unless there are as many references, or alphas, as images, or one."""
+    if count not in (1, num_images):
+        raise ValueError(f"got {num_images} images and {count} {what}: expected as many, or one")
 
 
 def scaled(alpha: float | Tensor, delta_exp: Tensor) -> Tensor:
@@ -197,10 +209,8 @@ class FaceModel(ABC):
         face = self._face(image, "image")
         neutral, flow = self.neutral(face)
         code_neutral = self.encode(neutral)
-        counts = len(code_neutral), len(expression.delta_exp)
-        if counts[0] != counts[1] and counts[1] != 1:
-            raise ValueError(f"got {counts[0]} images and {counts[1]} references: expected as many, or one reference")
-        context = self.context(code_neutral)
+        check_count(len(expression.delta_exp), len(code_neutral), "references")
+        expression, context = expression.like(code_neutral), self.context(code_neutral)
         return PreparedEdit(self, code_neutral, context, expression, shown_like(image), face, flow)
 
     @torch.no_grad()
@@ -238,6 +248,8 @@ class FaceModel(ABC):
                 f"{name} must be a float tensor (B, 3, {side}, {side}) in [-1, 1], got {tuple(image.shape)} "
                 f"{image.dtype}; a single face needs image[None], uint8 needs leed.images.normalize"
             )
+        elif not len(image):
+            raise ValueError(f"{name} must hold at least one face, got an empty batch {tuple(image.shape)}")
         elif not bool(image.isfinite().all()) or image.abs().max() > 1.001:
             raise ValueError(f"{name} must lie in [-1, 1], got [{image.min():.4g}, {image.max():.4g}]")
         return image.to(self.device, self.dtype)
@@ -294,7 +306,13 @@ class LEED(HubModel, FaceModel):
         return Warped(self.decode(code), no_flow(code) if flow is None else flow)
 
     def forward(self, image: Tensor, reference: Tensor, alpha: float | Tensor = 1.0) -> Tensor:
-        """The whole edit with gradients; face tensors (B, 3, H, W) in [-1, 1], the output not clamped."""
-        image_neutral, reference_neutral = self.neutralizer(torch.cat([image, reference])).chunk(2)
+        """The whole edit with gradients; face tensors (B, 3, H, W) in [-1, 1], the output not clamped.
+
+        `reference` has B faces or one, `alpha` is a number or (B,). Raises `ValueError` for other numbers.
+        """
+        check_count(len(reference), len(image), "references")
+        check_count(torch.as_tensor(alpha).numel(), len(image), "alphas")
+        neutrals = self.neutralizer(torch.cat([image, reference]))
+        image_neutral, reference_neutral = neutrals[: len(image)], neutrals[len(image) :]
         delta_exp = self.extract(self.encode(reference), self.encode(reference_neutral))
         return self.decode(self.interpolate(self.encode(image_neutral), delta_exp, alpha).code)

@@ -8,23 +8,28 @@ card `README.md`. Pickle is neither written nor read.
 import hashlib
 import json
 import re
+import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import safetensors.torch
 import torch
-from huggingface_hub import HfApi, PyTorchModelHubMixin, snapshot_download
+from huggingface_hub import PyTorchModelHubMixin, snapshot_download
 from huggingface_hub.errors import HTTPError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from leed.config import ModelConfig
 from leed.files import atomic_write_all
+from leed.uploading import upload
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+FILES = (CONFIG, WEIGHTS, CARD)
 
 REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+
+PRECISIONS = (torch.float32, torch.float16, torch.bfloat16)
 
 SAVE_AGAIN = "Save the model again with save_pretrained or, if it came from the Hub, load it with force_download=True."
 
@@ -90,11 +95,20 @@ class HubModel(
         local_files_only: bool = False,
         revision: str | None = None,
         map_location: str | torch.device = "cpu",
+        dtype: torch.dtype | str | None = None,
+        strict: bool = True,
+        proxies: dict | None = None,
     ) -> Model:
-        """The model from a folder or from "organisation/name" on the Hub, verified, in float32 and in evaluation mode.
+        """The model from a folder or from "organisation/name" on the Hub, verified and in evaluation mode.
 
-        Raises `ModelFileError` for anything but an intact model of this class.
+        `dtype` (a torch.dtype, "float16", "bfloat16", "float32", or "auto": that of the file) is the precision of the
+        weights, float32 by default. With `strict=False` tensors that the model lacks or the file has not are warned of
+        instead of refused. Raises `ModelFileError` for anything but an intact model of this class, and `ValueError`
+        for `proxies`, which huggingface_hub no longer has.
         """
+        if proxies is not None:
+            raise ValueError("proxies have no effect since huggingface_hub 1.0: set HTTPS_PROXY in the environment")
+        precision = as_dtype(dtype)
         folder = find_folder(
             str(pretrained_model_name_or_path),
             force_download=force_download,
@@ -104,7 +118,9 @@ class HubModel(
             revision=revision,
         )
         config = read_config(folder / CONFIG, cls.__name__)
-        return super().from_pretrained(folder, config=config, map_location=map_location)
+        return super().from_pretrained(
+            folder, config=config, map_location=map_location, dtype=precision, strict=strict
+        )
 
     @classmethod
     def _from_pretrained(  # type: ignore[override]  # takes the configuration that `from_pretrained` has read
@@ -113,18 +129,21 @@ class HubModel(
         model_id: str,
         config: ModelConfig,
         map_location: str | torch.device = "cpu",
+        dtype: torch.dtype | None = torch.float32,
+        strict: bool = True,
         **download: Any,  # what the mixin passes for the Hub; the files are here already
     ) -> Model:
-        """The model of a local folder `model_id`; called by the mixin."""
+        """The model of a local folder `model_id`, with `dtype` None in the file's precision; called by the mixin."""
         path = Path(model_id) / WEIGHTS
         tensors = _read_weights(path, _describe(cls.__name__, config))
         model = cls(config)
-        _check_fit(path, tensors, model.state_dict())
+        _check_fit(path, tensors, model.state_dict(), strict)
         bad = _not_finite(tensors)
         if bad:
             raise ModelFileError(f"{path} has NaN or infinite values in {_some(bad)}. Save a model from before that.")
-        model.load_state_dict(tensors)
-        return model.to(map_location).eval()
+        model.load_state_dict(tensors, strict=strict)
+        stored = next((tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()), torch.float32)
+        return model.to(map_location, dtype or stored).eval()
 
     def save_pretrained(  # type: ignore[override]  # `dtype` is ours
         self,
@@ -150,7 +169,7 @@ class HubModel(
             card = self.generate_model_card(**(model_card_kwargs or {}))
             atomic_write_all(folder, {CARD: str(card).encode()})
         if push_to_hub:
-            return _upload(folder, repo_id or folder.name, **push_to_hub_kwargs)
+            return upload(folder, repo_id or folder.name, FILES, **push_to_hub_kwargs)
         return None
 
     def _save_pretrained(self, save_directory: Path, dtype: torch.dtype | None = None) -> None:
@@ -174,12 +193,16 @@ class HubModel(
         config: ModelConfig | dict | None = None,
         model_card_kwargs: dict | None = None,
         dtype: torch.dtype | None = None,
-        **options: Any,  # the mixin's: commit_message, private, token, branch, create_pr, *_patterns
+        **options: Any,  # the mixin's and more: see `upload`
     ) -> str:
-        """Uploads the model in one commit and returns its address. A card that the repository has is kept."""
+        """Uploads the model in one commit and returns its address. A card that the repository has is kept.
+
+        Options are those of the mixin, and `commit_description` and `revision` (the same as `branch`, which is made if
+        there is none).
+        """
         with TemporaryDirectory() as folder:
             self.save_pretrained(folder, config=config, model_card_kwargs=model_card_kwargs, dtype=dtype)
-            return _upload(Path(folder), repo_id, keep_card=True, **options)
+            return upload(Path(folder), repo_id, FILES, keep=CARD, **options)
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> Any:  # the mixin's signature
         """Card with the facts of the class statement."""
@@ -189,6 +212,16 @@ class HubModel(
         given = ModelConfig.from_dict(config) if isinstance(config, dict) else config
         if given not in (None, self.config):
             raise ValueError("config must be the one that the model was built with; leave it out")
+
+
+def as_dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:
+    """The precision of a name, or None for "auto". Raises `ValueError` for another than float32, float16, bfloat16."""
+    if dtype == "auto":
+        return None
+    found = getattr(torch, dtype.removeprefix("torch."), None) if isinstance(dtype, str) else dtype or torch.float32
+    if found not in PRECISIONS:
+        raise ValueError(f'dtype must be one of {PRECISIONS}, one of their names, or "auto", got {dtype!r}')
+    return found
 
 
 def find_folder(name: str, patterns: tuple[str, ...] = (CONFIG, WEIGHTS), **download: Any) -> Path:
@@ -273,13 +306,19 @@ def read_digest(path: Path) -> str:
     return digest
 
 
-def _check_fit(path: Path, tensors: dict[str, Tensor], own: dict[str, Tensor]) -> None:
-    """Raises `ModelFileError` unless `tensors` has the names, shapes and kinds of the model's `own`."""
+def _check_fit(path: Path, tensors: dict[str, Tensor], own: dict[str, Tensor], strict: bool = True) -> None:
+    """Raises `ModelFileError` unless `tensors` has the names, shapes and kinds of the model's `own`.
+
+    Unless `strict`, it warns of other names.
+    """
     problems = []
     if own.keys() - tensors.keys():
         problems.append(f"lacks {_some(own.keys() - tensors.keys())}")
     if tensors.keys() - own.keys():
         problems.append(f"has unexpected {_some(tensors.keys() - own.keys())}")
+    if problems and not strict:
+        warnings.warn(f"{path} {' and '.join(problems)}, since it is loaded with strict=False", stacklevel=2)
+        problems = []
     for name in sorted(own.keys() & tensors.keys()):
         saved, needed = tensors[name], own[name]
         if saved.shape != needed.shape:
@@ -306,7 +345,7 @@ def _not_finite(tensors: dict[str, Tensor]) -> list[str]:
 
 def _for_file(tensors: dict[str, Tensor], dtype: torch.dtype | None) -> dict[str, Tensor]:
     """Copies on the CPU, floating-point ones as `dtype`; copies, since a file holds no shared memory."""
-    if dtype not in (None, torch.float32, torch.float16, torch.bfloat16):
+    if dtype is not None and dtype not in PRECISIONS:
         raise ValueError(f"dtype must be torch.float32, torch.float16 or torch.bfloat16, got {dtype}")
     copies = {}
     for name, tensor in tensors.items():
@@ -327,36 +366,3 @@ def _digest(tensors: dict[str, Tensor], description: dict) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def _upload(
-    folder: Path,
-    repo_id: str,
-    *,
-    keep_card: bool = False,
-    commit_message: str = "Push model",
-    private: bool | None = None,
-    token: str | None = None,
-    branch: str | None = None,
-    create_pr: bool | None = None,
-    allow_patterns: list[str] | str | None = None,
-    ignore_patterns: list[str] | str | None = None,
-    delete_patterns: list[str] | str | None = None,
-) -> str:
-    """Sends a saved model, and nothing else from its folder, in one commit."""
-    api = HfApi(token=token)
-    repo_id = api.create_repo(repo_id=repo_id, private=private, exist_ok=True).repo_id
-    files = [CONFIG, WEIGHTS, CARD]
-    if keep_card and api.file_exists(repo_id, CARD, revision=branch):
-        files.remove(CARD)
-    return api.upload_folder(
-        repo_id=repo_id,
-        repo_type="model",
-        folder_path=folder,
-        commit_message=commit_message,
-        revision=branch,
-        create_pr=create_pr,
-        allow_patterns=allow_patterns or files,
-        ignore_patterns=ignore_patterns,
-        delete_patterns=delete_patterns,
-    )

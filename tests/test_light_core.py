@@ -53,7 +53,7 @@ except ModuleNotFoundError as error:
 """
     printed = run(missing)
     assert printed.startswith(f"leed.{name} needs the package {package}")
-    assert printed.endswith(": pip install 'leed[photo]'\n")
+    assert printed.endswith("; in a clone: pip install '.[photo]'\n")
 
 
 def test_public_names_are_there() -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from leed import LEED, Expression, PreparedEdit
 from leed.config import TINY, ModelConfig
+from leed.images import resize
 from leed.model import SETTLED, unchanged
 from leed.networks.critics import ImageCritic, LatentCritic, SiameseNetwork
 
@@ -93,6 +94,42 @@ def test_one_reference_serves_many_and_alpha_can_differ(leed: LEED) -> None:
     assert torch.equal(leed.edit(image, leed.expression(reference)), leed.edit(image, reference))
 
 
+def test_forward_takes_one_reference_for_many(variant: ModelConfig, perturb: Callable) -> None:
+    leed = perturb(LEED(variant)).eval()
+    side = variant.image_size
+    image, reference = torch.rand(3, 3, side, side) * 2 - 1, torch.rand(1, 3, side, side) * 2 - 1
+    alpha = torch.tensor([0.0, 0.5, 1.0])
+    with torch.no_grad():
+        together = leed(image, reference, alpha)
+    assert together.shape == image.shape
+    torch.testing.assert_close(together.clamp(-1, 1), leed.edit(image, reference, alpha), rtol=0, atol=1e-4)
+    with pytest.raises(ValueError, match="got 3 images and 2 references"):
+        leed(image, image[:2])
+    with pytest.raises(ValueError, match="got 3 images and 2 alphas: expected as many, or one"):
+        leed(image, reference, alpha[:2])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_edits_in_half_precision(dtype: torch.dtype, variant: ModelConfig, perturb: Callable, tmp_path: Path) -> None:
+    leed = perturb(LEED(variant)).eval()
+    side = variant.image_size
+    image, reference = (resize(torch.rand(2, 3, 4, 4) * 2 - 1, side).clamp(-1, 1) for _ in range(2))
+    exact, expression = leed.edit(image, reference, 0.7), leed.expression(reference)
+    leed.save_pretrained(tmp_path)
+    half = LEED.from_pretrained(tmp_path, dtype=dtype)
+    for model in (half, leed.to(dtype)):
+        edited = model.edit(image, reference, 0.7)
+        assert edited.dtype == dtype and model.neutralize(image).dtype == dtype
+        trace = model.prepare(image, reference).trace(0.7)
+        assert bool(trace.warped.isfinite().all()) and bool(trace.flow.isfinite().all())
+        error = (edited.float() - exact).abs().mean()
+        assert error < (0.02 if dtype == torch.bfloat16 else 0.004)
+        assert (model.edit(image, expression, 0.7).float() - exact).abs().mean() < 0.02  # of the float32 model
+        with torch.no_grad():
+            assert model(image.to(dtype), reference.to(dtype)).dtype == dtype
+        assert isinstance(model.edit(picture((side, side)), picture()), Image.Image)
+
+
 def test_alpha_zero_gives_the_decoded_neutral_face(leed: LEED) -> None:
     image = tensor()
     with torch.no_grad():
@@ -115,6 +152,7 @@ def test_alpha_out_of_range(leed: LEED, alpha: float) -> None:
         ((tensor() * 127 + 128).to(torch.uint8), "uint8 needs leed.images.normalize"),
         (tensor() * 255, r"lie in \[-1, 1\]"),
         (tensor() * float("nan"), r"lie in \[-1, 1\]"),
+        (tensor()[:0], "hold at least one face, got an empty batch"),
     ],
 )
 def test_other_input_is_refused(leed: LEED, image: object, message: str) -> None:
@@ -127,6 +165,12 @@ def test_other_input_is_refused(leed: LEED, image: object, message: str) -> None
 def test_numbers_of_images_and_references_must_agree(leed: LEED) -> None:
     with pytest.raises(ValueError, match="got 3 images and 2 references"):
         leed.edit(tensor(3), tensor(2))
+    with pytest.raises(ValueError, match="got 3 images and 2 references"):
+        leed.prepare(tensor(3), tensor(3)).with_expression(leed.expression(tensor(2)))
+    with pytest.raises(ValueError, match="got 3 images and 2 alphas: expected as many, or one"):
+        leed.edit(tensor(3), tensor(3), torch.tensor([0.5, 1.0]))
+    with pytest.raises(ValueError, match="got 1 images and 2 alphas"):
+        leed.edit(tensor(1), tensor(1), torch.tensor([0.5, 1.0]))
 
 
 def test_saved_and_loaded_the_same_bit_for_bit(tmp_path: Path, variant: ModelConfig, perturb: Callable) -> None:

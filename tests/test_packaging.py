@@ -108,3 +108,9 @@ def test_a_wheel_takes_every_file_of_the_package() -> None:
 def test_commits_are_checked_with_the_same_ruff() -> None:
     pinned = next(requirement for requirement in requirements("dev") if distribution(requirement) == "ruff")
     assert f"rev: v{pinned.partition('==')[2]}" in (ROOT / ".pre-commit-config.yaml").read_text()
+
+
+def test_no_advice_to_install_from_a_registry_that_does_not_have_it() -> None:
+    sources = [*ROOT.glob("leed/**/*.py"), *ROOT.glob("*.py"), *ROOT.glob("docs/*.md"), ROOT / "README.md"]
+    wrong = [path.name for path in sources if re.search(r"pip install [\"']?leed\b", path.read_text(encoding="utf-8"))]
+    assert sources and not wrong

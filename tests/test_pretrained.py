@@ -23,6 +23,7 @@ from huggingface_hub.utils import filter_repo_objects
 from torch import Tensor, nn
 
 import leed.pretrained
+import leed.uploading
 from leed import LEED, ExpressionClassifier, Neutralizer
 from leed.config import TINY, ModelConfig
 from leed.files import PARTIAL
@@ -324,8 +325,35 @@ def test_class_with_the_same_tensors_is_refused(folder: Path) -> None:
 
 
 def test_unknown_argument_is_refused(folder: Path) -> None:
-    with pytest.raises(TypeError, match="strict"):
-        Net.from_pretrained(folder, strict=False)
+    with pytest.raises(TypeError, match="device_map"):
+        Net.from_pretrained(folder, device_map="auto")
+    with pytest.raises(ValueError, match="proxies have no effect since huggingface_hub 1.0: set HTTPS_PROXY"):
+        Net.from_pretrained(folder, proxies={"https": "http://here:1"})
+
+
+def test_the_precision_of_a_loaded_model(folder: Path, tmp_path: Path) -> None:
+    for dtype in (torch.float16, "float16", "torch.float16"):
+        assert Net.from_pretrained(folder, dtype=dtype).dtype == torch.float16
+    half = Net.from_pretrained(folder, dtype="bfloat16")
+    assert half.mask.dtype == torch.bool and not half.training
+    half.save_pretrained(tmp_path / "half")
+    assert Net.from_pretrained(tmp_path / "half").dtype == torch.float32
+    assert Net.from_pretrained(tmp_path / "half", dtype="auto").dtype == torch.bfloat16
+    for wrong in ("half precision", torch.int8, torch.float64):
+        with pytest.raises(ValueError, match="dtype must be one of .*float32, .*or .auto., got"):
+            Net.from_pretrained(folder, dtype=wrong)
+
+
+def test_other_tensors_are_refused_or_warned_of(folder: Path) -> None:
+    assert same(Net.from_pretrained(folder, strict=False), make())
+    tensors = safetensors.torch.load_file(folder / WEIGHTS)
+    del tensors["linear.bias"]
+    write_weights(folder, tensors | {"more": torch.zeros(1)})
+    with pytest.raises(ModelFileError, match="it lacks linear.bias; it has unexpected more"):
+        Net.from_pretrained(folder)
+    with pytest.warns(UserWarning, match="lacks linear.bias and has unexpected more, since .* strict=False"):
+        loaded = Net.from_pretrained(folder, strict=False)
+    assert loaded.linear.weight.equal(make().linear.weight)
 
 
 # The Hub
@@ -345,7 +373,7 @@ def test_cached_model_loads_offline(folder: Path, tmp_path: Path) -> None:
 @pytest.fixture
 def uploads(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """What would have been sent: `files`, by name, and `options`; `existing` are the repository's files."""
-    sent = SimpleNamespace(files={}, options={}, existing=set())
+    sent = SimpleNamespace(files={}, options={}, existing=set(), branches=[])
 
     class Api:
         def __init__(self, token: str | None = None) -> None:
@@ -353,6 +381,9 @@ def uploads(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
         def create_repo(self, repo_id: str, **options: object) -> SimpleNamespace:
             return SimpleNamespace(repo_id=f"organisation/{repo_id.split('/')[-1]}")
+
+        def create_branch(self, repo_id: str, *, branch: str, exist_ok: bool) -> None:
+            sent.branches.append(branch)
 
         def file_exists(self, repo_id: str, filename: str, **options: object) -> bool:
             return filename in sent.existing
@@ -364,7 +395,7 @@ def uploads(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
             sent.options = options
             return f"https://huggingface.co/{options['repo_id']}/commit/0"
 
-    monkeypatch.setattr(leed.pretrained, "HfApi", Api)
+    monkeypatch.setattr(leed.uploading, "HfApi", Api)
     return sent
 
 
@@ -374,6 +405,14 @@ def test_push_sends_three_files(folder: Path, uploads: SimpleNamespace) -> None:
     assert uploads.files == {name: (folder / name).read_bytes() for name in FILES}
     assert uploads.token == "t"
     assert uploads.options["commit_message"] == "Train" and uploads.options["revision"] == "dev"
+
+
+def test_what_transformers_users_pass_to_push(uploads: SimpleNamespace) -> None:
+    make().push_to_hub("organisation/net", commit_description="why", revision="dev")
+    assert uploads.options["commit_description"] == "why" and uploads.options["revision"] == "dev"
+    assert uploads.branches == ["dev"]
+    with pytest.raises(ValueError, match="branch and revision mean the same, got 'a' and 'b'"):
+        make().push_to_hub("organisation/net", branch="a", revision="b")
 
 
 def test_push_keeps_the_card_of_the_repository(uploads: SimpleNamespace) -> None:
@@ -394,7 +433,7 @@ def test_save_and_push_sends_the_folder_that_was_written(tmp_path: Path, uploads
 @pytest.mark.parametrize("method", ["save_pretrained", "push_to_hub", "from_pretrained"])
 def test_arguments_of_the_mixin_are_kept(method: str) -> None:
     ours = inspect.signature(getattr(HubModel, method)).parameters
-    upload = inspect.signature(leed.pretrained._upload).parameters  # behind **options of the two that push
+    upload = inspect.signature(leed.uploading.upload).parameters  # behind **options of the two that push
     theirs = inspect.signature(getattr(PyTorchModelHubMixin, method)).parameters
     named = {name for name, parameter in theirs.items() if parameter.kind != parameter.VAR_KEYWORD}
     assert named <= ours.keys() | (upload.keys() if method == "push_to_hub" else set())

@@ -4,7 +4,6 @@ A vector of action units has the order of `ACTION_UNITS` and values in [0, 1]: O
 `docs/action-units.md` gives the reasons for the tables here.
 """
 
-import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from leed.config import ACTION_UNITS, OPENFACE_MAX_YAW
+from leed.data.csv_rows import csv_rows
 
 FULL_WEIGHT = 1.6
 """The blendshape weight that counts as intensity 5: the largest in the open set, so that none is clipped."""
@@ -125,8 +125,7 @@ def read_openface_csv(path: str | Path) -> dict[str, Tensor]:
 
 def _openface_rows(file: Path) -> Iterator[tuple[str, float, Tensor]]:
     """The picture's name, the confidence and the action units of each face that OpenFace found."""
-    with open(file, newline="") as stream:
-        rows = list(csv.DictReader(stream, skipinitialspace=True))  # older versions write a space after each comma
+    rows = csv_rows(file)
     columns = [f"{unit}_r" for unit in ACTION_UNITS]
     for row in rows:
         if missing := [column for column in ("confidence", *columns) if row.get(column) is None]:

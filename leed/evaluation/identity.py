@@ -1,4 +1,4 @@
-"""Identity: dlib's face recognition network, an optional group of requirements (`pip install "leed[evaluation]"`)."""
+"""Identity: dlib's face recognition network, of an extra (in a clone: `pip install ".[evaluation]"`)."""
 
 import hashlib
 import importlib.util
@@ -29,7 +29,7 @@ class FaceEmbedding:
 
     def __init__(self) -> None:
         if package := missing_package():
-            raise ModuleNotFoundError(f'identity needs the package {package}: pip install "leed[evaluation]"')
+            raise ModuleNotFoundError(f'identity needs the package {package}; in a clone: pip install ".[evaluation]"')
         import dlib
 
         # Importing the package of weights would need pkg_resources; its files are enough.
@@ -57,7 +57,7 @@ def identity_embedding(wanted: bool | None) -> FaceEmbedding | None:
     With None for `wanted`, a missing package is printed.
     """
     if wanted is None and (package := missing_package()):
-        print(f'identity is not measured: {package} is not installed (pip install "leed[evaluation]")')
+        print(f'identity is not measured: {package} is not installed (in a clone: pip install ".[evaluation]")')
         return None
     return None if wanted is False else FaceEmbedding()
 

@@ -338,7 +338,7 @@ def main(arguments: list[str] | None = None) -> None:
     triples = load_triples(options.data_dir, options.twins_dir, size, options.max_triples)
     lines = []
     if package := missing_package() if options.identity is None else None:
-        lines.append(f'identity: not measured, since {package} is not installed (pip install "leed[evaluation]")')
+        lines.append(f'identity: not measured, {package} is not installed (in a clone: pip install ".[evaluation]")')
     embedding = None if package or options.identity is False else FaceEmbedding()
     with tqdm(total=2 * len(triples), desc="pictures", disable=None) as bar:
         values = measure(neutralize, triples, embedding, options.device, options.batch_size, bar.update)

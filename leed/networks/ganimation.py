@@ -22,7 +22,7 @@ class Painting(NamedTuple):
 
     def apply(self, image: Tensor) -> Tensor:
         """The edited picture (1 - A) * C + A * image, (B, 3, H, W)."""
-        return (1 - self.attention) * self.colour + self.attention * image
+        return ((1 - self.attention) * self.colour + self.attention * image).to(image.dtype)
 
 
 class GANimation(HubModel):

@@ -78,10 +78,12 @@ def warp(images: Tensor, flow: Tensor) -> Tensor:
     """Samples `images` (B, C, H, W) at each pixel's own place plus `flow`; returns (B, C, H, W).
 
     `flow` is (B, 2, h, w), in units of half a side, x first; it is enlarged bilinearly to (H, W). A flow of zero
-    gives the images back. Outside the picture its border is repeated.
+    gives the images back. Outside the picture its border is repeated. Images of half precision are warped in full.
     """
     height, width = images.shape[-2:]
-    flow = flow.to(images.dtype)  # under autocast the flow is half, which cannot tell neighbouring places apart
+    if images.dtype in (torch.float16, torch.bfloat16):  # which cannot tell neighbouring places apart
+        return warp(images.float(), flow).to(images.dtype)
+    flow = flow.to(images.dtype)  # under autocast it is half
     flow = upsample_to(flow, images)
     rows = (torch.arange(height, device=flow.device, dtype=flow.dtype) * 2 + 1) / height - 1
     columns = (torch.arange(width, device=flow.device, dtype=flow.dtype) * 2 + 1) / width - 1

@@ -28,9 +28,12 @@ class Change(NamedTuple):
     paint: Tensor
 
     def apply(self, image: Tensor) -> Tensor:
-        """The changed picture (B, 3, H', W'), which may be larger than the one that the change was computed for."""
+        """The changed picture (B, 3, H', W'), which may be larger than the one that the change was computed for.
+
+        Computed in full precision; of the picture's own.
+        """
         mask, paint = upsample_to(self.mask, image), upsample_to(self.paint, image)
-        return (1 - mask) * warp(image, self.flow) + paint
+        return ((1 - mask) * warp(image, self.flow) + paint).to(image.dtype)
 
 
 class UNetGenerator(nn.Module):

@@ -154,7 +154,9 @@ class TrainConfig:
     max_train_steps: int | None = setting(
         None, "updates of the weights; overrides num_train_epochs", least=1, resume=True
     )
-    gradient_accumulation_steps: int = setting(1, "batches for each update of the weights", least=1)
+    gradient_accumulation_steps: int | None = setting(
+        None, "batches for each update of the weights; None: as the launcher says, else 1", least=1
+    )
     gradient_checkpointing: bool = setting(
         False, "needs less memory and more time; not for the classifier", resume=True
     )
@@ -174,7 +176,9 @@ class TrainConfig:
     max_grad_norm: float | None = setting(None, "norm to which gradients are clipped", above=0, resume=True)
     use_ema: bool = setting(True, "publish the moving average of the weights")
     ema_decay: float = setting(0.999, "decay of the moving average at each step", least=0, below=1)
-    mixed_precision: Literal["no", "fp16", "bf16"] = setting("no", "precision of the networks; fp16 on a GPU only")
+    mixed_precision: Literal["no", "fp16", "bf16"] | None = setting(
+        None, "precision of the networks, fp16 on a GPU only; None: as the launcher says (accelerate config), else no"
+    )
     allow_tf32: bool = setting(True, "use TF32 on GPUs that have it", resume=True)
     dataloader_num_workers: int = setting(
         0, "processes that load pictures; 0: the training process itself", least=0, resume=True

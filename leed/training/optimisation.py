@@ -1,9 +1,12 @@
 """Optimisers, the schedule of their rate, and the moving average of the weights."""
 
+import functools
 import math
+import platform
+from typing import Any
 
 import torch
-from timm.optim import Muon
+from timm.optim import Muon, muon
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -15,6 +18,35 @@ REFERENCE_BATCH = 16
 """Faces per update for which the learning rates of the stages were chosen."""
 
 
+class Float32Muon(Muon):
+    """Muon that orthogonalises in float32; timm's own does so in bfloat16, and has no option for it."""
+
+    def step(self, closure: Any = None) -> Any:  # the optimiser's overloads
+        """An update of the weights."""
+        orthogonalise = muon.zeropower_via_newtonschulz
+        muon.zeropower_via_newtonschulz = functools.partial(orthogonalise, dtype=torch.float32)
+        try:
+            return super().step(closure)
+        finally:
+            muon.zeropower_via_newtonschulz = orthogonalise
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16 by instructions of its own; emulated, it is far slower than float32.
+
+    oneDNN counts as support what AVX-512 can emulate, so the CPU is asked as well.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return True
+    if not torch.backends.mkldnn.is_available() or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return False
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return True
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
 def make_optimizer(groups: list[dict], rate: float, recipe: Recipe, device: torch.device) -> torch.optim.Optimizer:
     """The optimiser of a recipe, for groups of parameters, at a rate.
 
@@ -22,15 +54,16 @@ def make_optimizer(groups: list[dict], rate: float, recipe: Recipe, device: torc
     """
     betas = recipe.adam_beta1, recipe.adam_beta2
     if recipe.optimizer == "muon":
-        return Muon(groups, rate, betas=betas, nesterov=True, adjust_lr_fn="match_rms_adamw")
+        kind = Muon if has_bfloat16(device) else Float32Muon
+        return kind(groups, rate, betas=betas, nesterov=True, adjust_lr_fn="match_rms_adamw")
     return torch.optim.Adam(groups, rate, betas, fused=device.type == "cuda")
 
 
-def base_rate(config: TrainConfig, recipe: Recipe, num_processes: int) -> float:
-    """The learning rate before the schedule; with `scale_lr` in proportion to the faces per update."""
+def base_rate(config: TrainConfig, recipe: Recipe, num_batches: int) -> float:
+    """The learning rate before the schedule; with `scale_lr` in proportion to the faces of an update's batches."""
     if not config.scale_lr:
         return recipe.learning_rate
-    faces = config.train_batch_size * config.gradient_accumulation_steps * num_processes
+    faces = config.train_batch_size * num_batches
     return recipe.learning_rate * (faces / REFERENCE_BATCH)
 
 

@@ -51,7 +51,7 @@ class Run:
             fixed,
         )
         recipe = stage.recipe.given(config)
-        self.base_rate = base_rate(config, recipe, accelerator.num_processes)
+        self.base_rate = base_rate(config, recipe, accelerator.num_processes * accelerator.gradient_accumulation_steps)
         self.max_grad_norm = recipe.max_grad_norm
         self.step = 0
         self.num_batches = 0  # since the last step
@@ -103,6 +103,8 @@ class Run:
             if not accelerator.sync_gradients:
                 return None
             terms = {name: value / self.num_batches for name, value in self.sums.items()}
+            accelerator.unscale_gradients()
+            self.weigh_gradients()
             self.clip(terms)
             for group in self.optimizer.param_groups:
                 group["lr"] = self.base_rate * learning_rate_factor(self.step, num_steps, self.config)
@@ -113,9 +115,21 @@ class Run:
         self.step, self.num_batches, self.sums = self.step + 1, 0, {}
         return terms
 
+    def weigh_gradients(self) -> None:
+        """Makes the gradients of a step the mean over its batches, of which an epoch's last step may have fewer.
+
+        Accelerate divides each batch's gradient by the number of a whole step.
+        """
+        whole = self.accelerator.gradient_accumulation_steps
+        if self.num_batches == whole:
+            return
+        for key in self.objectives:
+            for parameter in self.trained(key):
+                if parameter.grad is not None:
+                    parameter.grad *= whole / self.num_batches
+
     def clip(self, terms: dict[str, torch.Tensor]) -> None:
         """Limits each objective's gradient. Raises if one is not finite or, once all learn, `IdleError`."""
-        self.accelerator.unscale_gradients()
         for key, objective in self.objectives.items():
             if self.step + 1 == self.stage.critic_steps:
                 idle = [n for n, p in objective.named_parameters() if p.requires_grad and p.grad is None]

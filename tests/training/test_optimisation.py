@@ -2,17 +2,20 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 from accelerate import Accelerator
+from timm.optim import muon
 
 from leed.config import TINY
+from leed.training import optimisation
 from leed.training.augmentation import NONE
 from leed.training.classifier import ClassifierStage
 from leed.training.config import TrainConfig
 from leed.training.editor import EditorStage
-from leed.training.optimisation import make_optimizer, moving_average
+from leed.training.optimisation import has_bfloat16, make_optimizer, moving_average
 from leed.training.run import Run
 from leed.training.stages import STAGES
 
@@ -49,6 +52,47 @@ def test_an_update_is_as_large_along_all_directions_with_muon_and_for_all_number
     assert torch.linalg.svdvals(changes["muon"]) == pytest.approx(16 * [0.1 * 0.2 * math.sqrt(72)], rel=0.25)
     assert changes["adam"].abs().flatten() == pytest.approx(1152 * [0.1], rel=1e-3)
     assert float(torch.linalg.svdvals(changes["adam"])[-1]) < 0.5 * float(torch.linalg.svdvals(changes["adam"])[0])
+
+
+def update_by_muon(device: torch.device) -> torch.Tensor:
+    """The change of a layer's weights (16, 72) at rate 1, over the factor that Muon gives it."""
+    torch.manual_seed(0)
+    layer = torch.nn.Conv2d(8, 16, 3)
+    before = layer.weight.detach().clone()
+    learner = make_optimizer([{"params": layer.parameters()}], 1.0, EditorStage.recipe, device)
+    layer.weight.grad, layer.bias.grad = torch.randn(16, 8, 3, 3), torch.zeros(16)
+    learner.step()
+    return (before - layer.weight.detach()).flatten(1) / (0.2 * math.sqrt(72))
+
+
+def test_muon_works_in_what_the_cpu_does_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = muon.zeropower_via_newtonschulz
+    torch.manual_seed(0)
+    torch.nn.Conv2d(8, 16, 3)
+    gradient = torch.randn(16, 8, 3, 3).flatten(1).double()
+    coefficients = muon.resolve_ns_coefficients("quintic", muon._COEFFICIENTS)
+    exact = whole(gradient, 5, coefficients, dtype=torch.float64).float()
+    error = {}
+    for native in (True, False):
+        monkeypatch.setattr(optimisation, "has_bfloat16", lambda device, native=native: native)
+        error[native] = float((update_by_muon(torch.device("cpu")) - exact).abs().max())
+        assert muon.zeropower_via_newtonschulz is whole
+    assert error[False] < 1e-5 < 1e-3 < error[True] < 0.02
+
+
+def test_what_counts_as_a_cpu_with_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    one_dnn = SimpleNamespace(_is_mkldnn_bf16_supported=lambda: True)
+    monkeypatch.setattr(torch.ops, "mkldnn", one_dnn)
+    monkeypatch.setattr(optimisation.platform, "machine", lambda: "x86_64")
+    cpu = torch.device("cpu")
+    for avx512, amx in ((True, False), (False, True), (False, False)):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda answer=avx512: answer)
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda answer=amx: answer)
+        assert has_bfloat16(cpu) == (avx512 or amx)
+    monkeypatch.setattr(optimisation.platform, "machine", lambda: "aarch64")
+    assert has_bfloat16(cpu)
+    one_dnn._is_mkldnn_bf16_supported = lambda: False
+    assert not has_bfloat16(cpu)
 
 
 def test_average_forgets_the_first_weights_soon() -> None:

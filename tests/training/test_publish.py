@@ -22,7 +22,7 @@ def test_what_a_run_leaves(classifier_run: list[str], tmp_path: Path, capsys: py
     uploads = []
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(
-            leed.pretrained, "_upload", lambda folder, repo, **options: uploads.append((folder, repo, options))
+            leed.pretrained, "upload", lambda folder, repo, files, **options: uploads.append((folder, repo, options))
         )
         train_accelerate.main(arguments)
     run = tmp_path / "run"
@@ -58,7 +58,7 @@ def test_what_the_card_loads(
     monkeypatch.chdir(folder)
     assert ExpressionClassifier.from_pretrained(loaded()).config == TINY
     uploads = []
-    monkeypatch.setattr(leed.pretrained, "_upload", lambda folder, repo, **options: uploads.append(repo))
+    monkeypatch.setattr(leed.pretrained, "upload", lambda folder, repo, files, **options: uploads.append(repo))
     monkeypatch.setattr("leed.training.publish.whoami", lambda token: {"name": "jo"})
     again = [*classifier_run, "--max_train_steps", "1", "--resume_from_checkpoint", "latest", "--push_to_hub"]
     for arguments, repo in (([], "jo/run-classifier"), (["--hub_model_id", "someone/x"], "someone/x-classifier")):

@@ -16,6 +16,7 @@ from accelerate import Accelerator
 from conftest import ROOT, on_two_processes
 from safetensors.torch import load_file
 from training_runs import greatest_difference, interrupted_at, refusal, tensors
+from training_windows import steps_of
 
 import train_accelerate
 from leed import LEED
@@ -226,6 +227,19 @@ def test_a_step_is_an_update(classifier_run: list[str], monkeypatch: pytest.Monk
     assert [step for step, _, _ in steps] == [0, 1, 1, 2, 3, 3, 4]
     assert [averaged for _, averaged, _ in steps] == [0, 1, 1, 2, 3, 3, 4]
     assert [rate for _, _, rate in steps][1:] == pytest.approx([5e-4, 5e-4, 1e-3, 1e-3, 1e-3, 1e-3])
+
+
+def test_the_gradient_of_a_step_is_the_mean_over_its_batches(tmp_path: Path) -> None:
+    """Of the last step of an epoch, too, which has fewer batches."""
+    alone = steps_of(11)  # 5 batches of 2, steps of 3 and of 2
+    assert [len(batches) for batches, _ in alone] == [3, 2]
+    for batches, gradient in alone:
+        assert gradient == pytest.approx(float(torch.tensor(batches).mean()))
+    on_two_processes(ROOT / "tests" / "training_windows.py", str(tmp_path), "16")
+    shared = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)]
+    assert [len(batches) for batches, _ in shared[0]] == [3, 1]
+    for (first, gradient), (second, same) in zip(*shared, strict=True):
+        assert gradient == same == pytest.approx(float(torch.tensor(first + second).mean()))
 
 
 def test_bf16(editor_run: list[str], tmp_path: Path) -> None:

@@ -8,7 +8,11 @@ from pathlib import Path
 from PIL import Image as PILImage
 
 from leed.data.action_units import read_openface_csv
+from leed.files import is_hidden
 from leed.images import image_files
+
+DESCRIPTIONS = ("metadata.csv", "metadata.jsonl")
+"""Names of the file that describes the pictures of a folder."""
 
 
 def openface_units(folder: Path, files: Sequence[Path]) -> list[list[float] | None]:
@@ -43,7 +47,16 @@ def only_train(folder: Path, split: str) -> Path:
 
 def shallow(folder: Path, name: str) -> Path | None:
     """The file or folder of this name at most two levels down; large trees are not searched."""
-    return next((path for depth in range(3) for path in folder.glob("*/" * depth + name)), None)
+    return next(iter(all_shallow(folder, (name,))), None)
+
+
+def all_shallow(folder: Path, names: Sequence[str]) -> list[Path]:
+    """All files or folders of these names at the least depth where there are any, at most two levels down."""
+    for depth in range(3):
+        found = [path for name in names for path in folder.glob("*/" * depth + name) if not is_hidden(path, folder)]
+        if found:
+            return sorted(found)
+    return []
 
 
 def is_square(path: Path) -> bool:

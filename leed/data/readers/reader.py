@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 from datasets import Dataset
 
-from leed.data.readers.files import shallow
+from leed.data.readers.files import DESCRIPTIONS, all_shallow
+from leed.data.readers.parquet import all_parquet
+from leed.files import is_hidden
 from leed.images import IMAGE_SUFFIXES
 
 
@@ -25,12 +27,12 @@ class Contents:
     @cached_property
     def description(self) -> Path | None:
         """The file `metadata.csv` or `metadata.jsonl` that describes the pictures, if there is one."""
-        return shallow(self.folder, "metadata.csv") or shallow(self.folder, "metadata.jsonl")
+        return next(iter(all_shallow(self.folder, DESCRIPTIONS)), None)
 
     @cached_property
     def schema(self) -> Any:  # pyarrow, which has no types: a `Schema` or None
         """The schema of one of the folder's parquet files, if it has any; of the split `train` where there is one."""
-        files = () if self.description else self.folder.rglob("*.parquet")
+        files = () if self.description else all_parquet(self.folder)
         file = min(files, key=lambda path: (not path.name.startswith("train"), path), default=None)
         return None if file is None else pq.read_schema(file)
 
@@ -39,7 +41,8 @@ class Contents:
         """One of the folder's pictures, if it has any."""
         if self.description or self.schema is not None:
             return None
-        return next((path for path in self.folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES), None)
+        paths = (path for path in self.folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+        return next((path for path in paths if not is_hidden(path, self.folder)), None)
 
     def has_columns(self, *names: str) -> bool:
         """Whether its parquet files have all these columns."""

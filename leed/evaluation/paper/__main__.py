@@ -107,7 +107,7 @@ def lacking(experiment: Experiment) -> dict[str, str]:
     if not options.study_dir:
         found["table3"] = "Table 3, the pictures that raters see: give --study_dir, a folder for them"
     if packages := clusters.missing_packages():
-        found["figure4"] = f"Figure 4: {', '.join(packages)} not installed (pip install 'leed[evaluation]')"
+        found["figure4"] = f"Figure 4: {', '.join(packages)} not installed (in a clone: pip install '.[evaluation]')"
     if experiment.true_edits is None:
         found["numbers"] = "Figures 3 and 6 in numbers: need triples with true edits"
     elif not options.evaluator:

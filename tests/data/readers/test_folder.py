@@ -6,7 +6,7 @@ import pytest
 from samples import save
 
 from leed.config import EXPRESSIONS
-from leed.data.faces import FaceDataset, load_faces
+from leed.data.faces import FaceDataset, check_images, load_faces
 
 
 def test_folder_of_classes(tmp_path):
@@ -46,10 +46,96 @@ def test_folder_with_metadata(tmp_path, kind):
     assert faces.yaws[0] == 10 and faces.yaws[1].isnan() and len(faces.persons) == 2
 
 
-def test_misspelt_metadata_is_refused(tmp_path):
-    (tmp_path / "metadata.csv").write_text("file_name,neutrals_file_name\na.png,b.png")
-    with pytest.raises(ValueError, match="neutrals_file_name"):
+@pytest.mark.parametrize("name", ["emotion", "identity", "neutral_filename", "Person", "neutrals_file_name"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_other_columns_are_refused(tmp_path, name, kind):
+    """Ignored, labels would be lost, and each picture would count as a person of its own."""
+    lines = [f"file_name,{name}", "a.png,", "b.png,x"]
+    if kind == "jsonl":
+        lines = [json.dumps({"file_name": "a.png"}), json.dumps({"file_name": "b.png", name: "x"})]
+    (tmp_path / f"metadata.{kind}").write_text("\n".join(lines))
+    with pytest.raises(
+        ValueError, match=rf"metadata.{kind} has columns \['{name}'\]; known are \['file_name', .*'yaw'\]"
+    ):
         load_faces(tmp_path)
+
+
+def test_spaces_after_commas_are_no_part_of_names(tmp_path):
+    for name in ("a.png", "b.png"):
+        save(tmp_path / name)
+    (tmp_path / "metadata.csv").write_text(
+        'file_name, expression, person\na.png, happy, "Bell, Ann"\n\nb.png , sad , Jo\n'
+    )
+    table = load_faces(tmp_path)
+    assert table["expression"][:] == [1, 2] and table["person"][:] == ["Bell, Ann", "Jo"]
+    FaceDataset(table, 8)  # the files are found
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("file_name;person\na.png;x", "metadata.csv has its columns separated by semicolons: save it with commas"),
+        ("file_name\tperson\na.png\tx", "separated by tabs"),
+        ("file_name,person\na.png,J\xf6rg", "metadata.csv cannot be read as CSV in UTF-8 .*: save it again in UTF-8"),
+        ("file_name,person\na.png,Bell, Ann", "metadata.csv, line 2, has 3 values for 2 columns"),
+        ("file_name,person,person\na.png,a,b", r"names columns twice: \['person'\]"),
+        ("file_name,label,expression\na.png,,", "both columns expression and label"),
+        ("file_name,person\na.png,x\nb.png,nan", "metadata.csv, row 2 has the person 'nan': leave people"),
+        ("file_name,yaw\na.png,left", "metadata.csv, row 1: could not convert"),
+        ("file_name,label\na.png,bored", "metadata.csv, row 1: unknown expression 'bored'"),
+        ("person\nx", r"a column file_name; it has \['person'\]"),
+        ("file_name,person\n,x", "metadata.csv, row 1 has no file_name"),
+    ],
+)
+def test_descriptions_that_cannot_be_read(tmp_path, content, message):
+    (tmp_path / "metadata.csv").write_bytes(content.encode("latin-1"))
+    with pytest.raises(ValueError, match=message):
+        load_faces(tmp_path)
+
+
+def test_json_lines(tmp_path):
+    save(tmp_path / "a.png")
+    file = tmp_path / "metadata.jsonl"
+    file.write_text('{"file_name": "a.png", "person": NaN, "yaw": null}\n')
+    assert load_faces(tmp_path)["person"][:] == ["unknown-0000000"]
+    for line in ('{"file_name": "a.png"', '["a.png"]'):
+        file.write_text(f'{{"file_name": "a.png"}}\n{line}\n')
+        with pytest.raises(ValueError, match="metadata.jsonl, line 2, is no JSON object such as"):
+            load_faces(tmp_path)
+
+
+def test_people_from_folders_below_classes(tmp_path):
+    for name in ("happy/anna/1.png", "happy/ben/1.png", "sad/anna/2.png", "sad/3.png"):
+        save(tmp_path / name)
+    table = load_faces(tmp_path)
+    assert table["person"][:] == ["anna", "ben", "unknown-0000002", "anna"]
+    assert table["expression"][:] == [1, 1, 2, 2]
+    save(tmp_path / "sad" / "old" / "ben" / "1.png")
+    with pytest.raises(ValueError, match="lie in sad/old/ben, and expected are <expression>/<person>/"):
+        load_faces(tmp_path)
+
+
+def test_a_description_one_folder_down(tmp_path):
+    save(tmp_path / "photos" / "a.png")
+    (tmp_path / "photos" / "metadata.csv").write_text("file_name,person\na.png,anna\n")
+    table = load_faces(tmp_path)
+    assert table["person"][:] == ["anna"] and table["image"][0].size == (32, 32)
+    save(tmp_path / "more" / "b.png")
+    (tmp_path / "more" / "metadata.csv").write_text("file_name\nb.png\n")
+    with pytest.raises(ValueError, match="has several descriptions, .*more/metadata.csv"):
+        load_faces(tmp_path)
+
+
+def test_hidden_files_are_left_out(tmp_path):
+    save(tmp_path / "happy" / "a.png")
+    (tmp_path / "happy" / "._a.png").write_bytes(b"no picture")
+    save(tmp_path / ".thumbnails" / "a.png")
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "metadata.csv").write_text("file_name\nx.png\n")
+    (tmp_path / ".cache" / "train.parquet").write_bytes(b"")
+    table = load_faces(tmp_path)
+    assert len(table) == 1 and table["expression"][:] == [1]
+    check_images(table)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
