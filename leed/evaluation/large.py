@@ -1,0 +1,239 @@
+"""Measures edits at a photo's own size: 200 true edits of test people, and their real smiles closed.
+
+    python -m leed.evaluation.large --model hub/leed-open --data_dir openfaces-large
+
+The folder holds pictures of 400 pixels; `<folder without -large>-pairs` beside it has the references. Each is resized
+to 384 pixels and edited as a photo whose crop is the whole picture: the model sees 128 pixels, the rest is pasting.
+Measured are boxes about the mouth and the eyes, each beside the input as it is and the truth through 128 pixels, which
+is as good as a model of that size can be. Prints Markdown tables; with --output_dir also writes them (large.md), all
+metrics with 95 % intervals by a bootstrap over people (large.json) and contact sheets.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.functional import gaussian_blur
+from tqdm.auto import tqdm
+
+from leed.data.faces import decode
+from leed.data.readers.openfaces_large import parse_names
+from leed.data.readers.parquet import read_parquet
+from leed.evaluation import metrics
+from leed.evaluation.metrics import Estimate, Metric, mean_of, quotient_of
+from leed.evaluation.sheets import panel, side_by_side
+from leed.evaluation.tables import as_json, markdown_table, save_results, show_estimate
+from leed.images import INNER_CROP, normalize, to_pil, to_tensor
+from leed.model import LEED
+from leed.photo.editor import PreparedPhoto
+from leed.photo.geometry import Alignment
+from leed.similarity import WINDOW, ssim
+
+SIDE = 384  # of the pictures [px]
+BOXES = {"mouth": (205, 346, 85, 300), "eyes": (84, 157, 60, 325)}  # top, bottom, left, right [px]
+DETAIL_SIGMA = 2.0  # [px] of the Gaussian blur that detail is what goes beyond of
+CHANGED_SHARE = 0.4  # of the pictures, those in which a box changes most: there the gradient energy is measured
+SHEET_ROWS = 8
+
+KINDS = {"edit": "edit", "through": "truth through the model's size", "input": "input as it is"}
+FIGURES = {
+    "ssim": "SSIM, {}",
+    "energy": "gradient energy of the 40 % most changed, {} (truth: 1)",
+    "detail": "correlation of detail finer than 2 px, {}",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A photo to edit and what should come out, (1, 3, SIDE, SIDE) in [-1, 1].
+
+    The reference is a crop for the model; None asks for the neutral face.
+    """
+
+    photo: Tensor
+    truth: Tensor
+    reference: Image.Image | None
+    person: str
+
+
+def load_pairs(folder: Path, most: int | None = None) -> Iterator[Case]:
+    """True edits of test people, `most` of them spread over all. Raises `ValueError` for missing files and columns."""
+    table = read_parquet(folder, "pairs", ("triple", "input", "target"))
+    triples = read_parquet(
+        folder.with_name(folder.name.removesuffix("-large") + "-pairs"), "test", ("reference", "input_person")
+    )
+    rows = np.arange(len(table))
+    for row in (rows if most is None else metrics.spread(rows, most)).tolist():
+        triple = table["triple"][row].as_py()
+        reference = decode(triples["reference"][triple].as_py(), 128, INNER_CROP)
+        photo, truth = (picture(table[name][row].as_py()) for name in ("input", "target"))
+        yield Case(photo, truth, to_pil(normalize(reference)), triples["input_person"][triple].as_py())
+
+
+def load_smiles(folder: Path, split: str = "test", most: int | None = None) -> Iterator[Case]:
+    """Real smiles of a split's people, with their real neutral photographs."""
+    table = read_parquet(folder, "smiles", ("file", "split", "image", "neutral"))
+    people = [parts["person"] for parts in parse_names(table["file"].to_pylist(), folder)]
+    rows = np.flatnonzero(np.asarray(table["split"]) == split)
+    for row in (rows if most is None else metrics.spread(rows, most)).tolist():
+        photo, truth = (picture(table[name][row].as_py()) for name in ("image", "neutral"))
+        yield Case(photo, truth, None, people[row])
+
+
+def picture(stored: dict) -> Tensor:
+    """A stored picture as a face tensor (1, 3, SIDE, SIDE)."""
+    return normalize(decode(stored, SIDE))[None]
+
+
+@torch.no_grad()
+def edit(leed: LEED, case: Case) -> Tensor:
+    """The case's photo edited in its own size, (1, 3, SIDE, SIDE)."""
+    photo = to_pil(case.photo[0])
+    whole = Alignment((0.0, 0.0), (float(SIDE), 0.0))
+    crop = whole.crop(photo, leed.config.image_size)
+    expression = leed.expression(crop if case.reference is None else case.reference)
+    prepared = PreparedPhoto(photo, crop, whole, leed.prepare(crop, expression))
+    return to_tensor(prepared(0.0 if case.reference is None else 1.0).photo, SIDE)
+
+
+def box_of(pictures: Tensor, box: str, margin: int = 0) -> Tensor:
+    """The part of pictures (B, 3, SIDE, SIDE) in a box, and a margin about it [px]."""
+    top, bottom, left, right = BOXES[box]
+    return pictures[..., top - margin : bottom + margin, left - margin : right + margin]
+
+
+def box_ssim(image: Tensor, truth: Tensor, box: str) -> Tensor:
+    """SSIM (B,), mean over the box's pixels."""
+    margin = WINDOW // 2
+    return ssim(box_of(image, box, margin), box_of(truth, box, margin))
+
+
+def gradient_energy(pictures: Tensor, box: str) -> Tensor:
+    """Mean squared difference (B,) of neighbouring grey values in the box, across and down together."""
+    grey = box_of(pictures, box).mean(1)
+    return grey.diff(dim=1).square().mean((1, 2)) + grey.diff(dim=2).square().mean((1, 2))
+
+
+def detail(pictures: Tensor) -> Tensor:
+    """What a blur takes away of the grey values of pictures (B, 3, SIDE, SIDE): (B, 1, SIDE, SIDE)."""
+    grey = pictures.mean(1, keepdim=True)
+    size = 2 * round(4 * DETAIL_SIGMA) + 1
+    return grey - gaussian_blur(grey, [size, size], [DETAIL_SIGMA, DETAIL_SIGMA])
+
+
+def detail_correlation(image: Tensor, truth: Tensor, box: str) -> Tensor:
+    """Correlation (B,) of the detail of both in the box."""
+    values = [box_of(detail(pictures), box).flatten(1).double() for pictures in (image, truth)]
+    centred = [part - part.mean(1, keepdim=True) for part in values]
+    lengths = [part.norm(dim=1).clamp(min=1e-9) for part in centred]
+    return (centred[0] * centred[1]).sum(1) / (lengths[0] * lengths[1])
+
+
+def through(pictures: Tensor, size: int) -> Tensor:
+    """Pictures (B, 3, SIDE, SIDE) made `size` pixels small and large again, as sharp as interpolation allows."""
+    small = F.interpolate(pictures, (size, size), mode="bicubic", antialias=True)
+    return F.interpolate(small, (SIDE, SIDE), mode="bicubic").clamp(-1, 1)
+
+
+def measure(edited: Tensor, case: Case, size: int) -> dict[str, float]:
+    """The measurements of an edit, of the truth through a model of side `size`, and of the input as it is."""
+    shown = {"edit": edited, "through": through(case.truth, size), "input": case.photo}
+    values = {}
+    for box in BOXES:
+        values[f"{box}_truth_energy"] = gradient_energy(case.truth, box)
+        values[f"{box}_change"] = (box_of(case.photo - case.truth, box)).abs().mean((1, 2, 3))
+        for kind, pictures in shown.items():
+            values[f"{box}_{kind}_ssim"] = box_ssim(pictures, case.truth, box)
+            values[f"{box}_{kind}_energy"] = gradient_energy(pictures, box)
+            values[f"{box}_{kind}_detail"] = detail_correlation(pictures, case.truth, box)
+    return {name: float(value) for name, value in values.items()}
+
+
+def evaluate(measured: list[dict[str, float]], persons: list[str]) -> dict[str, Estimate]:
+    """Every metric, `<box>_<kind>_<figure>`, with its 95 % interval over people."""
+    values = {name: np.array([one[name] for one in measured]) for name in measured[0]}
+    named: dict[str, Metric] = {}
+    for box in BOXES:
+        most = metrics.largest(values[f"{box}_change"], CHANGED_SHARE)
+        whole = mean_of(np.where(most, values[f"{box}_truth_energy"], np.nan))
+        for kind in KINDS:
+            energy = mean_of(np.where(most, values[f"{box}_{kind}_energy"], np.nan))
+            named[f"{box}_{kind}_ssim"] = mean_of(values[f"{box}_{kind}_ssim"])
+            named[f"{box}_{kind}_energy"] = quotient_of(energy, whole)
+            named[f"{box}_{kind}_detail"] = mean_of(values[f"{box}_{kind}_detail"])
+    return metrics.estimates(named, np.array(persons), {"all": metrics.everyone(len(persons))})["all"]
+
+
+def report(title: str, found: dict[str, Estimate]) -> str:
+    """The table of one kind of cases: a line for each figure and box, a column for each thing compared."""
+    rows = [
+        [line.format(box), *(show_estimate(found[f"{box}_{kind}_{figure}"]) for kind in KINDS)]
+        for figure, line in FIGURES.items()
+        for box in BOXES
+    ]
+    return markdown_table([title, *KINDS.values()], rows)
+
+
+def run(
+    leed: LEED, cases: list[Case], edited: Callable[[LEED, Case], Tensor] = edit
+) -> tuple[dict[str, Estimate], Image.Image]:
+    """All metrics over some cases, and a sheet: photo, edit and truth of cases spread over all."""
+    shown = set(metrics.spread(np.arange(len(cases)), SHEET_ROWS).tolist())
+    measured, rows = [], []
+    for number, case in enumerate(tqdm(cases, "photos", unit="photo", disable=None)):
+        result = edited(leed, case)
+        measured.append(measure(result, case, leed.config.image_size))
+        if number in shown:
+            rows.append((case.photo[0], result[0], case.truth[0]))
+    photos, results, truths = zip(*rows, strict=True)
+    sheet = panel(side_by_side(photos, results, truths, a_row=2), ["photo", "edit", "truth"] * 2, group=3)
+    return evaluate(measured, [case.person for case in cases]), sheet
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m leed.evaluation.large",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", required=True, help="a folder or a name on the Hub")
+    parser.add_argument("--data_dir", type=Path, required=True, help="the folder of the large open faces")
+    parser.add_argument("--max_photos", type=int, help="of each kind, spread over all; default: all")
+    parser.add_argument("--output_dir", type=Path, help="for tables, metrics and contact sheets")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Prints the tables and, if asked to, writes them."""
+    options = parse_args(arguments)
+    leed = LEED.from_pretrained(options.model).eval()
+    folder = options.data_dir.expanduser().resolve()
+    try:
+        kinds = {
+            "edits": list(load_pairs(folder, options.max_photos)),
+            "smiles": list(load_smiles(folder, most=options.max_photos)),
+        }
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
+    texts, content, sheets = [], {}, {}
+    for name, title in (("edits", "true edits"), ("smiles", "real smiles closed")):
+        found, sheets[name] = run(leed, kinds[name])
+        texts.append(report(f"{len(kinds[name])} {title}", found))
+        content[name] = as_json(found)
+    text = "\n\n".join(texts)
+    print(text)
+    if options.output_dir is not None:
+        written = save_results(options.output_dir, "large", text, content)
+        for name, sheet in sheets.items():
+            sheet.save(written / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()

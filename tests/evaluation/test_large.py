@@ -1,0 +1,97 @@
+"""Edits at a photo's own size: what the figures say of known pictures, and the command."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from samples import picture, write_triples
+from scipy.ndimage import gaussian_filter
+from skimage.metrics import structural_similarity
+
+from leed import LEED
+from leed.evaluation import large
+from leed.evaluation.large import Case, box_of, evaluate, measure, through
+
+
+def noise(seed: int) -> torch.Tensor:
+    return torch.rand(1, 3, large.SIDE, large.SIDE, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def test_a_true_edit_reaches_every_figure() -> None:
+    photo, truth = noise(0), noise(1)
+    found = evaluate([measure(truth, Case(photo, truth, None, "a"), 128)] * 2, ["a", "b"])
+    for box in large.BOXES:
+        for figure in large.FIGURES:
+            assert found[f"{box}_edit_{figure}"].value == pytest.approx(1, abs=1e-6)
+        assert abs(found[f"{box}_input_detail"].value) < 0.05  # other noise
+        assert found[f"{box}_input_energy"].value == pytest.approx(1, abs=0.05)
+
+
+def test_ssim_of_a_box_is_the_mean_of_the_map_there() -> None:
+    image, truth = noise(0), 0.7 * noise(0) + 0.3 * noise(1)
+    settings = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "full": True}
+    arrays = [np.asarray(pictures[0].double() * 0.5 + 0.5) for pictures in (image, truth)]
+    _, ssim_map = structural_similarity(*arrays, data_range=1.0, channel_axis=0, **settings)
+    for box, (top, bottom, left, right) in large.BOXES.items():
+        expected = ssim_map[:, top:bottom, left:right].mean()
+        assert float(large.box_ssim(image, truth, box)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_energy_and_detail_of_known_patterns() -> None:
+    rows = torch.arange(large.SIDE)
+    stripes = (0.1 * (-1.0) ** rows).view(1, 1, -1, 1).expand(1, 3, -1, large.SIDE)  # 0.2 from row to row
+    assert float(large.gradient_energy(stripes, "mouth")) == pytest.approx(0.04)
+    detail = large.detail(stripes)
+    grey = stripes[0, 0].double().numpy()
+    expected = torch.from_numpy(grey - gaussian_filter(grey, large.DETAIL_SIGMA, mode="mirror"))[None, None]
+    assert torch.allclose(box_of(detail, "eyes").double(), box_of(expected, "eyes"), atol=1e-3)
+    assert float(large.detail_correlation(stripes, -stripes, "eyes")) == pytest.approx(-1)
+    smooth = torch.linspace(-1, 1, large.SIDE).view(1, 1, 1, -1).expand(1, 3, large.SIDE, -1)
+    assert float((through(smooth, 128) - smooth)[..., 8:-8].abs().max()) < 0.01  # nothing fine is lost
+    assert float(through(stripes, 128).abs().mean()) < 0.03
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three edits, of which the last is by another triple's reference, and smiles of three test people."""
+    write_triples(tmp_path, 4)
+    generator = np.random.default_rng(1)
+    pictures = {name: [picture(generator, 400) for _ in range(3)] for name in ("input", "target")}
+    smiles = {name: [picture(generator, 400) for _ in range(4)] for name in ("image", "neutral")}
+    smiles["file"] = [f"090_lon00{i}_female_happy_real.webp" for i in range(4)]
+    smiles["split"] = ["train", "test", "test", "test"]
+    large_folder = tmp_path / "faces-large"
+    large_folder.mkdir()
+    pq.write_table(pa.table({"triple": [0, 1, 3], **pictures}), large_folder / "pairs-0.parquet")
+    pq.write_table(pa.table(smiles), large_folder / "smiles-0.parquet")
+    return large_folder
+
+
+def test_cases_belong_to_their_people(folder: Path) -> None:
+    pairs, smiles = list(large.load_pairs(folder)), list(large.load_smiles(folder))
+    assert [case.person for case in pairs] == ["person0", "person1", "person0"]  # of triples 0, 1 and 3
+    assert all(case.reference is not None and case.reference.size == (128, 128) for case in pairs)
+    assert [case.person for case in smiles] == ["lon001", "lon002", "lon003"]
+    assert [case.person for case in large.load_smiles(folder, "train")] == ["lon000"]
+    assert len(list(large.load_pairs(folder, 2))) == 2
+
+
+def test_command(folder: Path, lively_leed: LEED, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    lively_leed.save_pretrained(tmp_path / "model")
+    out = tmp_path / "out"
+    large.main(["--model", str(tmp_path / "model"), "--data_dir", str(folder), "--output_dir", str(out)])
+    printed = capsys.readouterr().out
+    assert "3 true edits" in printed and "3 real smiles closed" in printed
+    content = json.loads((out / "large.json").read_text())
+    size = lively_leed.config.image_size
+    case = next(large.load_pairs(folder))
+    values = measure(large.edit(lively_leed, case), case, size)
+    alone = evaluate([values], ["person0"])
+    assert set(content["edits"]) == set(alone) and alone["mouth_edit_ssim"].value < 1
+    assert (out / "edits.png").is_file() and (out / "smiles.png").is_file()
+    with pytest.raises(SystemExit, match="no parquet file of split 'pairs'"):
+        large.main(["--model", str(tmp_path / "model"), "--data_dir", str(tmp_path / "faces-pairs")])
