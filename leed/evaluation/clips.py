@@ -1,0 +1,217 @@
+"""Measures a photo driven by a clip, frame by frame, against true clips.
+
+    python -m leed.evaluation.clips --model hub/leed-open --data_dir openfaces-clips
+
+The folder holds `<k>_input.png`, `<k>_driver.mp4` (another person in motion) and `<k>_truth.mp4` (the input's person
+in the same motion). Each frame of the driver is a reference, which the model neutralises; nothing is smoothed in time.
+Prints a Markdown table with 95 % intervals by a bootstrap over the clips; with --output_dir also writes it
+(clips.md, clips.json) and strips of each clip's blinks and other frames: driver, edit, truth.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from leed.data.faces import decode
+from leed.evaluation import metrics
+from leed.evaluation.metrics import Estimate, mean_of, quotient_of
+from leed.evaluation.sheets import panel
+from leed.evaluation.tables import as_json, line_table, save_results
+from leed.images import EYES, INNER_CROP, MOUTH, normalize, part
+from leed.model import LEED
+from leed.similarity import inner_ssim
+
+BLINK_FRAMES = 4  # before and after a blink's middle, when the eyes are open again
+BLINK_CHANGE = 2.0  # [% of the range] by which the eyes' box then differs from the mean of both
+CAME_OVER = 0.5  # of the true change at the eyes, from which on a blink has come over
+MOST_LAG = 8  # frames
+SHOWN = 6  # frames of a clip on its strip
+
+LINES = {
+    "ssim": "inner-face SSIM to the true frame",
+    "ssim_still": "same, the input held still",
+    "mouth": "motion of the mouth, correlation with the truth's over time",
+    "lag": "frames by which the mouth comes late",
+    "flicker": "energy of the differences between frames, relative to the truth's (1: as much)",
+    "blinks": "blinks that come over",
+    "blink_way": "part of the true change at the eyes in the middle of a blink",
+}
+
+
+@dataclass(frozen=True)
+class Clip:
+    """An input (1, 3, S, S), and N frames of the driver and the truth (N, 3, S, S), all in [-1, 1]."""
+
+    name: str
+    photo: Tensor
+    driver: Tensor
+    truth: Tensor
+
+
+def load_clips(folder: Path, size: int = 128) -> list[Clip]:
+    """All clips of a folder in the models' crop. Raises `ValueError` if there are none or files do not match."""
+    names = sorted(path.name.removesuffix("_input.png") for path in folder.glob("*_input.png"))
+    if not names:
+        raise ValueError(f"{folder} has no clips: expected files like 0_input.png, 0_driver.mp4 and 0_truth.mp4")
+    clips = []
+    for name in names:
+        photo = decode({"path": str(folder / f"{name}_input.png"), "bytes": None}, size, INNER_CROP)
+        driver, truth = (read_clip(folder / f"{name}_{kind}.mp4", size) for kind in ("driver", "truth"))
+        if len(driver) != len(truth):
+            raise ValueError(f"clip {name} in {folder} has {len(driver)} frames of the driver, {len(truth)} true ones")
+        clips.append(Clip(name, normalize(photo)[None], driver, truth))
+    return clips
+
+
+def read_clip(file: Path, size: int) -> Tensor:
+    """The frames (N, 3, S, S) of a video file, cropped. Raises `ValueError` if it cannot be read."""
+    if not file.is_file():
+        raise ValueError(f"{file} is missing")
+    reader = imageio_ffmpeg.read_frames(str(file))
+    try:
+        width, height = next(reader)["size"]
+        frames = [np.frombuffer(data, np.uint8).reshape(height, width, 3) for data in reader]
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read as a video") from error
+    left, top, right, bottom = (round(fraction * width) for fraction in INNER_CROP)
+    cropped = [Image.fromarray(frame[top:bottom, left:right]) for frame in frames]
+    resized = [np.array(frame.resize((size, size), Image.Resampling.LANCZOS)) for frame in cropped]
+    return normalize(torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2))
+
+
+@torch.no_grad()
+def drive(leed: LEED, clip: Clip, batch_size: int = 25) -> Tensor:
+    """The input with each frame's expression, (N, 3, S, S)."""
+    frames = []
+    for driver in clip.driver.split(batch_size):
+        face = leed.prepare(clip.photo.expand(len(driver), -1, -1, -1), leed.expression(driver))
+        frames.append(face(1.0).clamp(-1, 1))
+    return torch.cat(frames)
+
+
+def measure(edit: Tensor, clip: Clip) -> dict[str, float]:
+    """The measurements of a driven photo (N, 3, S, S); `blinks` of the truth and those that `came_over` are counts."""
+    truth = clip.truth
+    mouth, true_mouth = mouth_motion(edit, truth), mouth_motion(truth, truth)
+    ways = [blink_way(edit, truth, frame) for frame in blinks(truth)]
+    return {
+        "ssim": float(inner_ssim(edit, truth).mean()),
+        "ssim_still": float(inner_ssim(clip.photo.expand_as(truth), truth).mean()),
+        "mouth": correlation(mouth, true_mouth),
+        "lag": float(lag(mouth, true_mouth)),
+        "flicker": float(edit.diff(dim=0).square().mean() / truth.diff(dim=0).square().mean()),
+        "blinks": float(len(ways)),
+        "came_over": float(sum(way > CAME_OVER for way in ways)),
+        "blink_way": float(sum(ways)),
+    }
+
+
+def mouth_motion(frames: Tensor, truth: Tensor) -> np.ndarray:
+    """How far the mouth is open or moved in each frame: its first principal component in the true clip, (N,)."""
+    boxes = [part(pictures, MOUTH).flatten(1).double() for pictures in (frames, truth)]
+    mean = boxes[1].mean(0)
+    *_, axes = torch.linalg.svd(boxes[1] - mean, full_matrices=False)
+    return ((boxes[0] - mean) @ axes[0]).numpy()
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Pearson's correlation of two series (N,); 0 where one does not move."""
+    moves = a.std() > 1e-9 and b.std() > 1e-9
+    return float(np.corrcoef(a, b)[0, 1]) if moves else 0.0
+
+
+def lag(series: np.ndarray, truth: np.ndarray) -> int:
+    """The frames by which a series (N,) comes later than the truth: where it correlates best, up to MOST_LAG."""
+
+    def shifted(frames: int) -> float:
+        late, early = series[max(frames, 0) :], truth[max(-frames, 0) :]
+        length = min(len(late), len(early))
+        return correlation(late[:length], early[:length])
+
+    return max(range(-MOST_LAG, MOST_LAG + 1), key=lambda frames: (shifted(frames), -abs(frames)))
+
+
+def blinks(frames: Tensor) -> list[int]:
+    """The middles of the blinks in a clip: frames in which the eyes differ most from shortly before and after."""
+    change = eyes_apart(frames).abs().mean((1, 2, 3)).numpy() * (100 / metrics.RANGE)
+    near = [change[max(i - BLINK_FRAMES, 0) : i + BLINK_FRAMES + 1].max() for i in range(len(change))]
+    return (np.flatnonzero((change > BLINK_CHANGE) & (change == near)) + BLINK_FRAMES).tolist()
+
+
+def eyes_apart(frames: Tensor) -> Tensor:
+    """The eyes' box of each frame but the first and last few, less the mean of those BLINK_FRAMES before and after."""
+    eyes = part(frames, EYES)
+    return eyes[BLINK_FRAMES:-BLINK_FRAMES] - (eyes[: -2 * BLINK_FRAMES] + eyes[2 * BLINK_FRAMES :]) / 2
+
+
+def blink_way(edit: Tensor, truth: Tensor, frame: int) -> float:
+    """The part of the true change at the eyes in a blink's middle that the edit makes in its direction."""
+    change, wanted = (eyes_apart(frames)[frame - BLINK_FRAMES].flatten()[None].double() for frames in (edit, truth))
+    return float(metrics.way(change, wanted))
+
+
+def evaluate(measured: Sequence[dict[str, float]]) -> dict[str, Estimate]:
+    """Every metric with its 95 % interval over clips."""
+    values = {name: np.array([one[name] for one in measured]) for name in measured[0]}
+    named = {name: mean_of(values[name]) for name in ("ssim", "ssim_still", "mouth", "lag", "flicker")}
+    named["blinks"] = quotient_of(mean_of(values["came_over"]), mean_of(values["blinks"]))
+    named["blink_way"] = quotient_of(mean_of(values["blink_way"]), mean_of(values["blinks"]))
+    clips = np.arange(len(measured)).astype(str)
+    return metrics.estimates(named, clips, {"all": metrics.everyone(len(measured))})["all"]
+
+
+def strip(edit: Tensor, clip: Clip) -> Image.Image:
+    """Driver, edit and truth in the middles of blinks and else in frames spread over the clip, in their order."""
+    spread = metrics.spread(np.arange(len(edit)), SHOWN).tolist()
+    chosen = sorted({*blinks(clip.truth)[: SHOWN // 2], *spread})
+    rows = {name: [frames[i] for i in chosen] for name, frames in (("driver", clip.driver), ("edit", edit))}
+    return panel(rows | {"truth": [clip.truth[i] for i in chosen]}, [f"frame {i}" for i in chosen])
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m leed.evaluation.clips",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", required=True, help="a folder or a name on the Hub")
+    parser.add_argument("--data_dir", type=Path, required=True, help="the folder of clips")
+    parser.add_argument("--output_dir", type=Path, help="for the table, the metrics and a strip of each clip")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Prints the table and, if asked to, writes it and the strips."""
+    options = parse_args(arguments)
+    leed = LEED.from_pretrained(options.model).eval()
+    try:
+        clips = load_clips(options.data_dir.expanduser(), leed.config.image_size)
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
+    measured, strips = [], {}
+    for clip in tqdm(clips, "clips", unit="clip", disable=None):
+        edit = drive(leed, clip)
+        measured.append(measure(edit, clip))
+        strips[clip.name] = strip(edit, clip)
+    found = evaluate(measured)
+    count = round(sum(one["blinks"] for one in measured))
+    text = line_table(f"{len(clips)} clips, {count} blinks", LINES, found)
+    print(text)
+    if options.output_dir is not None:
+        each = {clip.name: one for clip, one in zip(clips, measured, strict=True)}
+        folder = save_results(options.output_dir, "clips", text, {"all": as_json(found), "clips": each})
+        for name, picture in strips.items():
+            picture.save(folder / f"clip-{name}.png")
+
+
+if __name__ == "__main__":
+    main()

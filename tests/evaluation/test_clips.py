@@ -1,0 +1,95 @@
+"""Photos driven by clips: what the figures say of known motions, and the command on real video files."""
+
+import json
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from leed import LEED
+from leed.evaluation import clips
+from leed.evaluation.clips import Clip, blinks, lag, measure
+from leed.images import EYES, MOUTH, part
+
+FRAMES = 60
+BLINKS = (18, 41)
+
+
+def moving(delay: int = 0, eyes: float = 1.0) -> torch.Tensor:
+    """A face whose mouth goes dark and light, smoothly and never twice alike, and whose eyes blink twice."""
+    generator = torch.Generator().manual_seed(0)
+    frames = (torch.rand(1, 3, 128, 128, generator=generator) - 0.5).repeat(FRAMES, 1, 1, 1)
+    time = torch.arange(FRAMES) - delay
+    part(frames, MOUTH).mul_((0.5 + 0.3 * torch.sin(time / 7) + 0.2 * torch.sin(time / 3.1)).view(-1, 1, 1, 1))
+    for middle in BLINKS:
+        closed = eyes * (1 - (time - middle).abs() / 3).clamp(min=0).view(-1, 1, 1, 1)
+        part(frames, EYES).lerp_(torch.full((1,), -0.8), closed)
+    return frames
+
+
+def found(edit: torch.Tensor) -> dict[str, float]:
+    truth = moving()
+    return measure(edit, Clip("a", truth[:1], truth, truth))
+
+
+def test_a_true_clip_reaches_every_figure() -> None:
+    values = found(moving())
+    for name in ("ssim", "mouth", "flicker"):
+        assert values.pop(name) == pytest.approx(1, abs=1e-6)
+    assert values.pop("ssim_still") < 0.95
+    assert values == {"lag": 0, "blinks": 2, "came_over": 2, "blink_way": pytest.approx(2)}
+
+
+@pytest.mark.parametrize("delay", [-2, 3])
+def test_a_late_mouth(delay: int) -> None:
+    assert found(moving(delay))["lag"] == delay
+
+
+@pytest.mark.parametrize(("eyes", "came_over"), [(0.3, 0), (0.7, 2)])
+def test_a_weak_blink(eyes: float, came_over: int) -> None:
+    values = found(moving(eyes=eyes))
+    assert values["came_over"] == came_over
+    assert values["blink_way"] / 2 == pytest.approx(eyes, abs=0.02)
+
+
+def test_a_still_photo_neither_blinks_nor_moves() -> None:
+    values = found(moving()[:1].repeat(FRAMES, 1, 1, 1))
+    assert values["ssim"] == values["ssim_still"]
+    assert values["mouth"] == values["flicker"] == values["came_over"] == values["lag"] == 0
+    assert blinks(moving()) == list(BLINKS)
+
+
+def test_lag_prefers_none_where_nothing_tells() -> None:
+    assert lag(np.zeros(FRAMES), np.zeros(FRAMES)) == 0
+
+
+def write_video(file: Path, frames: torch.Tensor) -> None:
+    writer = imageio_ffmpeg.write_frames(str(file), (256, 256), fps=25, macro_block_size=2)
+    writer.send(None)
+    for frame in ((frames + 1) * 127.5).byte().permute(0, 2, 3, 1).numpy():
+        writer.send(np.array(Image.fromarray(frame).resize((256, 256))).tobytes())
+    writer.close()
+
+
+def test_command(lively_leed: LEED, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    lively_leed.save_pretrained(tmp_path / "model")
+    arguments = ["--model", str(tmp_path / "model"), "--data_dir", str(tmp_path)]
+    with pytest.raises(SystemExit, match="has no clips: expected files like 0_input.png"):
+        clips.main(arguments)
+    Image.new("RGB", (256, 256), "grey").save(tmp_path / "0_input.png")
+    for kind, length in (("driver", 20), ("truth", 19)):
+        write_video(tmp_path / f"0_{kind}.mp4", moving()[10 : 10 + length])
+    with pytest.raises(SystemExit, match="clip 0 in .* has 20 frames of the driver, 19 true ones"):
+        clips.main(arguments)
+    write_video(tmp_path / "0_truth.mp4", moving()[10:30])
+    clips.main([*arguments, "--output_dir", str(tmp_path / "out")])
+    assert "1 clips, 1 blinks" in capsys.readouterr().out
+    content = json.loads((tmp_path / "out" / "clips.json").read_text())
+    assert content["clips"]["0"]["blinks"] == 1 and 0 < content["all"]["ssim"]["value"] < 1
+    assert (tmp_path / "out" / "clip-0.png").is_file()
+    (tmp_path / "0_truth.mp4").write_bytes(b"no video")
+    with pytest.raises(SystemExit, match="0_truth.mp4 cannot be read as a video"):
+        clips.main(arguments)
