@@ -1,16 +1,18 @@
 """One run of a stage: steps, optimiser, checkpoints, resuming."""
 
 import contextlib
+import pickle
 import shutil
 from pathlib import Path
 from typing import cast
 
 import torch
 from accelerate import Accelerator
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from leed.data.batch import Batch, map_tensors
-from leed.files import remove_folder, sync
+from leed.files import WriteError, first_line, remove_folder, sync, writing
 from leed.pretrained import HubModel
 from leed.training.config import TrainConfig
 from leed.training.optimisation import base_rate, learning_rate_factor, make_optimizer, moving_average
@@ -30,6 +32,19 @@ def mix_seed(*numbers: int) -> int:
         state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & mask
         state ^= state >> 31
     return state
+
+
+UNREADABLE = (
+    OSError,
+    RuntimeError,
+    SafetensorError,
+    EOFError,
+    KeyError,
+    IndexError,
+    ValueError,
+    pickle.UnpicklingError,
+)
+"""What loading a damaged checkpoint raises."""
 
 
 class IdleError(ValueError):
@@ -150,9 +165,28 @@ class Run:
                 )
 
     def save(self) -> None:
-        """Writes a checkpoint to a temporary folder, renames it, then removes those over the limit."""
+        """Writes a checkpoint to a temporary folder, renames it, then removes those over the limit.
+
+        Raises `WriteError` where that fails; earlier checkpoints are left as they were.
+        """
         final = self.folder / f"step-{self.step:07d}"
         temporary = self.folder / f".{final.name}.part"
+        cure = f"make room or give another --output_dir; {self.cure()}"
+        try:
+            with writing(f"the checkpoint {final}", cure):
+                self.write(temporary, final)
+        except WriteError:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+    def cure(self) -> str:
+        """How to go on from the last checkpoint, after a failure."""
+        kept = self.checkpoints()
+        place = f"at {kept[-1].name}" if kept else "from the beginning"
+        return f"with --resume_from_checkpoint latest the run then goes on {place}"
+
+    def write(self, temporary: Path, final: Path) -> None:
+        """The steps of `save`."""
         if self.accelerator.is_main_process:
             for left_behind in self.folder.glob(".step-*"):  # by a killed process
                 shutil.rmtree(left_behind)
@@ -208,8 +242,20 @@ class Run:
             raise ValueError(
                 f"{which} is of a run with other settings ({changed}): give it the same, or start a new --output_dir"
             )
-        self.accelerator.load_state(which)
-        if self.average is not None:
-            self.average.load_state_dict(load_file(Path(which) / "average.safetensors"))
+        self.load(Path(which))
         self.step = state["step"]
         self.accelerator.print(f"resumed stage {self.name} at step {self.step}")
+
+    def load(self, folder: Path) -> None:
+        """Weights, optimiser and average of a checkpoint. Raises `ValueError` for one that cannot be read."""
+        try:
+            self.accelerator.load_state(str(folder))
+            if self.average is not None:
+                self.average.load_state_dict(load_file(folder / "average.safetensors"))
+        except UNREADABLE as error:
+            earlier = [path.name for path in self.checkpoints() if path.name < folder.name]
+            place = f"at {earlier[-1]}" if earlier else "at the beginning"
+            raise ValueError(
+                f"{folder} is damaged, or of another version of leed ({first_line(error)}): remove this folder, and "
+                f"--resume_from_checkpoint latest goes on {place}"
+            ) from error
