@@ -190,6 +190,11 @@ class TrainConfig:
         2, "number of checkpoints to keep; older ones are removed", least=1, resume=True
     )
     resume_from_checkpoint: str | None = setting(None, 'a checkpoint folder, or "latest"', resume=True)
+    resume_elastic: bool = setting(
+        False,
+        "let a resumed run have other processes, batch size or accumulation; from there on not bit-exact",
+        resume=True,
+    )
     validation_steps: int = setting(
         500, "steps from one validation to the next, on held-out people", least=1, resume=True
     )
@@ -266,6 +271,8 @@ class TrainConfig:
             raise ValueError("data_on_device needs the pictures decoded: leave out --no-data_in_memory")
         if (self.hub_model_id or self.hub_token) and not self.push_to_hub:
             raise ValueError("hub_model_id and hub_token have an effect only with --push_to_hub")
+        if self.resume_elastic and not self.resume_from_checkpoint:
+            raise ValueError("resume_elastic has an effect only with --resume_from_checkpoint")
         if not self.use_ema and self.ema_decay != TrainConfig.ema_decay:
             raise ValueError("ema_decay has no effect with --no-use_ema")
 

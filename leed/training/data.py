@@ -2,17 +2,28 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from accelerate import Accelerator
-from datasets import concatenate_datasets
+from accelerate.utils import broadcast_object_list
+from datasets import Dataset, concatenate_datasets
 
 from leed.data.faces import FaceDataset, check_images, load_faces, split_sets_by_person, without_fold
+from leed.data.fingerprint import fingerprint
 from leed.training.config import TrainConfig
 from leed.training.faces import IN_MEMORY
 
 
-def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> tuple[FaceDataset, FaceDataset]:
+class RunData(NamedTuple):
+    """The faces of a run, and a digest of their content before they are divided."""
+
+    training: FaceDataset
+    held_out: FaceDataset
+    digest: str
+
+
+def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> RunData:
     """Training faces and held-out people's faces, `size` pixels a side, every picture checked.
 
     Raises `ValueError` or `OSError` for what cannot be read.
@@ -25,6 +36,7 @@ def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> tuple
         for table in tables:
             check_images(table)
     accelerator.wait_for_everyone()
+    digest = broadcast_object_list([data_digest(tables, config) if accelerator.is_main_process else ""])[0]
     parts = split_sets_by_person(tables, config.validation_fraction)
     if config.fold:
         parts = [(without_fold(training, *config.fold), held_out) for training, held_out in parts]
@@ -41,7 +53,15 @@ def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> tuple
     if fits_device((training, held_out), config, accelerator.device):
         keep_on_device(training, accelerator.device)
         keep_on_device(held_out, accelerator.device)
-    return training, held_out
+    return RunData(training, held_out, digest)
+
+
+def data_digest(tables: Sequence[Dataset], config: TrainConfig) -> str:
+    """The digests of data sets, in their order; built-in faces are known by their name."""
+    digests = [
+        "drawn" if name == "drawn" else fingerprint(table) for name, table in zip(config.datasets, tables, strict=True)
+    ]
+    return ",".join(digests)
 
 
 def set_titles(names: Sequence[str]) -> list[str]:

@@ -280,6 +280,10 @@ class EditorStage(Stage[LEED]):
         check_exchange(config)
 
     @classmethod
+    def earlier(cls, config: TrainConfig) -> tuple[str, ...]:
+        return "classifier", "neutralizer"
+
+    @classmethod
     def build(cls, settings: Settings, device: torch.device) -> "EditorStage":
         """The editor with the classifier and the neutraliser of the earlier stages."""
         config, weights, sizes = settings

@@ -16,7 +16,7 @@ from leed.files import WriteError, first_line, remove_folder, sync, writing
 from leed.pretrained import HubModel
 from leed.training.config import TrainConfig
 from leed.training.optimisation import base_rate, learning_rate_factor, make_optimizer, moving_average
-from leed.training.records import as_json, diff_settings, read_record, relevant_settings
+from leed.training.records import ELASTIC, as_json, diff_settings, read_record, recorded_settings
 from leed.training.stage import Stage
 
 
@@ -238,16 +238,32 @@ class Run:
         state = read_record(Path(which) / "run.json")
         if state["stage"] != self.name:
             raise ValueError(f"{which} is a checkpoint of stage {state['stage']}, and this is stage {self.name}")
-        if changed := diff_settings(relevant_settings(type(self.stage), state["settings"]), self.fixed):
-            raise ValueError(
-                f"{which} is of a run with other settings ({changed}): give it the same, or start a new --output_dir"
-            )
+        before = recorded_settings(type(self.stage), Path(which) / "run.json")
+        changed = diff_settings(before, self.fixed)
+        self.check_changes(which, changed)
         self.load(Path(which))
         self.step = state["step"]
         self.accelerator.print(f"resumed stage {self.name} at step {self.step}")
+        earlier = cast(list[str], before.get("earlier", []))
+        if changed:
+            earlier = [*earlier, f"until step {self.step}: {', '.join(f'{name} {before[name]}' for name in changed)}"]
+            self.accelerator.print(f"from here on not bit for bit the unbroken run: {', '.join(changed.values())}")
+        if earlier:
+            self.fixed["earlier"] = earlier
+
+    def check_changes(self, which: str, changed: dict[str, str]) -> None:
+        """Raises `ValueError` for changed settings, but for those that `resume_elastic` allows."""
+        elastic = set(changed) <= set(ELASTIC)
+        if not changed or (elastic and self.config.resume_elastic):
+            return
+        other = "--resume_elastic, which is not bit-exact" if elastic else "a new --output_dir"
+        raise ValueError(
+            f"{which} is of a run with other settings ({', '.join(changed.values())}): give it the same, or {other}"
+        )
 
     def load(self, folder: Path) -> None:
         """Weights, optimiser and average of a checkpoint. Raises `ValueError` for one that cannot be read."""
+        hook = self.accelerator.register_load_state_pre_hook(self.load_objectives)
         try:
             self.accelerator.load_state(str(folder))
             if self.average is not None:
@@ -259,3 +275,13 @@ class Run:
                 f"{folder} is damaged, or of another version of leed ({first_line(error)}): remove this folder, and "
                 f"--resume_from_checkpoint latest goes on {place}"
             ) from error
+        finally:
+            hook.remove()
+
+    def load_objectives(self, models: list[torch.nn.Module], folder: str) -> None:
+        """Loads the objectives in Accelerate's stead, which several processes name otherwise than one."""
+        for number, model in enumerate(models):
+            state = load_file(Path(folder) / f"model{f'_{number}' if number else ''}.safetensors")
+            state = {name.removeprefix("module."): value for name, value in state.items()}
+            self.accelerator.unwrap_model(model).load_state_dict(state)
+        models.clear()

@@ -107,6 +107,11 @@ class Stage(ABC, Generic[Model]):
         """Raises `ValueError` for settings that this stage cannot be trained with."""
 
     @classmethod
+    def earlier(cls, config: TrainConfig) -> tuple[str, ...]:
+        """Names of the earlier stages whose models decide what this one learns."""
+        return ()
+
+    @classmethod
     @abstractmethod
     def build(cls, settings: Settings, device: torch.device) -> "Stage":
         """The stage as the settings say, with the models of earlier stages that it needs."""
