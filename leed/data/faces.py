@@ -19,6 +19,7 @@ from torch import Tensor
 from leed.config import ACTION_UNITS
 from leed.data.batch import Batch, map_tensors
 from leed.data.readers.drawn import read_drawn
+from leed.data.readers.rafd import RAFD_CAMERAS, read_rafd
 from leed.data.readers.registry import READERS, guess_reader
 from leed.data.table import FEATURES, PICTURES
 from leed.images import to_uint8
@@ -33,6 +34,7 @@ def load_faces(
     split: str = "train",
     max_samples: int | None = None,
     seed: int = 0,
+    rafd_cameras: Sequence[str] = RAFD_CAMERAS,
 ) -> Dataset:
     """The standard table of a face set.
 
@@ -41,6 +43,8 @@ def load_faces(
         reader: one of `READERS`; None guesses it from the contents of the folder.
         split: "train", "test" or "validation", as far as the set has it.
         max_samples: keep that many rows at most, drawn by `seed`, in their order.
+        seed: of that draw.
+        rafd_cameras: those of RaFD to read, of "000", "045", "090", "135", "180".
     """
     if reader is not None and reader not in READERS:
         raise ValueError(f"reader must be one of {sorted(READERS)}, got {reader!r}")
@@ -52,6 +56,8 @@ def load_faces(
     try:
         if chosen == "drawn":
             dataset = read_drawn(split=split, max_samples=max_samples)
+        elif chosen == "rafd":
+            dataset = read_rafd(place, split, rafd_cameras)
         else:
             dataset = READERS[chosen].read(place, split)
     except ValueError as error:

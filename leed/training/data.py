@@ -29,7 +29,9 @@ def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> RunDa
     Raises `ValueError` or `OSError` for what cannot be read.
     """
     tables = [
-        load_faces(name, reader, config.dataset_split, config.max_train_samples, config.seed)
+        load_faces(
+            name, reader, config.dataset_split, config.max_train_samples, config.seed, config.rafd_cameras.split(",")
+        )
         for name, reader in zip(config.datasets, config.readers, strict=True)
     ]
     if accelerator.is_local_main_process:
