@@ -19,15 +19,16 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from leed.data.batch import Batch
-from leed.data.faces import FaceDataset, collate
+from leed.data.faces import collate
+from leed.files import WriteError
 from leed.training.cli import exit_on, parse_args
 from leed.training.config import Settings, TrainConfig
-from leed.training.data import load_data
-from leed.training.earlier import load_start
+from leed.training.data import RunData, load_data
+from leed.training.earlier import load_start, model_digests
 from leed.training.faces import Faces
 from leed.training.launch import as_launched, describe, make_accelerator
 from leed.training.mixing import shared_draws
-from leed.training.publish import publish, push
+from leed.training.publish import hub_names, publish, push
 from leed.training.records import as_json, fixed_settings, is_finished, write_settings
 from leed.training.run import IdleError, Run
 from leed.training.stage import Stage
@@ -49,26 +50,27 @@ def main(arguments: list[str] | None = None) -> None:
             print(as_json(settings.to_dict()).decode())
             write_settings(settings, overwrite=False)
         return
+    stages = stages_named(config.stage)
     accelerator.print(describe(accelerator, config))
     with exit_on(ValueError, OSError):
+        uploads = hub_names(stages, config) if config.push_to_hub and accelerator.is_main_process else {}
         data = load_data(accelerator, config, settings.model.image_size)
-    stages = stages_named(config.stage)
     for stage in stages:
         run_stage(stage, accelerator, settings, data)
-    if config.push_to_hub and accelerator.is_main_process:
-        push(stages, config)
+    if uploads:
+        with exit_on(ValueError):
+            push(stages, uploads, config)
     accelerator.wait_for_everyone()
 
 
-def run_stage(
-    kind: type[Stage], accelerator: Accelerator, settings: Settings, data: tuple[FaceDataset, FaceDataset]
-) -> None:
+def run_stage(kind: type[Stage], accelerator: Accelerator, settings: Settings, data: RunData) -> None:
     """Builds, trains and publishes one stage's model to `<output_dir>/<stage>`, unless a resumed run has done so."""
     config = settings.train
     folder = Path(config.output_dir) / kind.name
-    fixed = fixed_settings(kind, settings, accelerator.num_processes, data)
     length = {"num_train_epochs": config.num_train_epochs, "max_train_steps": config.max_train_steps}
     with exit_on(ValueError, ModuleNotFoundError, OSError):
+        models = model_digests(config, kind.earlier(config))
+        fixed = fixed_settings(kind, settings, accelerator.num_processes, data, models)
         if config.resume_from_checkpoint and is_finished(folder, kind, fixed | length):
             accelerator.print(f"stage {kind.name} is finished: {folder}")
             return
@@ -77,17 +79,17 @@ def run_stage(
         if config.init_from:
             load_start(stage.model, config.init_from)
         run = Run(accelerator, stage, config, fixed)
-        faces, held_out = stage.select(data[0], config), stage.select(data[1], config, held_out=True)
+        faces, held_out = stage.select(data.training, config), stage.select(data.held_out, config, held_out=True)
         check_batch(len(faces), config, accelerator.num_processes)
         run.start()
-    if accelerator.is_main_process:
-        write_settings(settings)
+        if accelerator.is_main_process:
+            write_settings(settings)
     if config.report_to != "none":
         accelerator.init_trackers(f"leed-{kind.name}", config={k: str(v) for k, v in fixed.items()})
-    with exit_on(FloatingPointError, IdleError):
+    with exit_on(FloatingPointError, IdleError, WriteError):
         figures = train(run, faces, held_out)
-    if accelerator.is_main_process:
-        publish(run, figures, (len(data[0]), len(data[1])), folder, length)
+        if accelerator.is_main_process:
+            publish(run, figures, (len(data.training), len(data.held_out)), folder, length)
     for tracker in accelerator.trackers:
         tracker.finish()
     accelerator.trackers = []

@@ -254,6 +254,7 @@ PAPER = replace(
     decoder_depth=2,
     delta_size=0,
     flow=False,
+    classifier_sees_neutral=False,  # of faces that have no true neutral face, as the paper's
     **STARGAN_SIZES,
 )
 

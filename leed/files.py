@@ -1,12 +1,15 @@
 """Atomic writing: after a crash or a loss of power there are the old files or the new ones, each whole.
 
-And which files are hidden.
+And which files are hidden, and what to say where a file cannot be written.
 """
 
+import contextlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 PARTIAL = ".partial"
 """The folder inside another where `atomic_write_all` writes files before they are moved to their place."""
@@ -61,6 +64,26 @@ def remove_folder(folder: Path) -> None:
         hidden = folder.with_name(f".{folder.name}.old")
         folder.rename(hidden)
         shutil.rmtree(hidden)
+
+
+class WriteError(OSError):
+    """A file could not be written, for example to a full disk; the message says which, and the cure."""
+
+
+@contextlib.contextmanager
+def writing(what: str, cure: str) -> Iterator[None]:
+    """Turns what libraries raise when a file cannot be written into a `WriteError` of one sentence."""
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "inline_container" not in str(error):  # what torch.save raises
+            raise
+        raise WriteError(f"{what} could not be written ({first_line(error)}): {cure}") from error
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, without what follows in later lines."""
+    return f"{type(error).__name__}: {error}".splitlines()[0].strip()
 
 
 def is_hidden(path: Path, folder: Path) -> bool:

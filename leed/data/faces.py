@@ -20,8 +20,9 @@ from tqdm.auto import tqdm
 
 from leed.config import ACTION_UNITS
 from leed.data.batch import Batch, map_tensors
-from leed.data.fingerprint import fingerprint, tensors_digest
+from leed.data.fingerprint import quick_digest, tensors_digest
 from leed.data.readers.drawn import read_drawn
+from leed.data.readers.rafd import RAFD_CAMERAS, read_rafd
 from leed.data.readers.registry import READERS, guess_reader
 from leed.data.table import PICTURES, encoded
 from leed.images import to_uint8
@@ -36,6 +37,7 @@ def load_faces(
     split: str = "train",
     max_samples: int | None = None,
     seed: int = 0,
+    rafd_cameras: Sequence[str] = RAFD_CAMERAS,
 ) -> Dataset:
     """The standard table of a face set.
 
@@ -44,6 +46,8 @@ def load_faces(
         reader: one of `READERS`; None guesses it from the contents of the folder.
         split: "train", "test" or "validation", as far as the set has it.
         max_samples: keep that many rows at most, drawn by `seed`, in their order.
+        seed: of that draw.
+        rafd_cameras: those of RaFD to read, of "000", "045", "090", "135", "180".
     """
     if reader is not None and reader not in READERS:
         raise ValueError(f"reader must be one of {sorted(READERS)}, got {reader!r}")
@@ -55,6 +59,8 @@ def load_faces(
     try:
         if chosen == "drawn":
             dataset = read_drawn(split=split, max_samples=max_samples)
+        elif chosen == "rafd":
+            dataset = read_rafd(place, split, rafd_cameras)
         else:
             dataset = READERS[chosen].read(place, split)
     except ValueError as error:
@@ -241,10 +247,10 @@ class FaceDataset(torch.utils.data.Dataset):
         self.images, self.neutrals, self.views, self.view_neutrals = (stored.get(name) for name in PICTURES)
 
     @cached_property
-    def fingerprint(self) -> str:
+    def digest(self) -> str:
         """The digest of the pictures: of the decoded ones where they are in memory, else of the table's."""
         if self.table is not None:
-            return fingerprint(self.table)
+            return quick_digest(self.table)
         stored = zip(PICTURES, (self.images, self.neutrals, self.views, self.view_neutrals), strict=True)
         return tensors_digest({name: pictures for name, pictures in stored if pictures is not None})
 

@@ -81,6 +81,11 @@ class BaselineStage(Stage[Model]):
         return PAPER_WEIGHTS
 
     @classmethod
+    def settings(cls, preset: str) -> dict[str, object]:
+        """None: the baselines are trained as their papers say in every preset."""
+        return {}
+
+    @classmethod
     def check(cls, config: TrainConfig) -> None:
         check_exchange(config)
 

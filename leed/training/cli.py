@@ -17,9 +17,10 @@ BY_STAGE = {field.name for field in fields(Recipe)}
 
 
 def parse_args(arguments: list[str] | None = None, description: str | None = None) -> Settings:
-    """The run's settings. `--weight_<term>` and `--model_<field>` change single values of the preset.
+    """The run's settings: the preset's where they are not given.
 
-    Ends the program with one sentence for settings that make no sense.
+    `--weight_<term>` and `--model_<field>` change single weights and sizes. Ends the program with one sentence for
+    settings that make no sense.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
@@ -27,12 +28,15 @@ def parse_args(arguments: list[str] | None = None, description: str | None = Non
     add_fields(parser, TrainConfig)
     add_fields(parser, LossWeights, prefix="weight_")
     add_fields(parser, ModelConfig, prefix="model_")
-    values = vars(parser.parse_args(arguments))
+    chosen = parser.parse_args(arguments)
+    values: dict[str, Any] = {}
 
     def given(prefix: str) -> dict[str, Any]:  # Any: values of any option
         return {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix) and v is not None}
 
     try:
+        parser.set_defaults(**stages_named(chosen.stage)[-1].settings(chosen.preset))
+        values.update(vars(parser.parse_args(arguments)))
         train = TrainConfig(**{field.name: values[field.name] for field in fields(TrainConfig)})
         stages = stages_named(train.stage)
         for stage in stages:

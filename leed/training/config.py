@@ -26,6 +26,7 @@ class LossWeights:
     eyes: float = setting(0.0, "Eq. 7 on pictures, L1 and 1 - SSIM of the part about the eyes")
     psi_maps: float = setting(0.0, "Eq. 7 on pictures, Psi's early maps")
     recon: float = setting(1.0, "Eqs. 14, 15")
+    recon_image: float = setting(1.0, "L1 beside the distance of Eqs. 14, 15, within that term")
     similarity: float = setting(0.0, "Psi's features of edit and reference")
     siamese: float = setting(0.1, "Eq. 11")
     adversarial: float = setting(0.0, "Eqs. 12, 13")
@@ -57,6 +58,7 @@ PAPER_WEIGHTS = LossWeights(
     perceptual=0.0,
     structure=0.0,
     recon=10.0,
+    recon_image=0.0,
     similarity=0.0,
     siamese=1.0,
     adversarial=1.0,
@@ -67,6 +69,25 @@ PAPER_WEIGHTS = LossWeights(
     stargan_classification=1.0,
     stargan_cycle=10.0,
 )
+
+
+PAPER_SETTINGS: dict[str, object] = {
+    "phi": "vgg19",
+    "optimizer": "adam",
+    "adam_beta1": 0.5,
+    "adam_beta2": 0.999,
+    "learning_rate": 1e-4,  # StarGAN's: the paper names none
+    "lr_scheduler": "constant",
+    "lr_warmup_steps": 0,
+    "max_grad_norm": 1e9,  # never reached
+    "use_ema": False,
+    "augmentation": "none",
+    "random_flip": False,
+    "view_probability": 0.0,
+    "neutrals": "learned",
+    "rafd_cameras": "000,045,090,135,180",
+}
+"""Settings of the preset "paper": the paper's, and nothing that it does not mention."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +122,8 @@ class TrainConfig:
 
     stage: str = setting("all", "one stage, or all: those of LEED in their order, without the baselines", resume=True)
     preset: Literal["base", "tiny", "small", "paper"] = setting(
-        "base", "sizes of the networks; small is for 64 px; single sizes by --model_<field>"
+        "base",
+        "sizes of the networks, single ones by --model_<field>; small: for 64 px; paper: LEED's settings as well",
     )
     dataset_name: str = setting(
         "drawn", 'a folder, a Hub id, or "drawn" for the built-in procedural faces; several: a,b'
@@ -112,6 +134,7 @@ class TrainConfig:
     dataset_reader: str | None = setting(
         None, "reader of the data sets, one for all or a,b; guessed from name and content if left out"
     )
+    rafd_cameras: str = setting("045,090,135", "cameras of RaFD to read, of 000,045,090,135,180", resume=True)
     dataset_split: str = setting("train", "split to train on, of a data set that has several")
     max_train_samples: int | None = setting(
         None, "greatest number of faces from each data set, chosen at random", least=1
@@ -203,6 +226,11 @@ class TrainConfig:
         2, "number of checkpoints to keep; older ones are removed", least=1, resume=True
     )
     resume_from_checkpoint: str | None = setting(None, 'a checkpoint folder, or "latest"', resume=True)
+    resume_elastic: bool = setting(
+        False,
+        "let a resumed run have other processes, batch size or accumulation; from there on not bit-exact",
+        resume=True,
+    )
     validation_steps: int = setting(
         500, "steps from one validation to the next, on held-out people", least=1, resume=True
     )
@@ -284,6 +312,8 @@ class TrainConfig:
             raise ValueError("data_on_device needs the pictures decoded: leave out --no-data_in_memory")
         if (self.hub_model_id or self.hub_token) and not self.push_to_hub:
             raise ValueError("hub_model_id and hub_token have an effect only with --push_to_hub")
+        if self.resume_elastic and not self.resume_from_checkpoint:
+            raise ValueError("resume_elastic has an effect only with --resume_from_checkpoint")
         if not self.use_ema and self.ema_decay != TrainConfig.ema_decay:
             raise ValueError("ema_decay has no effect with --no-use_ema")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from accelerate import Accelerator
@@ -16,24 +17,36 @@ from leed.data.faces import (
     split_sets_by_person,
     without_fold,
 )
-from leed.data.fingerprint import fingerprint
+from leed.data.fingerprint import content_digest, quick_digest
+from leed.files import atomic_write
 from leed.training.config import TrainConfig
 from leed.training.faces import IN_MEMORY
-from leed.training.hosts import processes_on_host
+from leed.training.hosts import agreed, processes_on_host
 
 
-def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> tuple[FaceDataset, FaceDataset]:
+class RunData(NamedTuple):
+    """The faces of a run, and a digest of their content before they are divided."""
+
+    training: FaceDataset
+    held_out: FaceDataset
+    digest: str
+
+
+def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> RunData:
     """Training faces and held-out people's faces, `size` pixels a side, every picture checked.
 
     Raises `ValueError` or `OSError` for what cannot be read.
     """
     tables = [
-        load_faces(name, reader, config.dataset_split, config.max_train_samples, config.seed)
+        load_faces(
+            name, reader, config.dataset_split, config.max_train_samples, config.seed, config.rafd_cameras.split(",")
+        )
         for name, reader in zip(config.datasets, config.readers, strict=True)
     ]
-    if config.check_pictures:
-        for table in tables:
-            check_once(table, accelerator, config.cache / "checked-pictures")
+    digests = [
+        "drawn" if name == "drawn" else known_digest(table, accelerator, config)
+        for name, table in zip(config.datasets, tables, strict=True)
+    ]
     parts = split_sets_by_person(tables, config.validation_fraction)
     if config.fold:
         parts = [(without_fold(training, *config.fold), held_out) for training, held_out in parts]
@@ -50,21 +63,29 @@ def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> tuple
     if fits_device((training, held_out), config, accelerator.device):
         keep_on_device(training, accelerator.device)
         keep_on_device(held_out, accelerator.device)
-    return training, held_out
+    return RunData(training, held_out, ",".join(digests))
 
 
-def check_once(table: Dataset, accelerator: Accelerator, folder: Path) -> None:
-    """Opens every picture of a table that has changed since the last time; `folder` keeps what was found sound.
+def known_digest(table: Dataset, accelerator: Accelerator, config: TrainConfig) -> str:
+    """The digest of a table's content, whose pictures are all opened, unless they were and have not changed.
 
-    The processes of a host divide the work. All raise the same `ValueError` for pictures that cannot be read.
+    The processes of a host divide the opening. `config.cache` keeps the digest of what was found sound. All processes
+    raise the same `ValueError` for pictures that cannot be read, and for hosts that have other data than each other.
     """
-    record = folder / fingerprint(table)
-    processes = processes_on_host(accelerator.num_processes)
-    rows = range(0) if record.exists() else range(accelerator.local_process_index, len(table), processes)
-    broken = broken_images(table, rows, quiet=None if accelerator.is_local_main_process and rows else True)
-    raise_broken(gather_object(broken))
-    folder.mkdir(parents=True, exist_ok=True)
-    record.touch()
+    record = config.cache / "checked-pictures" / quick_digest(table)
+    first = accelerator.is_local_main_process
+    rows = range(accelerator.local_process_index, len(table), processes_on_host(accelerator.num_processes))
+    if record.exists() or not config.check_pictures:
+        rows = range(0)
+    raise_broken(gather_object(broken_images(table, rows, quiet=None if first and rows else True)))
+    digest = None
+    if first:
+        digest = record.read_text() if record.exists() else content_digest(table)
+        if rows:
+            record.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(record, lambda path: path.write_text(digest))
+    cure = "give each host the same files"
+    return agreed({"the content of a data set": digest}, cure)["the content of a data set"]
 
 
 def set_titles(names: Sequence[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """Models that a stage starts from: of earlier stages, of the folds, or its own of another run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -7,7 +8,7 @@ import torch
 
 from leed.model import LEED
 from leed.networks.neutralizer import Neutralizer
-from leed.pretrained import HubModel
+from leed.pretrained import WEIGHTS, HubModel, find_folder, read_digest
 from leed.training.config import TrainConfig
 from leed.training.records import read_record
 
@@ -25,6 +26,22 @@ def load_stage_model(name: str, model_class: type[Model], given: str | None, out
             f"this stage needs a trained {name}: run `--stage {name}` first, or pass --{name} FOLDER_OR_ID"
         )
     return model_class.from_pretrained(path)
+
+
+def model_digests(config: TrainConfig, needed: Sequence[str]) -> dict[str, str]:
+    """The digests of the models that a stage is given, by the setting's name with `_digest`.
+
+    `needed` names those that, where none is given, are this output folder's; such a one may not be there yet. Raises
+    `ModelFileError` for a given one that is not there.
+    """
+    own = {name: Path(config.output_dir) / name for name in needed}
+    places = {name: str(place) for name, place in own.items() if (place / WEIGHTS).is_file()}
+    given = {name: getattr(config, name) for name in ("classifier", "neutralizer", "init_from", "fold_neutralizers")}
+    places |= {name: place for name, place in given.items() if place}
+    return {
+        f"{name}_digest": ",".join(read_digest(find_folder(place) / WEIGHTS)[:32] for place in listed.split(","))
+        for name, listed in places.items()
+    }
 
 
 def load_start(model: HubModel, path: str) -> None:

@@ -131,7 +131,9 @@ class EditorObjective(nn.Module):
             with torch.no_grad():
                 wanted = perceptual_maps(phi, target, target_neutral)
             found = perceptual_maps(phi, autoencoded, target_neutral)
-            terms["recon"] = losses.perceptual_loss(found, wanted) + losses.image_loss(autoencoded, target)
+            terms["recon"] = losses.perceptual_loss(found, wanted)
+            if weights.recon_image:
+                terms["recon"] = terms["recon"] + weights.recon_image * losses.image_loss(autoencoded, target)
         return terms
 
     def expression_terms(
@@ -279,6 +281,10 @@ class EditorStage(Stage[LEED]):
     def check(cls, config: TrainConfig) -> None:
         """Raises `ValueError` for a batch of one."""
         check_exchange(config)
+
+    @classmethod
+    def earlier(cls, config: TrainConfig) -> tuple[str, ...]:
+        return "classifier", "neutralizer"
 
     @classmethod
     def build(cls, settings: Settings, device: torch.device) -> "EditorStage":

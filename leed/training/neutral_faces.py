@@ -159,7 +159,7 @@ def predict_neutrals(neutralizer: Neutralizer, images: Tensor) -> Tensor:
 
 def digest_of(faces: FaceDataset, neutralizers: Sequence[Neutralizer]) -> str:
     """The digest of everything that decides on the learned neutral faces of a data set."""
-    digest = hashlib.sha256(f"{faces.fingerprint} {faces.image_size} {len(faces)}".encode())
+    digest = hashlib.sha256(f"{faces.digest} {faces.image_size} {len(faces)}".encode())
     for neutralizer in neutralizers:
         digest.update(f"{neutralizer.config.to_dict()} {tensors_digest(neutralizer.state_dict())}".encode())
     return digest.hexdigest()[:32]

@@ -120,6 +120,10 @@ class NeutralizerStage(Stage[Neutralizer]):
         self.checkpointed = (self.model.generator, phi)
 
     @classmethod
+    def earlier(cls, config: TrainConfig) -> tuple[str, ...]:
+        return ("classifier",) if config.phi == "psi" else ()
+
+    @classmethod
     def build(cls, settings: Settings, device: torch.device) -> "NeutralizerStage":
         """The neutraliser; with `phi` psi, the classifier of the earlier stage compares its pictures."""
         config, weights, sizes = settings

@@ -4,9 +4,9 @@ import json
 from dataclasses import fields
 from pathlib import Path
 
-from leed.data.faces import FaceDataset
 from leed.files import atomic_write
-from leed.training.config import Settings, TrainConfig
+from leed.training.config import LossWeights, Settings, TrainConfig
+from leed.training.data import RunData
 from leed.training.stage import Stage
 
 
@@ -33,17 +33,34 @@ def write_settings(settings: Settings, overwrite: bool = True) -> None:
         atomic_write(file, lambda path: path.write_bytes(as_json(settings.to_dict())))
 
 
+DIGESTS = {
+    "dataset_name": "dataset_digest",
+    "classifier": "classifier_digest",
+    "neutralizer": "neutralizer_digest",
+    "init_from": "init_from_digest",
+    "fold_neutralizers": "fold_neutralizers_digest",
+}
+"""Settings that say where something lies, and the record of its content, which counts where both runs have it."""
+
+
+ELASTIC = ("processes", "train_batch_size", "gradient_accumulation_steps")
+"""What `--resume_elastic` lets a resumed run change."""
+
+
 def fixed_settings(
-    stage: type[Stage], settings: Settings, num_processes: int, data: tuple[FaceDataset, FaceDataset]
+    stage: type[Stage], settings: Settings, num_processes: int, data: RunData, models: dict[str, str]
 ) -> dict[str, object]:
-    """The settings that decide what a stage of a run computes, flat; a resumed run must share them."""
+    """The settings that decide what a stage of a run computes, flat; a resumed run must share them.
+
+    `models` are the digests of the models that it is given, as `leed.training.earlier.model_digests` has them.
+    """
     plain, recipe = settings.to_dict(), stage.recipe.given(settings.train)
     fixed = {spec.name: plain["train"][spec.name] for spec in fields(TrainConfig) if not spec.metadata["resume"]}
     fixed |= {name: getattr(recipe, name) for name in ("optimizer", "adam_beta1", "adam_beta2")}
     fixed |= {f"weight_{field}": value for field, value in plain["weights"].items()}
     fixed |= {f"model_{field}": value for field, value in plain["model"].items()}
-    counts = {"processes": num_processes, "faces": len(data[0]), "held_out": len(data[1])}
-    return relevant_settings(stage, fixed) | counts
+    counts = {"processes": num_processes, "faces": len(data.training), "held_out": len(data.held_out)}
+    return relevant_settings(stage, fixed) | counts | {"dataset_digest": data.digest} | models
 
 
 def relevant_settings(stage: type[Stage], settings: dict[str, object]) -> dict[str, object]:
@@ -56,15 +73,33 @@ def relevant_settings(stage: type[Stage], settings: dict[str, object]) -> dict[s
     return {name: value for name, value in settings.items() if relevant(name)}
 
 
-def diff_settings(before: dict, now: dict) -> str:
-    """The settings in which two runs differ, as a list in words."""
+def recorded_settings(stage: type[Stage], file: Path) -> dict[str, object]:
+    """The settings in a record that mean something to a stage; weights newer than it are the defaults.
+
+    Raises `ValueError` for a damaged record.
+    """
+    defaults = {f"weight_{spec.name}": spec.default for spec in fields(LossWeights)}
+    return relevant_settings(stage, defaults | read_record(file)["settings"])
+
+
+def diff_settings(before: dict, now: dict) -> dict[str, str]:
+    """The settings in which two runs differ, each with both values in words.
+
+    Where data and models lie is no difference if both have their digests; records of earlier versions have none.
+    """
+    before, now = ({k: v for k, v in settings.items() if k != "earlier"} for settings in (before, now))
+    for place, digest in DIGESTS.items():
+        dropped = place if digest in before and digest in now else digest
+        before.pop(dropped, None)
+        now.pop(dropped, None)
     names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    return ", ".join(f"{name} {before.get(name)} -> {now.get(name)}" for name in names)
+    content = {digest: f"content of {place}" for place, digest in DIGESTS.items()}
+    return {name: f"{content.get(name, name)} {before.get(name)} -> {now.get(name)}" for name in names}
 
 
 def is_finished(folder: Path, stage: type[Stage], settings: dict) -> bool:
     """Whether this folder holds a stage's published model, of a run with these settings."""
     file = folder / "training.json"
-    return file.is_file() and relevant_settings(stage, read_record(file)["settings"]) == json.loads(
-        json.dumps(settings)
-    )
+    if not file.is_file():
+        return False
+    return not diff_settings(recorded_settings(stage, file), json.loads(json.dumps(settings)))

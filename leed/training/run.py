@@ -1,20 +1,22 @@
 """One run of a stage: steps, optimiser, checkpoints, resuming."""
 
 import contextlib
+import pickle
 import shutil
 from pathlib import Path
 from typing import cast
 
 import torch
 from accelerate import Accelerator
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from leed.data.batch import Batch, map_tensors
-from leed.files import remove_folder, sync
+from leed.files import WriteError, first_line, remove_folder, sync, writing
 from leed.pretrained import HubModel
 from leed.training.config import TrainConfig
 from leed.training.optimisation import base_rate, learning_rate_factor, make_optimizer, moving_average
-from leed.training.records import as_json, diff_settings, read_record, relevant_settings
+from leed.training.records import ELASTIC, as_json, diff_settings, read_record, recorded_settings
 from leed.training.stage import Stage
 
 
@@ -30,6 +32,19 @@ def mix_seed(*numbers: int) -> int:
         state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & mask
         state ^= state >> 31
     return state
+
+
+UNREADABLE = (
+    OSError,
+    RuntimeError,
+    SafetensorError,
+    EOFError,
+    KeyError,
+    IndexError,
+    ValueError,
+    pickle.UnpicklingError,
+)
+"""What loading a damaged checkpoint raises."""
 
 
 class IdleError(ValueError):
@@ -150,9 +165,28 @@ class Run:
                 )
 
     def save(self) -> None:
-        """Writes a checkpoint to a temporary folder, renames it, then removes those over the limit."""
+        """Writes a checkpoint to a temporary folder, renames it, then removes those over the limit.
+
+        Raises `WriteError` where that fails; earlier checkpoints are left as they were.
+        """
         final = self.folder / f"step-{self.step:07d}"
         temporary = self.folder / f".{final.name}.part"
+        cure = f"make room or give another --output_dir; {self.cure()}"
+        try:
+            with writing(f"the checkpoint {final}", cure):
+                self.write(temporary, final)
+        except WriteError:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+    def cure(self) -> str:
+        """How to go on from the last checkpoint, after a failure."""
+        kept = self.checkpoints()
+        place = f"at {kept[-1].name}" if kept else "from the beginning"
+        return f"with --resume_from_checkpoint latest the run then goes on {place}"
+
+    def write(self, temporary: Path, final: Path) -> None:
+        """The steps of `save`."""
         if self.accelerator.is_main_process:
             for left_behind in self.folder.glob(".step-*"):  # by a killed process
                 shutil.rmtree(left_behind)
@@ -204,12 +238,50 @@ class Run:
         state = read_record(Path(which) / "run.json")
         if state["stage"] != self.name:
             raise ValueError(f"{which} is a checkpoint of stage {state['stage']}, and this is stage {self.name}")
-        if changed := diff_settings(relevant_settings(type(self.stage), state["settings"]), self.fixed):
-            raise ValueError(
-                f"{which} is of a run with other settings ({changed}): give it the same, or start a new --output_dir"
-            )
-        self.accelerator.load_state(which)
-        if self.average is not None:
-            self.average.load_state_dict(load_file(Path(which) / "average.safetensors"))
+        before = recorded_settings(type(self.stage), Path(which) / "run.json")
+        changed = diff_settings(before, self.fixed)
+        self.check_changes(which, changed)
+        self.load(Path(which))
         self.step = state["step"]
         self.accelerator.print(f"resumed stage {self.name} at step {self.step}")
+        earlier = cast(list[str], before.get("earlier", []))
+        if changed:
+            earlier = [*earlier, f"until step {self.step}: {', '.join(f'{name} {before[name]}' for name in changed)}"]
+            self.accelerator.print(f"from here on not bit for bit the unbroken run: {', '.join(changed.values())}")
+        if earlier:
+            self.fixed["earlier"] = earlier
+
+    def check_changes(self, which: str, changed: dict[str, str]) -> None:
+        """Raises `ValueError` for changed settings, but for those that `resume_elastic` allows."""
+        elastic = set(changed) <= set(ELASTIC)
+        if not changed or (elastic and self.config.resume_elastic):
+            return
+        other = "--resume_elastic, which is not bit-exact" if elastic else "a new --output_dir"
+        raise ValueError(
+            f"{which} is of a run with other settings ({', '.join(changed.values())}): give it the same, or {other}"
+        )
+
+    def load(self, folder: Path) -> None:
+        """Weights, optimiser and average of a checkpoint. Raises `ValueError` for one that cannot be read."""
+        hook = self.accelerator.register_load_state_pre_hook(self.load_objectives)
+        try:
+            self.accelerator.load_state(str(folder))
+            if self.average is not None:
+                self.average.load_state_dict(load_file(folder / "average.safetensors"))
+        except UNREADABLE as error:
+            earlier = [path.name for path in self.checkpoints() if path.name < folder.name]
+            place = f"at {earlier[-1]}" if earlier else "at the beginning"
+            raise ValueError(
+                f"{folder} is damaged, or of another version of leed ({first_line(error)}): remove this folder, and "
+                f"--resume_from_checkpoint latest goes on {place}"
+            ) from error
+        finally:
+            hook.remove()
+
+    def load_objectives(self, models: list[torch.nn.Module], folder: str) -> None:
+        """Loads the objectives in Accelerate's stead, which several processes name otherwise than one."""
+        for number, model in enumerate(models):
+            state = load_file(Path(folder) / f"model{f'_{number}' if number else ''}.safetensors")
+            state = {name.removeprefix("module."): value for name, value in state.items()}
+            self.accelerator.unwrap_model(model).load_state_dict(state)
+        models.clear()

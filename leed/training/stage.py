@@ -20,7 +20,7 @@ from leed.data.batch import Batch
 from leed.data.faces import FaceDataset
 from leed.pretrained import HubModel
 from leed.training.augmentation import Augmentation
-from leed.training.config import PAPER_WEIGHTS, LossWeights, Recipe, Settings, TrainConfig
+from leed.training.config import PAPER_SETTINGS, PAPER_WEIGHTS, LossWeights, Recipe, Settings, TrainConfig
 from leed.training.faces import Faces
 
 Model = TypeVar("Model", bound=HubModel)
@@ -103,8 +103,18 @@ class Stage(ABC, Generic[Model]):
         return PAPER_WEIGHTS if preset == "paper" else LossWeights()
 
     @classmethod
+    def settings(cls, preset: str) -> dict[str, object]:
+        """Settings of a run that a preset decides, unless they are given."""
+        return PAPER_SETTINGS if preset == "paper" else {}
+
+    @classmethod
     def check(cls, config: TrainConfig) -> None:
         """Raises `ValueError` for settings that this stage cannot be trained with."""
+
+    @classmethod
+    def earlier(cls, config: TrainConfig) -> tuple[str, ...]:
+        """Names of the earlier stages whose models decide what this one learns."""
+        return ()
 
     @classmethod
     @abstractmethod

@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from leed.files import writing
 from leed.images import contact_sheet
 from leed.pretrained import HubModel
 from leed.training.faces import Faces, FaceSubset
@@ -25,13 +26,14 @@ def validate(run: Run, held_out: Faces) -> dict[str, float]:
     training = model.training
     figures, rows = validate_sets(run.stage, model.eval(), held_out)
     model.train(training)
-    folder = Path(run.config.output_dir) / "validation"
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{run.name}-{run.step:07d}"
-    file.with_suffix(".json").write_bytes(as_json({"step": run.step, "figures": figures}))
-    if rows:
-        sheet = contact_sheet(rows, scale=max(128 // model.config.image_size, 1))
-        sheet.save(file.with_suffix(".png"))
+    file = Path(run.config.output_dir) / "validation" / f"{run.name}-{run.step:07d}"
+    sheet = contact_sheet(rows, scale=max(128 // model.config.image_size, 1)) if rows else None
+    with writing(f"the figures {file}", f"make room; {run.cure()}"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.with_suffix(".json").write_bytes(as_json({"step": run.step, "figures": figures}))
+        if sheet is not None:
+            sheet.save(file.with_suffix(".png"))
+    if sheet is not None:
         log_picture(run.accelerator, f"{run.name}/validation/sheet", sheet, run.step)
     tqdm.write(f"{run.name} step {run.step}: " + ", ".join(f"{k} {v:.4f}" for k, v in figures.items()))
     run.accelerator.log({f"{run.name}/validation/{k}": v for k, v in figures.items()}, step=run.step)

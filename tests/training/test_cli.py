@@ -33,6 +33,7 @@ pytestmark = pytest.mark.usefixtures("fresh_accelerator")
         (["--data_on_device", "--no-data_in_memory"], "leave out --no-data_in_memory"),
         (["--hub_model_id", "a/b"], "only with --push_to_hub"),
         (["--no-use_ema", "--ema_decay", "0.9"], "no effect with --no-use_ema"),
+        (["--resume_elastic"], "an effect only with --resume_from_checkpoint"),
         (["--resume_from_checkpoint", "runs/x"], "a checkpoint folder is of one stage"),
         (["--model_image_size", "100"], "image_size must be a multiple"),
         (["--model_image_size", "0"], "image_size must be at least 1"),

@@ -135,26 +135,27 @@ def test_two_processes_divide_the_work(drawn_folder: Path, tmp_path: Path) -> No
         from leed.data.faces import FaceDataset, load_faces
         from leed.data.table import standard_table
         from leed.training import neutral_faces
-        from leed.training.data import check_once
+        from leed.training.config import TrainConfig
+        from leed.training.data import known_digest
 
         folder, drawn = pathlib.Path(sys.argv[1]), sys.argv[2]
-        accelerator = Accelerator()
+        accelerator, config = Accelerator(), TrainConfig(cache_dir=str(folder))
         opened, computed = [], []
         open_picture, predict = data.open_picture, neutral_faces.predict_neutrals
         data.open_picture = lambda picture: opened.append(1) or open_picture(picture)
         neutral_faces.predict_neutrals = lambda net, images: computed.append(len(images)) or predict(net, images)
         neutral_faces.CHUNK = 8
         table = load_faces(drawn)
-        check_once(table, accelerator, folder / "checked")
+        known_digest(table, accelerator, config)
         once = len(opened)
-        check_once(table, accelerator, folder / "checked")
+        known_digest(table, accelerator, config)
         again = len(opened)
         torch.manual_seed(0)
         faces = FaceDataset(table, TINY.image_size)
         learned = neutral_faces.LearnedNeutrals(faces, Neutralizer(TINY), cache=folder)
         total = int(learned.__getitems__(list(range(len(faces))))["learned_neutral"].long().sum())
         try:
-            check_once(standard_table(3, image=["/none.png"] * 3), accelerator, folder / "checked")
+            known_digest(standard_table(3, image=["/none.png"] * 3), accelerator, config)
             refused = ""
         except ValueError as error:
             refused = str(error).splitlines()[0]

@@ -5,13 +5,28 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from training_runs import refusal
 
 import leed.pretrained
 import train_accelerate
 from leed import ExpressionClassifier
 from leed.config import TINY
+
+ACCOUNT = {
+    "name": "jo",
+    "orgs": [{"name": "someone", "roleInOrg": "write"}],
+    "auth": {"accessToken": {"role": "write"}},
+}
+
+
+@pytest.fixture(autouse=True)
+def account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Hub knows a user who may write."""
+    monkeypatch.setattr("leed.uploading.HfApi", lambda token=None: SimpleNamespace(whoami=lambda: ACCOUNT))
+
 
 pytestmark = pytest.mark.usefixtures("fresh_accelerator")
 
@@ -59,7 +74,6 @@ def test_what_the_card_loads(
     assert ExpressionClassifier.from_pretrained(loaded()).config == TINY
     uploads = []
     monkeypatch.setattr(leed.pretrained, "upload", lambda folder, repo, files, **options: uploads.append(repo))
-    monkeypatch.setattr("leed.training.publish.whoami", lambda token: {"name": "jo"})
     again = [*classifier_run, "--max_train_steps", "1", "--resume_from_checkpoint", "latest", "--push_to_hub"]
     for arguments, repo in (([], "jo/run-classifier"), (["--hub_model_id", "someone/x"], "someone/x-classifier")):
         train_accelerate.main([*again, *arguments])
@@ -71,3 +85,30 @@ def test_an_evaluation_classifier_of_another_build(classifier_run: list[str], tm
     train_accelerate.main([*classifier_run, *change, "--max_train_steps", "1"])
     config = ExpressionClassifier.from_pretrained(tmp_path / "run" / "classifier").config
     assert config == replace(TINY, classifier_block="bottleneck", classifier_sees_neutral=False)
+
+
+def test_a_push_that_cannot_work_is_refused_at_the_start(
+    classifier_run: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = refusal([*classifier_run, "--push_to_hub", "--hub_model_id", "elsewhere/faces"])
+    assert "the token of jo may not write to elsewhere/faces-classifier: give a --hub_token that may" in message
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_push_that_fails_is_done_again_without_training(
+    classifier_run: list[str], one_step: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(one_step, tmp_path / "run")
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise ConnectionError("no route to host\nsecond line")
+
+    monkeypatch.setattr(leed.pretrained, "upload", fail)
+    again = [*classifier_run, "--max_train_steps", "1", "--resume_from_checkpoint", "latest", "--push_to_hub"]
+    message = refusal(again)
+    assert f"stage classifier is trained and lies in {tmp_path / 'run' / 'classifier'}" in message
+    assert "was not uploaded to jo/run-classifier (ConnectionError: no route to host): the same command" in message
+    sent = []
+    monkeypatch.setattr(leed.pretrained, "upload", lambda folder, repo, files, **options: sent.append(repo))
+    train_accelerate.main(again)
+    assert sent == ["jo/run-classifier"]

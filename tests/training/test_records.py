@@ -1,14 +1,20 @@
 """Records of a run, and the settings in them that a resumed run must share."""
 
 import json
+import re
 import shutil
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from conftest import ROOT, on_two_processes
+from safetensors.torch import load_file, save_file
 from training_runs import refusal
 
 import train_accelerate
+from leed import ExpressionClassifier
+from leed.config import TINY
+from leed.data.faces import load_faces
 from leed.training.config import LossWeights
 from leed.training.records import relevant_settings
 from leed.training.stages import STAGES
@@ -77,3 +83,79 @@ def test_only_a_run_that_is_accepted_leaves_its_settings(classifier_run: list[st
     assert file.read_bytes() == record
     train_accelerate.main([*classifier_run, "--max_train_steps", "2", "--resume_from_checkpoint", "latest"])
     assert json.loads(file.read_text())["train"]["max_train_steps"] == 2
+
+
+def moved_run(classifier_run: list[str], one_step: Path, drawn_folder: Path, tmp_path: Path) -> list[str]:
+    """Arguments of the same run, whose checkpoint lies in `tmp_path`, on a copy of its faces."""
+    shutil.copytree(one_step, tmp_path / "run")
+    shutil.copytree(drawn_folder, tmp_path / "elsewhere")
+    changed = [str(tmp_path / "elsewhere") if value == str(drawn_folder) else value for value in classifier_run]
+    return [*changed, "--max_train_steps", "2", "--resume_from_checkpoint", "latest"]
+
+
+def test_faces_may_move_but_not_change(
+    classifier_run: list[str], one_step: Path, drawn_folder: Path, tmp_path: Path
+) -> None:
+    again = moved_run(classifier_run, one_step, drawn_folder, tmp_path)
+    train_accelerate.main(again)
+    run, step = tmp_path / "run", Path("checkpoints") / "classifier" / "step-0000002"
+    assert (run / step / "run.json").is_file()
+    file = next((tmp_path / "elsewhere").glob("*.parquet"))
+    table = load_faces(tmp_path / "elsewhere")
+    table.select([1, 0, *range(2, len(table))]).to_parquet(file)
+    message = refusal([*again, "--max_train_steps", "3"])
+    assert re.search(r"other settings \(content of dataset_name [0-9a-f]{32} -> [0-9a-f]{32}\)", message)
+
+
+def test_records_without_digests_are_compared_by_names(
+    classifier_run: list[str], one_step: Path, drawn_folder: Path, tmp_path: Path
+) -> None:
+    again = moved_run(classifier_run, one_step, drawn_folder, tmp_path)
+    file = tmp_path / "run" / "checkpoints" / "classifier" / "step-0000001" / "run.json"
+    record = json.loads(file.read_text())
+    assert len(record["settings"].pop("dataset_digest")) == 32
+    file.write_text(json.dumps(record))
+    assert f"dataset_name {drawn_folder} -> {tmp_path / 'elsewhere'}" in refusal(again)
+
+
+def test_a_network_may_move_but_not_change(editor_run: list[str], tmp_path: Path) -> None:
+    run = [*editor_run, "--output_dir", str(tmp_path / "run"), "--max_train_steps", "1"]
+    train_accelerate.main(run)
+    place = Path(run[run.index("--classifier") + 1])
+    moved = shutil.copytree(place, tmp_path / "psi")
+    again = [*run, "--classifier", str(moved), "--max_train_steps", "2", "--resume_from_checkpoint", "latest"]
+    train_accelerate.main(again)
+    ExpressionClassifier(TINY).save_pretrained(moved)
+    assert "content of classifier " in refusal([*again, "--max_train_steps", "3"])
+
+
+def test_another_number_of_processes_where_it_is_asked_for(
+    classifier_run: list[str], one_step: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Of two processes' checkpoint, in which Accelerate puts a prefix before each weight's name."""
+    shutil.copytree(one_step, tmp_path / "run")
+    folder = tmp_path / "run" / "checkpoints" / "classifier" / "step-0000001"
+    weights = load_file(folder / "model.safetensors")
+    save_file({f"module.{name}": value for name, value in weights.items()}, folder / "model.safetensors")
+    record = json.loads((folder / "run.json").read_text())
+    record["settings"] |= {"processes": 2, "train_batch_size": 4}
+    (folder / "run.json").write_text(json.dumps(record))
+    again = [*classifier_run, "--max_train_steps", "2", "--resume_from_checkpoint", "latest"]
+    message = refusal(again)
+    assert "processes 2 -> 1, train_batch_size 4 -> 8): give it the same, or --resume_elastic, which" in message
+    assert "a new --output_dir" in refusal([*again, "--resume_elastic", "--seed", "3"])
+    capsys.readouterr()
+    train_accelerate.main([*again, "--resume_elastic"])
+    shown = capsys.readouterr().out
+    assert "from here on not bit for bit the unbroken run: processes 2 -> 1, train_batch_size 4 -> 8" in shown
+    train_accelerate.main([*again, "--max_train_steps", "3"])  # the same from then on
+    recorded = json.loads((tmp_path / "run" / "classifier" / "training.json").read_text())["settings"]
+    assert recorded["earlier"] == ["until step 1: processes 2, train_batch_size 4"] and recorded["processes"] == 1
+
+
+def test_one_process_goes_on_as_two(classifier_run: list[str], one_step: Path, tmp_path: Path) -> None:
+    shutil.copytree(one_step, tmp_path / "run")
+    again = [*classifier_run, "--max_train_steps", "2", "--resume_from_checkpoint", "latest", "--resume_elastic"]
+    on_two_processes(ROOT / "train_accelerate.py", *again)
+    recorded = json.loads((tmp_path / "run" / "classifier" / "training.json").read_text())
+    assert recorded["step"] == 2 and recorded["settings"]["earlier"] == ["until step 1: processes 1"]

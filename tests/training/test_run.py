@@ -191,6 +191,51 @@ def test_a_save_cut_short_is_ignored(
     assert [path.name for path in sorted(folder.iterdir())] == [f"step-000000{i}" for i in (1, 2, 3, 4)]
 
 
+def test_a_damaged_checkpoint_is_named(classifier_run: list[str], whole_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole_run / "checkpoints", tmp_path / "run" / "checkpoints")
+    folder = tmp_path / "run" / "checkpoints" / "classifier" / "step-0000004"
+    again = [*classifier_run, "--resume_from_checkpoint", "latest"]
+    for file in (
+        "model.safetensors",
+        "average.safetensors",
+        "optimizer.bin",
+    ):  # no random state: it follows from the step
+        content = (folder / file).read_bytes()
+        for damaged in (content[: len(content) // 2], b""):
+            (folder / file).write_bytes(damaged)
+            message = refusal(again)
+            assert f"{folder} is damaged, or of another version of leed (" in message and "\n" not in message
+            assert message.endswith("remove this folder, and --resume_from_checkpoint latest goes on at step-0000003")
+        (folder / file).write_bytes(content)
+    shutil.rmtree(folder)  # the cure that is named
+    train_accelerate.main(again)
+    assert greatest_difference(tmp_path / "run" / "classifier", whole_run / "classifier") == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as POSIX does")
+def test_a_disk_that_is_full(classifier_run: list[str], whole_run: Path, tmp_path: Path) -> None:
+    """At the weights, and at the optimiser's state, which is twice as large and written by another library."""
+    import resource
+
+    checkpoints = tmp_path / "run" / "checkpoints" / "classifier"
+    interrupted_at(2, whole_run, tmp_path / "run", "classifier")
+    again = [*classifier_run, "--resume_from_checkpoint", "latest"]
+    weights = (checkpoints / "step-0000002" / "model.safetensors").stat().st_size
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    for limit in (weights // 2, weights * 3 // 2):
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+            message = refusal(again)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert f"the checkpoint {checkpoints / 'step-0000003'} could not be written (" in message
+        assert message.endswith("with --resume_from_checkpoint latest the run then goes on at step-0000002")
+        assert "\n" not in message and not list(checkpoints.glob(".*"))  # makes room
+    signal.signal(signal.SIGXFSZ, handler)
+    train_accelerate.main(again)
+    assert greatest_difference(tmp_path / "run" / "classifier", whole_run / "classifier") == 0
+
+
 def test_nan_stops_before_it_reaches_the_weights(
     classifier_run: list[str], whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import random
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,24 +20,32 @@ RAFD_FILE = re.compile(
 
 RAFD_CROP = (40 / 681, 130 / 1024, 640 / 681, 730 / 1024)
 RAFD_CAMERAS = ("045", "090", "135")
+"""The cameras that are read by default: in the profiles of 000 and 180 half of the face is hidden."""
+
+ALL_CAMERAS = ("000", *RAFD_CAMERAS, "180")
 
 
 def read_rafd(folder: Path, split: str = "train", cameras: Sequence[str] = RAFD_CAMERAS) -> Dataset:
     """The Radboud Faces Database as distributed: `Rafd090_01_Caucasian_female_angry_frontal.jpg`, 681x1024.
 
-    Only pictures of `cameras` are read. The view of a row is the same shot from another of them, chosen by the file's
-    name. There are no true neutral faces: a neutral photo taken at another moment differs in pose and light, so it
-    cannot serve as ground truth. `yaw` is the camera's number minus 90, in degrees: check its sign against your other
-    sets before mixing them. The crop is a fixed square of 600 pixels about
+    Only pictures of `cameras` are read, and a warning says how many are left out. The view of a row is the same shot
+    from another of them, chosen by the file's name. There are no true neutral faces: a neutral photo taken at another
+    moment differs in pose and light, so it cannot serve as ground truth. `yaw` is the camera's number minus 90, in
+    degrees: check its sign against your other sets before mixing them. The crop is a fixed square of 600 pixels about
     the head, as is usual for this set; faces aligned by `python -m leed.photo.align_folder` are better, and square
     pictures are taken whole. The set has no test split: use `split_by_person`. Action units: see `openface_units`.
     """
     found = named_files(only_train(folder, split), RAFD_FILE)
+    if unknown := sorted(set(cameras) - set(ALL_CAMERAS)):
+        raise ValueError(f"RaFD has no cameras {unknown}: expected some of {list(ALL_CAMERAS)}")
     pictures = [(match.groupdict(), path) for match, path in found if match["camera"] in cameras]
     if not pictures:
         raise ValueError(
             f"no pictures of cameras {cameras} named like Rafd090_01_Caucasian_female_angry_frontal.jpg in {folder}"
         )
+    if left_out := len(found) - len(pictures):
+        others = sorted({match["camera"] for match, _ in found} - set(cameras))
+        warnings.warn(f"{left_out} of {len(found)} pictures in {folder} are left out: cameras {others}", stacklevel=3)
     by_shot: dict[tuple[str, str, str], list[Path]] = {}
     for names, path in pictures:
         by_shot.setdefault(_shot(names), []).append(path)
