@@ -14,7 +14,7 @@ from typing import cast
 import torch
 from accelerate import Accelerator
 from accelerate.data_loader import DataLoaderShard
-from accelerate.utils import set_seed
+from accelerate.utils import broadcast_object_list, set_seed
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
@@ -26,10 +26,11 @@ from leed.training.config import Settings, TrainConfig
 from leed.training.data import RunData, load_data
 from leed.training.earlier import load_start, model_digests
 from leed.training.faces import Faces
+from leed.training.hosts import agreed, share_folder, together
 from leed.training.launch import as_launched, describe, make_accelerator
 from leed.training.mixing import shared_draws
 from leed.training.publish import hub_names, publish, push
-from leed.training.records import as_json, fixed_settings, is_finished, write_settings
+from leed.training.records import DIGESTS, as_json, fixed_settings, is_finished, write_settings
 from leed.training.run import IdleError, Run
 from leed.training.stage import Stage
 from leed.training.stages import stages_named
@@ -53,8 +54,13 @@ def main(arguments: list[str] | None = None) -> None:
     stages = stages_named(config.stage)
     accelerator.print(describe(accelerator, config))
     with exit_on(ValueError, OSError):
-        uploads = hub_names(stages, config) if config.push_to_hub and accelerator.is_main_process else {}
+        with together():
+            uploads = hub_names(stages, config) if config.push_to_hub and accelerator.is_main_process else {}
         data = load_data(accelerator, config, settings.model.image_size)
+        shared = share_folder(accelerator, Path(config.output_dir))
+    accelerator.project_configuration.save_on_each_node = not shared
+    if not shared:
+        accelerator.print(f"each host keeps checkpoints and models in a folder {config.output_dir} of its own")
     for stage in stages:
         run_stage(stage, accelerator, settings, data)
     if uploads:
@@ -69,32 +75,44 @@ def run_stage(kind: type[Stage], accelerator: Accelerator, settings: Settings, d
     folder = Path(config.output_dir) / kind.name
     length = {"num_train_epochs": config.num_train_epochs, "max_train_steps": config.max_train_steps}
     with exit_on(ValueError, ModuleNotFoundError, OSError):
-        models = model_digests(config, kind.earlier(config))
-        fixed = fixed_settings(kind, settings, accelerator.num_processes, data, models)
-        if config.resume_from_checkpoint and is_finished(folder, kind, fixed | length):
+        with together():
+            models = model_digests(config, kind.earlier(config))
+            fixed = fixed_settings(kind, settings, accelerator.num_processes, data, models)
+            finished = bool(config.resume_from_checkpoint) and is_finished(folder, kind, fixed | length)
+        check_agreement(fixed, finished)
+        if finished:
             accelerator.print(f"stage {kind.name} is finished: {folder}")
             return
         set_seed(config.seed)
-        stage = kind.build(settings, accelerator.device)
-        if config.init_from:
-            load_start(stage.model, config.init_from)
+        with together():
+            stage = kind.build(settings, accelerator.device)
+            if config.init_from:
+                load_start(stage.model, config.init_from)
         run = Run(accelerator, stage, config, fixed)
         faces, held_out = stage.select(data.training, config), stage.select(data.held_out, config, held_out=True)
         check_batch(len(faces), config, accelerator.num_processes)
         run.start()
-        if accelerator.is_main_process:
+        if run.writes:
             write_settings(settings)
     if config.report_to != "none":
         accelerator.init_trackers(f"leed-{kind.name}", config={k: str(v) for k, v in fixed.items()})
     with exit_on(FloatingPointError, IdleError, WriteError):
-        figures = train(run, faces, held_out)
-        if accelerator.is_main_process:
+        figures = broadcast_object_list([train(run, faces, held_out)])[0]
+        if run.writes:
             publish(run, figures, (len(data.training), len(data.held_out)), folder, length)
     for tracker in accelerator.trackers:
         tracker.finish()
     accelerator.trackers = []
     accelerator.clear()
     accelerator.wait_for_everyone()
+
+
+def check_agreement(fixed: dict[str, object], finished: bool) -> None:
+    """Raises `ValueError` in all processes if some have other settings than others, or another stage to do."""
+    settings = {f"the setting {name}": str(value) for name, value in fixed.items() if name not in DIGESTS}
+    agreed(settings, "start all hosts with the same command and the same models")
+    cure = "copy the stage's folder to each host, or remove it on all"
+    agreed({"whether the stage is finished": finished}, cure)
 
 
 def train(run: Run, faces: Faces, held_out: Faces) -> dict[str, float]:

@@ -21,7 +21,7 @@ from leed.data.fingerprint import content_digest, quick_digest
 from leed.files import atomic_write
 from leed.training.config import TrainConfig
 from leed.training.faces import IN_MEMORY
-from leed.training.hosts import agreed, processes_on_host
+from leed.training.hosts import agreed, processes_on_host, together
 
 
 class RunData(NamedTuple):
@@ -37,12 +37,18 @@ def load_data(accelerator: Accelerator, config: TrainConfig, size: int) -> RunDa
 
     Raises `ValueError` or `OSError` for what cannot be read.
     """
-    tables = [
-        load_faces(
-            name, reader, config.dataset_split, config.max_train_samples, config.seed, config.rafd_cameras.split(",")
-        )
-        for name, reader in zip(config.datasets, config.readers, strict=True)
-    ]
+    with together():
+        tables = [
+            load_faces(
+                name,
+                reader,
+                config.dataset_split,
+                config.max_train_samples,
+                config.seed,
+                config.rafd_cameras.split(","),
+            )
+            for name, reader in zip(config.datasets, config.readers, strict=True)
+        ]
     digests = [
         "drawn" if name == "drawn" else known_digest(table, accelerator, config)
         for name, table in zip(config.datasets, tables, strict=True)

@@ -1,9 +1,14 @@
 """Several processes on one or several hosts: who shares a host, and whether all have the same."""
 
+import contextlib
 import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TypeVar
 
-from accelerate.utils import gather_object
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list, gather_object
 
 Value = TypeVar("Value")
 
@@ -32,3 +37,37 @@ def agreed(values: dict[str, Value | None], cure: str) -> dict[str, Value]:
             found[name] = value
             owner.setdefault(name, rank)
     return found
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """An error in one process is one in all, which would otherwise wait for that process.
+
+    The errors are `ValueError`, `OSError` and `ModuleNotFoundError`; the other processes raise `ValueError`. What runs
+    inside must not wait for other processes.
+    """
+    failure: Exception | None = None
+    try:
+        yield
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        failure = error
+    texts = gather_object([None if failure is None else str(failure)])
+    if failure is not None:
+        raise failure
+    for rank, text in enumerate(texts):
+        if text is not None:
+            raise ValueError(f"process {rank} cannot go on: {text}")
+
+
+def share_folder(accelerator: Accelerator, folder: Path) -> bool:
+    """True if all processes see one and the same folder, which is made; False if hosts have one each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [f".seen-by-all-{uuid.uuid4().hex}" if accelerator.is_main_process else ""]
+    mark = folder / broadcast_object_list(names)[0]
+    if accelerator.is_main_process:
+        mark.touch()
+    accelerator.wait_for_everyone()
+    seen = gather_object([mark.exists()])
+    if accelerator.is_main_process:
+        mark.unlink()
+    return all(seen)

@@ -12,9 +12,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from leed.data.batch import Batch, map_tensors
+from leed.data.fingerprint import tensors_digest
 from leed.files import WriteError, first_line, remove_folder, sync, writing
 from leed.pretrained import HubModel
 from leed.training.config import TrainConfig
+from leed.training.hosts import agreed, together
 from leed.training.optimisation import base_rate, learning_rate_factor, make_optimizer, moving_average
 from leed.training.records import ELASTIC, as_json, diff_settings, read_record, recorded_settings
 from leed.training.stage import Stage
@@ -84,6 +86,12 @@ class Run:
     def published(self) -> HubModel:
         """The model as it is validated and published: the average, if there is one."""
         return self.stage.model if self.average is None else cast(HubModel, self.average.module)
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process writes files: one of the run, or of each host where they have a folder each."""
+        each_host = self.accelerator.project_configuration.save_on_each_node
+        return self.accelerator.is_local_main_process if each_host else self.accelerator.is_main_process
 
     @property
     def first_learns(self) -> bool:
@@ -187,14 +195,16 @@ class Run:
 
     def write(self, temporary: Path, final: Path) -> None:
         """The steps of `save`."""
-        if self.accelerator.is_main_process:
+        if self.accelerator.project_configuration.save_on_each_node:
+            self.share_state()
+        if self.writes:
             for left_behind in self.folder.glob(".step-*"):  # by a killed process
                 shutil.rmtree(left_behind)
             temporary.mkdir(parents=True)
         self.accelerator.wait_for_everyone()
         self.accelerator.save_state(str(temporary))
         self.accelerator.wait_for_everyone()
-        if self.accelerator.is_main_process:
+        if self.writes:
             if self.average is not None:
                 average = {name: value.contiguous() for name, value in self.average.state_dict().items()}
                 save_file(average, temporary / "average.safetensors")
@@ -209,19 +219,37 @@ class Run:
                     remove_folder(old)
         self.accelerator.wait_for_everyone()
 
+    def share_state(self) -> None:
+        """Gives all processes the first one's weights, average and running statistics, of which each has its own."""
+        modules = [*self.objectives.values(), *([] if self.average is None else [self.average])]
+        for tensor in (tensor for module in modules for tensor in module.state_dict().values()):
+            torch.distributed.broadcast(tensor, src=0)
+
     def checkpoints(self) -> list[Path]:
         """The whole checkpoints of this stage, oldest first."""
         return sorted(path.parent for path in self.folder.glob("step-*/run.json"))
 
     def start(self) -> None:
-        """Resumes where the settings ask for it. Raises `ValueError` where else checkpoints would be mixed up."""
-        if self.config.resume_from_checkpoint:
-            self.resume(self.config.resume_from_checkpoint)
-        elif self.checkpoints():
-            raise ValueError(
-                f"{self.folder} holds checkpoints of another run: continue it with --resume_from_checkpoint latest, "
-                "or give a new --output_dir"
-            )
+        """Resumes where the settings ask for it, on all processes from the same step with the same weights.
+
+        Raises `ValueError`, in all processes, where checkpoints would be mixed up and where processes have others than
+        each other.
+        """
+        with together():
+            if not self.config.resume_from_checkpoint and self.checkpoints():
+                raise ValueError(
+                    f"{self.folder} holds checkpoints of another run: continue it with --resume_from_checkpoint "
+                    "latest, or give a new --output_dir"
+                )
+        cure = f"copy the same checkpoint to {self.folder} on each host, or let all hosts share one --output_dir"
+        if self.config.resume_from_checkpoint == "latest":
+            agreed({"the latest checkpoint": self.checkpoints()[-1].name if self.checkpoints() else "none"}, cure)
+        with together():
+            if self.config.resume_from_checkpoint:
+                self.resume(self.config.resume_from_checkpoint)
+        weights = {key: objective.state_dict() for key, objective in self.objectives.items()}
+        digests = {f"the weights of '{key}'": tensors_digest(state) for key, state in weights.items()}
+        agreed({"the step": self.step, **digests}, cure)
 
     def resume(self, which: str) -> None:
         """Continues from a checkpoint folder or from the "latest"; starts anew if there is none yet.
