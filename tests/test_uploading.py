@@ -1,12 +1,16 @@
 """What the Hub is asked before a training, and what it must answer."""
 
+import importlib.util
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from conftest import ROOT
 from huggingface_hub.errors import LocalTokenNotFoundError
 
-from leed import uploading
+from leed import Neutralizer, uploading
+from leed.config import TINY
 from leed.uploading import check_uploads
 
 ORGS = [{"name": "lab", "roleInOrg": "contributor"}, {"name": "readers", "roleInOrg": "read"}]
@@ -55,3 +59,30 @@ def test_a_name_or_a_token_that_the_hub_does_not_take(monkeypatch: pytest.Monkey
     monkeypatch.setattr(uploading, "HfApi", lambda token: SimpleNamespace(whoami=unknown))
     with pytest.raises(ValueError, match=r"\(LocalTokenNotFoundError: Token is required\): log in with"):
         check_uploads(["jo/faces"])
+
+
+def test_the_command_that_uploads_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("push", ROOT / "hub" / "push.py")
+    assert spec is not None and spec.loader is not None
+    push = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(push)
+    Neutralizer(TINY).save_pretrained(tmp_path)
+    answer(monkeypatch, {"role": "read"})
+    with pytest.raises(
+        SystemExit, match=r"was not uploaded to jo/faces \(ValueError: the token of jo may not write to"
+    ):
+        push.main([str(tmp_path), "jo/faces"])
+    answer(monkeypatch, {"role": "write"})
+    sent = []
+
+    def upload_folder(**options: object) -> SimpleNamespace:
+        sent.append(options["repo_id"])
+        return SimpleNamespace(commit_url="address")
+
+    api = SimpleNamespace(create_repo=lambda *names, **options: None, upload_folder=upload_folder)
+    monkeypatch.setattr(push, "HfApi", lambda token: api)
+    push.main([str(tmp_path), "faces"])
+    assert sent == ["jo/faces"]
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(SystemExit, match="was not uploaded to jo/faces .FileNotFoundError: .*config.json"):
+        push.main([str(tmp_path), "jo/faces"])

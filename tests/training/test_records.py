@@ -118,13 +118,14 @@ def test_records_without_digests_are_compared_by_names(
     assert f"dataset_name {drawn_folder} -> {tmp_path / 'elsewhere'}" in refusal(again)
 
 
-def test_a_network_may_move_but_not_change(editor_run: list[str], tmp_path: Path) -> None:
-    run = [*editor_run, "--output_dir", str(tmp_path / "run"), "--max_train_steps", "1"]
+def test_a_network_may_move_but_not_change(
+    classifier_run: list[str], earlier_models: tuple[str, ...], tmp_path: Path
+) -> None:
+    run = [*classifier_run, "--stage", "neutralizer", *earlier_models, "--max_train_steps", "1"]
     train_accelerate.main(run)
-    place = Path(run[run.index("--classifier") + 1])
-    moved = shutil.copytree(place, tmp_path / "psi")
-    again = [*run, "--classifier", str(moved), "--max_train_steps", "2", "--resume_from_checkpoint", "latest"]
-    train_accelerate.main(again)
+    moved = shutil.copytree(earlier_models[1], tmp_path / "psi")
+    again = [*run, "--classifier", str(moved), "--resume_from_checkpoint", "latest"]
+    train_accelerate.main([*again, "--max_train_steps", "2"])
     ExpressionClassifier(TINY).save_pretrained(moved)
     assert "content of classifier " in refusal([*again, "--max_train_steps", "3"])
 
