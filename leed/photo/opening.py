@@ -4,7 +4,6 @@ import re
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
@@ -114,11 +113,12 @@ def upright(image: Image.Image, keep_alpha: bool = False) -> Image.Image:
     With `keep_alpha`, a picture that is transparent in parts is RGBA.
     """
     image = oriented(image)
-    if keep_alpha and image.has_transparency_data:
-        cutout = image.convert("RGBA")
-        if np.asarray(cutout.getchannel("A")).min() < 255:
+    if image.has_transparency_data:
+        cutout = to_srgb(image.convert("RGBA"))
+        if keep_alpha and cutout.getchannel("A").getextrema()[0] < 255:
             cutout.info = {}
             return cutout
+        image = cutout
     image = to_rgb(to_srgb(image))
     image.info = {}
     return image
@@ -136,12 +136,15 @@ def oriented(image: Image.Image) -> Image.Image:
 def to_srgb(image: Image.Image) -> Image.Image:
     """The picture in sRGB if it came with another colour profile that can be read (phones use Display P3)."""
     profile = image.info.get("icc_profile")
-    if not profile or image.mode not in ("RGB", "CMYK"):
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
         return image
+    opaque = image.convert("RGB") if image.mode == "RGBA" else image
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        converted = ImageCms.profileToProfile(opaque, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError):  # the profile is broken, or of another mode
         return image
     assert converted is not None  # as it is only for a conversion in place
+    if image.mode == "RGBA":
+        converted.putalpha(image.getchannel("A"))
     return converted
