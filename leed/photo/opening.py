@@ -22,6 +22,7 @@ MAX_MEGAPIXELS = 50  # of a file's picture
 WORKING_MEGAPIXELS = 16  # of a photo that is edited; larger ones are reduced on arrival
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", *HEIF)
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
+NOT_IN_BROWSERS = ("TIFF", "HEIF")
 REDUCIBLE = ("L", "RGB", "CMYK", "YCbCr")  # modes that are reduced before anything else is done with them
 
 
@@ -51,6 +52,15 @@ def open_photo(path: Path | str | BytesIO, keep_alpha: bool = False) -> Image.Im
         raise PhotoError("This file is not a picture that can be read; JPEG, PNG and WebP work.") from None
     except Exception as error:  # for broken files Pillow's decoders raise anything, RuntimeError and IndexError too
         raise PhotoError("This picture is damaged and cannot be read.") from error
+
+
+def shown_size(path: Path | str) -> tuple[int, int] | None:
+    """Width and height, EXIF orientation aside, at which browsers show the picture in a file; None if most do not.
+
+    The file must be one that `open_photo` opens.
+    """
+    with Image.open(path, formats=FORMATS) as image:
+        return None if image.format in NOT_IN_BROWSERS else image.size
 
 
 def is_heic(path: Path | str | BytesIO) -> bool:
@@ -115,7 +125,7 @@ def upright(image: Image.Image, keep_alpha: bool = False) -> Image.Image:
     image = oriented(image)
     if image.has_transparency_data:
         cutout = to_srgb(image.convert("RGBA"))
-        if keep_alpha and cutout.getchannel("A").getextrema()[0] < 255:
+        if keep_alpha and cutout.getchannel("A").histogram()[255] < cutout.width * cutout.height:
             cutout.info = {}
             return cutout
         image = cutout

@@ -66,8 +66,7 @@ def _save(image: Image.Image, path: Path, xmp: str | None, background: str) -> P
             chunks.add_itxt("XML:com.adobe.xmp", xmp)
         plain(image).save(path, pnginfo=chunks, compress_level=1)  # 6, the default, takes several times as long
     elif path.suffix == ".webp":
-        options = {} if xmp is None else {"xmp": xmp.encode()}
-        plain(image).save(path, lossless=True, method=1, **options)
+        plain(image).save(path, lossless=True, method=1, xmp=b"" if xmp is None else xmp.encode())
     elif path.suffix == ".jpg":
         _write_jpeg(image, path, xmp, background)
     else:
