@@ -24,9 +24,11 @@ from leed.demo.signing import CertificateError
 from leed.demo.sweeping import keep_sweeping
 from leed.demo.worker import give_back_memory
 from leed.pretrained import ModelFileError
+from leed.web.checked import CheckedBlocks
+from leed.web.internals import UnknownGradioError
 from leed.web.launching import launch_safely
 
-MAX_FILE_SIZE = "40mb"  # of an upload; phones make photos of up to about 30 MB
+MAX_FILE_BYTES = 40 * 2**20  # of an upload; phones make photos of up to about 30 MB
 MAX_WAITING = 32  # requests; further ones are refused at once
 MAX_SESSIONS = 200  # whose values Gradio keeps; each call of the API is one, and keeps what it brought
 CACHE_SECONDS = 3600  # uploads and results are deleted when they are that old
@@ -36,8 +38,11 @@ SWEEP_SECONDS = 600  # between two looks for what is old
 os.environ["GRADIO_TEMP_DIR"] = str(Path(get_upload_folder(), "leed"))
 
 
-def launch(**options: Any) -> gr.Blocks:
-    """Serves the page; `options` are further ones of `gr.Blocks.launch`. Raises `ModelFileError`."""
+def launch(**options: Any) -> CheckedBlocks:
+    """Serves the page; `options` are further ones of `gr.Blocks.launch`.
+
+    Raises `ModelFileError` and `UnknownGradioError`.
+    """
     backend.share_model()
     page = build(CACHE_SECONDS, SWEEP_SECONDS).queue(max_size=MAX_WAITING)
     # Gradio, which goes on to look for files that have gone, gets two looks' time before they are swept away.
@@ -46,7 +51,7 @@ def launch(**options: Any) -> gr.Blocks:
     threading.Thread(target=give_back_memory, daemon=True).start()
     launch_safely(
         page,
-        max_file_size=MAX_FILE_SIZE,
+        max_file_bytes=MAX_FILE_BYTES,
         state_session_capacity=MAX_SESSIONS,
         theme=THEME,
         css_paths=CSS,
@@ -59,11 +64,11 @@ def launch(**options: Any) -> gr.Blocks:
 
 
 def main() -> None:
-    """Serves the page until it is interrupted; ends with a sentence if the model or the certificate is of no use."""
+    """Serves the page until it is interrupted; ends with a sentence if model, certificate or Gradio are of no use."""
     try:
         actions.signer()
         launch()
-    except (CertificateError, ModelFileError) as error:
+    except (CertificateError, ModelFileError, UnknownGradioError) as error:
         sys.exit(str(error))
 
 

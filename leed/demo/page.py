@@ -77,7 +77,7 @@ class ResultColumn(NamedTuple):
     edited: gr.Image
 
 
-def build(cache_seconds: int, sweep_seconds: int) -> gr.Blocks:
+def build(cache_seconds: int, sweep_seconds: int) -> CheckedBlocks:
     """The page, from which Gradio removes files after `cache_seconds`; it looks for them every `sweep_seconds`."""
     with CheckedBlocks(title="LEED", delete_cache=(sweep_seconds, cache_seconds), analytics_enabled=False) as page:
         gr.Markdown(TITLE, elem_id="header")
