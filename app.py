@@ -9,24 +9,22 @@ certificate that LEED_C2PA_CERTIFICATE and LEED_C2PA_KEY give, if they do (`leed
 import os
 import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 # Before torch is loaded: its threads would wait busily after each call and take the cores from ONNX Runtime's.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from leed.demo import actions, backend
 from leed.demo.page import CSS, SCRIPT, THEME, WORDS, build
 from leed.demo.signing import CertificateError
-from leed.demo.sweeping import keep_sweeping
 from leed.demo.worker import give_back_memory
 from leed.pretrained import ModelFileError
 from leed.web.checked import CheckedBlocks
 from leed.web.internals import UnknownGradioError
 from leed.web.launching import launch_safely
+from leed.web.sweeping import keep_sweeping, use_own_folder
 
 MAX_FILE_BYTES = 40 * 2**20  # of an upload; phones make photos of up to about 30 MB
 MAX_WAITING = 32  # requests; further ones are refused at once
@@ -34,8 +32,7 @@ MAX_SESSIONS = 200  # whose values Gradio keeps; each call of the API is one, an
 CACHE_SECONDS = 3600  # uploads and results are deleted when they are that old
 SWEEP_SECONDS = 600  # between two looks for what is old
 
-# A folder of the page's own, from which it removes old files; the worker writes its results there.
-os.environ["GRADIO_TEMP_DIR"] = str(Path(get_upload_folder(), "leed"))
+use_own_folder()  # the worker writes its results there
 
 
 def launch(**options: Any) -> CheckedBlocks:

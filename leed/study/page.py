@@ -17,6 +17,7 @@ from leed.study.questions import MORE_REAL, OTHER, REAL_OR_FAKE, THIS, Question
 from leed.study.rating import Study, truth
 from leed.web.checked import CheckedBlocks
 from leed.web.launching import launch_safely
+from leed.web.sweeping import use_own_folder
 from leed.web.theme import page_theme
 
 CONSENT = Path(__file__).parent / "consent.md"
@@ -39,6 +40,7 @@ THUMBNAIL = 128  # [px]
 
 def launch(study: Study, debrief: str, blocked_paths: list[str]) -> None:
     """Serves a study. `debrief` is Markdown; the files and folders of `blocked_paths` are never sent to a browser."""
+    use_own_folder()
     launch_safely(
         build(study, debrief),
         max_file_bytes=1024,  # nothing is uploaded

@@ -14,7 +14,7 @@ from gradio.queueing import Queue
 from starlette.applications import Starlette
 from starlette.routing import Match
 
-TRIED = "6.24.0 to 6.31.0"
+TRIED = "6.27.0 and 6.31.0"
 """The versions of Gradio with which the project's tests were run."""
 
 METHODS: dict[tuple[type, str], tuple[str, ...]] = {

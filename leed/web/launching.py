@@ -11,6 +11,7 @@ from leed.web.limits import RequestLimits, TrustedForwarding
 from leed.web.logs import keep_visitors_text_out
 from leed.web.no_downloads import block_url_fetching
 from leed.web.refusals import HANDLERS, Statuses
+from leed.web.sweeping import Storage
 
 
 def launch_safely(page: CheckedBlocks, *, max_file_bytes: int, **options: Any) -> None:
@@ -24,7 +25,7 @@ def launch_safely(page: CheckedBlocks, *, max_file_bytes: int, **options: Any) -
     keep_visitors_text_out()
     guards = [
         Middleware(TrustedForwarding),
-        Middleware(RequestLimits),
+        Middleware(RequestLimits, storage=Storage(page)),
         Middleware(Statuses, max_file_bytes),
         Middleware(Disguise),
     ]
