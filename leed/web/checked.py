@@ -76,15 +76,17 @@ class CheckedBlocks(gr.Blocks):
     async def call_function(
         self, block_fn: BlockFunction | int, processed_input: list[Any], *arguments: Any, **options: Any
     ) -> Any:
-        """As Gradio's; a click must say where it was. Raises `gr.Error`."""
+        """As Gradio's; a click must say where it was, and says nothing else. Raises `gr.Error`."""
         fn = (self.fns[block_fn] if isinstance(block_fn, int) else block_fn).fn
         clicked = fn is not None and gr.SelectData in [
             item.annotation for item in inspect.signature(fn).parameters.values()
         ]
         event_data = options.get("event_data", arguments[3] if len(arguments) > 3 else None)
-        data = getattr(event_data, "_data", None)
-        if clicked and not (isinstance(data, dict) and {"index", "value"} <= data.keys()):
-            raise mistake("A click must say its index and its value.")
+        if clicked:
+            data = getattr(event_data, "_data", None)
+            if event_data is None or not (isinstance(data, dict) and {"index", "value"} <= data.keys()):
+                raise mistake("A click must say its index and its value.")
+            event_data._data = {"index": data["index"], "value": None}  # which holds paths as visitors know them
         return await super().call_function(block_fn, processed_input, *arguments, **options)
 
     def queue(self, *arguments: Any, **options: Any) -> "CheckedBlocks":  # those of Gradio's own
