@@ -279,7 +279,7 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
     clicked, last = quiet | {"trigger_mode": "multiple"}, quiet | {"trigger_mode": "always_last"}
     offer = {
         "fn": callbacks.offer_faces, "inputs": column, "outputs": [face, drawing, center_crop, preview],
-        "js": BEGIN.replace("NAME", "photo"), **last,
+        "js": begin("photo"), **last,
     }  # fmt: skip
     outline = {"fn": callbacks.outline_face, "inputs": [column, face], "outputs": drawing, **last}
     framed = {
@@ -298,13 +298,11 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
     def draws(event: Callable) -> None:
         """Has an event draw the pictures. Until those of the last choice are there, they look outdated."""
         name = next(names)
-        drawn = event(js=BEGIN.replace("NAME", name), **draw)
+        drawn = event(js=begin(name), **draw)
         drawn.success(None, js=f"() => {{ leed.drawn('{name}') }}", api_visibility="private")
         drawn.failure(None, None, pictures, js="() => [null, null, null]", api_visibility="private")
 
-    given = column.input(**offer)
-    show_preview(given, column, preview, "photo")
-    draws(given.then)
+    draws(show_preview(column.input(**offer), column, preview, "photo").then)
     draws(people.select(callbacks.example_photo, None, column, **clicked).then(**offer).then)
     draws(column.select(callbacks.click_face, column, face, **clicked).then(**outline).then)
     draws(face.input(**outline).then)
@@ -316,18 +314,20 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
     other = [own_reference.input, result.alpha.change, center_crop.input, own_center_crop.input]
     draws(partial(gr.on, other))  # the slider's reset is no `input`
     own_reference.input(**framed)
-    begin = BEGIN.replace("NAME", "reference")
-    given = own_reference.input(callbacks.preview, own_reference, own_preview, js=begin, **last)
-    show_preview(given, own_reference, own_preview, "reference")
+    own = own_reference.input(callbacks.preview, own_reference, own_preview, js=begin("reference"), **last)
+    show_preview(own, own_reference, own_preview, "reference")
 
 
-BEGIN = "(...inputs) => { leed.begin('NAME'); return inputs }"
+def begin(name: str) -> str:
+    """JavaScript that notes what is chosen when an event begins, and hands its inputs on."""
+    return f"(...inputs) => {{ leed.begin('{name}'); return inputs }}"
 
 
-def show_preview(made: Dependency, photo: Photo, preview: gr.Image, name: str) -> None:
-    """Has a photo show the preview that an event made; what it hands to the server stays the upload."""
+def show_preview(made: Dependency, photo: Photo, preview: gr.Image, name: str) -> Dependency:
+    """Has a photo show the preview that an event made; what it hands to the server stays the upload. The event."""
     js = "(photo, preview) => leed.fresh('NAME') && photo && preview ? {...photo, url: preview.url} : photo"
     made.success(None, [photo, preview], photo, js=js.replace("NAME", name), api_visibility="private")
+    return made
 
 
 def picker(
