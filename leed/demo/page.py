@@ -285,11 +285,10 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
     framed = {
         "fn": callbacks.thumbnails_with_choice, "inputs": [kind, reference, own_reference], "outputs": faces, **last
     }  # fmt: skip
-    pictures = [result.comparison, result.crop, result.edited]
     draw = {
         "fn": callbacks.show,
         "inputs": choice(photo, expression, result),
-        "outputs": [*pictures, message, center_crop, own_message, own_center_crop],
+        "outputs": [*result[1:], message, center_crop, own_message, own_center_crop],
         "concurrency_id": "model",
         **last,
     }
@@ -300,8 +299,9 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
         name = next(names)
         drawn = event(js=begin(name), **draw)
         drawn.success(None, js=f"() => {{ leed.drawn('{name}') }}", api_visibility="private")
-        drawn.failure(None, None, pictures, js="() => [null, null, null]", api_visibility="private")
+        drawn.failure(None, None, list(result[1:]), js="() => [null, null, null]", api_visibility="private")
 
+    column.input(lambda: gr.Gallery(selected_index=None), None, people, queue=False, **quiet)  # none of them is shown
     draws(show_preview(column.input(**offer), column, preview, "photo").then)
     draws(people.select(callbacks.example_photo, None, column, **clicked).then(**offer).then)
     draws(column.select(callbacks.click_face, column, face, **clicked).then(**outline).then)

@@ -116,6 +116,15 @@ def test_example_people_can_be_chosen(page: "sync_api.Page"):
     changes.wait()
 
 
+def test_a_photo_of_ones_own_takes_the_frame_off_the_example_people(page: "sync_api.Page"):
+    page.click("#people button >> nth=8")
+    page.wait_for_selector("#people .selected")
+    page.wait_for_selector("#result:not(.outdated)", state="attached")
+    page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
+    page.set_input_files("#photo input[type=file]", PORTRAIT)
+    page.wait_for_selector("#people .selected", state="detached")
+
+
 def test_a_face_is_chosen_by_click_and_by_keyboard(page: "sync_api.Page", two_people: Path):
     assert page.locator("#outlines rect").count() == 1 and not page.locator("#which-face").is_visible()
     page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
