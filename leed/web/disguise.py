@@ -14,12 +14,13 @@ from urllib.parse import quote
 
 from gradio.utils import get_upload_folder
 
-from leed.web.limits import App, Message, Receive, Scope, Send
+from leed.web.limits import App, Message, Receive, RefusedError, Scope, Send, answer
 
 FOLDER = "/files"  # the name that visitors know
 HOST = "page.invalid"  # the name that Gradio knows
 TEXTS = (b"text/html", b"text/plain", b"text/event-stream", b"application/json")
 NAMING = (b"host", b"x-forwarded-host", b"x-forwarded-proto", b"x-gradio-server")
+NO_FILE = "There is no such file for visitors: files are removed after about an hour."
 HOST_LIKE = re.compile(r"[\w.\-]{1,253}(:\d{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:\d{1,5})?", re.ASCII)
 
 
@@ -53,8 +54,8 @@ class Disguise:
         before, mark, file = scope["path"].partition("/file=")
         disguised = {**scope, "headers": headers, "scheme": "http", "path": before + mark + real_path(file)}
         disguised.pop("raw_path", None)
-        answer = Answer(send, names_for(origin(scope)), whole=scope["method"] == "HEAD" or bool(mark))
-        await self.app(disguised, receive, answer.send)
+        rewritten = Answer(send, names_for(origin(scope)), of_file=bool(mark), whole=scope["method"] == "HEAD")
+        await self.app(disguised, receive, rewritten.send)
 
 
 def names_for(address: str) -> Mapping[bytes, bytes]:
@@ -72,19 +73,27 @@ class Answer:
 
     send_on: Send
     names: Mapping[bytes, bytes]
-    whole: bool  # to be left as it is
+    of_file: bool = False
+    whole: bool = False  # to be left as it is
+    refusal: RefusedError | None = None
     start: Message | None = None
     body: bytes = b""
 
     async def send(self, message: Message) -> None:
         """Passes a message on."""
         if message["type"] == "http.response.start":
+            if self.of_file and message["status"] >= 400 and not self.whole:  # Gradio would repeat the path
+                self.refusal = RefusedError(message["status"], NO_FILE)
+                return
             headers = dict(message["headers"])
-            self.whole = self.whole or not headers.get(b"content-type", b"").startswith(TEXTS)
+            self.whole = self.whole or self.of_file or not headers.get(b"content-type", b"").startswith(TEXTS)
             if not self.whole and b"content-length" in headers:
                 self.start = message  # until the new length is known
                 return
             await self.send_on(message)
+        elif self.refusal is not None:
+            if not message.get("more_body", False):
+                await answer(self.refusal, self.send_on)
         elif self.whole or message["type"] != "http.response.body":
             await self.send_on(message)
         elif self.start is None:
