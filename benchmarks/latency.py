@@ -1,6 +1,6 @@
 """Times the demo's work against StarGAN's generator, interleaved in one process, and counts multiply-adds.
 
-    python benchmarks/latency.py [--model hub/leed-open] [--threads 2] [--repeats 15] [--large]
+    python benchmarks/latency.py [--model hub/leed-open] [--threads 2] [--repeats 15] [--large] [--cpu_time]
 
 Batch 1, float32. The budgets are ratios of medians to StarGAN's generator (64 channels, 6 blocks, 128x128, live
 instance norm) in PyTorch, eager. Faces alone, in PyTorch: a new one with a prepared reference takes at most 0.5, a
@@ -75,16 +75,18 @@ def gmac_of_parts(leed: LEED) -> dict[str, float]:
 
 
 @torch.no_grad()
-def interleaved_medians(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each call; they take turns, so that a busy moment meets all of them."""
+def interleaved_medians(
+    calls: dict[str, Callable[[], object]], repeats: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
+    """Median seconds of each call by a clock; they take turns, so that a busy moment meets all of them."""
     for call in calls.values():
         call()  # warm up
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(repeats):
         for name, call in calls.items():
-            start = time.perf_counter()
+            start = clock()
             call()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
@@ -180,9 +182,11 @@ def jpeg_of(photo: Image.Image, megapixels: float) -> bytes:
     return buffer.getvalue()
 
 
-def print_large(model: FaceModel, stargan: Callable[[], object], threads: int, repeats: int) -> None:
+def print_large(
+    model: FaceModel, stargan: Callable[[], object], threads: int, repeats: int, clock: Callable[[], float]
+) -> None:
     """Prints the seconds of `large_calls`, beside StarGAN's generator in the same turns; there is no budget."""
-    medians = interleaved_medians({STARGAN: stargan} | large_calls(model, threads), repeats)
+    medians = interleaved_medians({STARGAN: stargan} | large_calls(model, threads), repeats, clock)
     print(f"median of {repeats} turns; files are opened as well")
     for name, seconds in medians.items():
         print(f"  {name:26s} {seconds * 1000:7.1f} ms, {seconds / medians[STARGAN]:.2f} of StarGAN's time")
@@ -194,7 +198,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--large", action="store_true", help="time photos of 12 and 48 megapixels as well")
+    parser.add_argument(
+        "--cpu_time", action="store_true", help="time of the processor, for one that others use as well"
+    )
     options = parser.parse_args(arguments)
+    clock = time.process_time if options.cpu_time else time.perf_counter
 
     torch.set_num_threads(options.threads)
     leed = LEED.from_pretrained(options.model) if options.model else LEED(ModelConfig()).eval()
@@ -206,7 +214,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"  {name:24s} {gmac:7.3f}")
 
     calls |= demo_calls(model, options.threads)
-    medians = interleaved_medians(calls, options.repeats)
+    medians = interleaved_medians(calls, options.repeats, clock)
     engine = "ONNX Runtime" if isinstance(model, OnnxLEED) else "PyTorch"
     print(f"median of {options.repeats} turns, {options.threads} threads; the demo's calls in {engine}")
     for name, seconds in medians.items():
@@ -216,7 +224,7 @@ def main(arguments: list[str] | None = None) -> None:
         verdict = "kept" if ratio <= budget else "MISSED"
         print(f"{name}: {ratio:.3f} of StarGAN's time (budget {budget}: {verdict})")
     if options.large:
-        print_large(model, calls[STARGAN], options.threads, max(1, options.repeats // 3))
+        print_large(model, calls[STARGAN], options.threads, max(1, options.repeats // 3), clock)
 
 
 if __name__ == "__main__":
