@@ -9,35 +9,37 @@ certificate that LEED_C2PA_CERTIFICATE and LEED_C2PA_KEY give, if they do (`leed
 import os
 import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 # Before torch is loaded: its threads would wait busily after each call and take the cores from ONNX Runtime's.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from leed.demo import actions, backend
 from leed.demo.page import CSS, SCRIPT, THEME, WORDS, build
 from leed.demo.signing import CertificateError
-from leed.demo.sweeping import keep_sweeping
 from leed.demo.worker import give_back_memory
 from leed.pretrained import ModelFileError
+from leed.web.checked import CheckedBlocks
+from leed.web.internals import UnknownGradioError
 from leed.web.launching import launch_safely
+from leed.web.sweeping import keep_sweeping, use_own_folder
 
-MAX_FILE_SIZE = "40mb"  # of an upload; phones make photos of up to about 30 MB
+MAX_FILE_BYTES = 40 * 2**20  # of an upload; phones make photos of up to about 30 MB
 MAX_WAITING = 32  # requests; further ones are refused at once
 MAX_SESSIONS = 200  # whose values Gradio keeps; each call of the API is one, and keeps what it brought
 CACHE_SECONDS = 3600  # uploads and results are deleted when they are that old
 SWEEP_SECONDS = 600  # between two looks for what is old
 
-# A folder of the page's own, from which it removes old files; the worker writes its results there.
-os.environ["GRADIO_TEMP_DIR"] = str(Path(get_upload_folder(), "leed"))
+use_own_folder()  # the worker writes its results there
 
 
-def launch(**options: Any) -> gr.Blocks:
-    """Serves the page; `options` are further ones of `gr.Blocks.launch`. Raises `ModelFileError`."""
+def launch(**options: Any) -> CheckedBlocks:
+    """Serves the page; `options` are further ones of `gr.Blocks.launch`.
+
+    Raises `ModelFileError` and `UnknownGradioError`.
+    """
     backend.share_model()
     page = build(CACHE_SECONDS, SWEEP_SECONDS).queue(max_size=MAX_WAITING)
     # Gradio, which goes on to look for files that have gone, gets two looks' time before they are swept away.
@@ -46,7 +48,7 @@ def launch(**options: Any) -> gr.Blocks:
     threading.Thread(target=give_back_memory, daemon=True).start()
     launch_safely(
         page,
-        max_file_size=MAX_FILE_SIZE,
+        max_file_bytes=MAX_FILE_BYTES,
         state_session_capacity=MAX_SESSIONS,
         theme=THEME,
         css_paths=CSS,
@@ -59,11 +61,11 @@ def launch(**options: Any) -> gr.Blocks:
 
 
 def main() -> None:
-    """Serves the page until it is interrupted; ends with a sentence if the model or the certificate is of no use."""
+    """Serves the page until it is interrupted; ends with a sentence if model, certificate or Gradio are of no use."""
     try:
         actions.signer()
         launch()
-    except (CertificateError, ModelFileError) as error:
+    except (CertificateError, ModelFileError, UnknownGradioError) as error:
         sys.exit(str(error))
 
 

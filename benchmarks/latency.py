@@ -1,6 +1,6 @@
 """Times the demo's work against StarGAN's generator, interleaved in one process, and counts multiply-adds.
 
-    python benchmarks/latency.py [--model hub/leed-open] [--threads 2] [--repeats 15]
+    python benchmarks/latency.py [--model hub/leed-open] [--threads 2] [--repeats 15] [--large] [--cpu_time]
 
 Batch 1, float32. The budgets are ratios of medians to StarGAN's generator (64 channels, 6 blocks, 128x128, live
 instance norm) in PyTorch, eager. Faces alone, in PyTorch: a new one with a prepared reference takes at most 0.5, a
@@ -12,7 +12,9 @@ configuration with random weights is timed, in PyTorch: time does not depend on 
 """
 
 import argparse
+import io
 import itertools
+import math
 import os
 import statistics
 import time
@@ -36,6 +38,7 @@ from leed.runtime import OnnxLEED, load
 
 PORTRAIT = next(path for path in portraits() if path.stem == "comp02")
 FRAME = (640, 480)  # of a webcam
+LARGE = (12, 48)  # megapixels of the photos of --large
 STEP = 6  # by which the person in it moves from frame to frame [px]
 STARGAN = "StarGAN's generator"
 BUDGETS = {
@@ -72,16 +75,18 @@ def gmac_of_parts(leed: LEED) -> dict[str, float]:
 
 
 @torch.no_grad()
-def interleaved_medians(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each call; they take turns, so that a busy moment meets all of them."""
+def interleaved_medians(
+    calls: dict[str, Callable[[], object]], repeats: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
+    """Median seconds of each call by a clock; they take turns, so that a busy moment meets all of them."""
     for call in calls.values():
         call()  # warm up
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(repeats):
         for name, call in calls.items():
-            start = time.perf_counter()
+            start = clock()
             call()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
@@ -152,12 +157,52 @@ def demo_calls(model: FaceModel, threads: int) -> dict[str, Callable[[], object]
     return {name: threaded(call, threads) for name, call in calls.items()}
 
 
+def large_calls(model: FaceModel, threads: int) -> dict[str, Callable[[], object]]:
+    """A new photo from the bytes of its file, of 12 and 48 megapixels, and one of half that is searched finely."""
+    editor, portrait = FaceEditor(model), open_photo(PORTRAIT)
+    expression = editor.expression(portrait)
+    threads = 1 if isinstance(model, OnnxLEED) else threads
+
+    def edit_file(data: bytes) -> Callable[[], object]:
+        return threaded(lambda: editor.edit(open_photo(io.BytesIO(data)), expression), threads)
+
+    calls = {f"new photo, {size} MP": edit_file(jpeg_of(portrait, size)) for size in LARGE}
+    small = Image.new("RGB", portrait.size, "gray")  # faces of 8 % of the longer side
+    person = portrait.resize((portrait.width // 6, portrait.height // 6))
+    for x, y in itertools.product(range(4), range(4)):
+        small.paste(person, (x * portrait.width // 4, y * portrait.height // 4))
+    return calls | {"new photo, 16 small faces": threaded(lambda: editor.edit(small, expression), threads)}
+
+
+def jpeg_of(photo: Image.Image, megapixels: float) -> bytes:
+    """A JPEG file that shows a photo in so many megapixels."""
+    scale = math.sqrt(megapixels * 1e6 / (photo.width * photo.height))
+    buffer = io.BytesIO()
+    photo.resize((round(photo.width * scale), round(photo.height * scale))).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def print_large(
+    model: FaceModel, stargan: Callable[[], object], threads: int, repeats: int, clock: Callable[[], float]
+) -> None:
+    """Prints the seconds of `large_calls`, beside StarGAN's generator in the same turns; there is no budget."""
+    medians = interleaved_medians({STARGAN: stargan} | large_calls(model, threads), repeats, clock)
+    print(f"median of {repeats} turns; files are opened as well")
+    for name, seconds in medians.items():
+        print(f"  {name:26s} {seconds * 1000:7.1f} ms, {seconds / medians[STARGAN]:.2f} of StarGAN's time")
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="LEED: a folder or a name on the Hub")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--large", action="store_true", help="time photos of 12 and 48 megapixels as well")
+    parser.add_argument(
+        "--cpu_time", action="store_true", help="time of the processor, for one that others use as well"
+    )
     options = parser.parse_args(arguments)
+    clock = time.process_time if options.cpu_time else time.perf_counter
 
     torch.set_num_threads(options.threads)
     leed = LEED.from_pretrained(options.model) if options.model else LEED(ModelConfig()).eval()
@@ -169,7 +214,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"  {name:24s} {gmac:7.3f}")
 
     calls |= demo_calls(model, options.threads)
-    medians = interleaved_medians(calls, options.repeats)
+    medians = interleaved_medians(calls, options.repeats, clock)
     engine = "ONNX Runtime" if isinstance(model, OnnxLEED) else "PyTorch"
     print(f"median of {options.repeats} turns, {options.threads} threads; the demo's calls in {engine}")
     for name, seconds in medians.items():
@@ -178,6 +223,8 @@ def main(arguments: list[str] | None = None) -> None:
         ratio = medians[name] / medians[STARGAN]
         verdict = "kept" if ratio <= budget else "MISSED"
         print(f"{name}: {ratio:.3f} of StarGAN's time (budget {budget}: {verdict})")
+    if options.large:
+        print_large(model, calls[STARGAN], options.threads, max(1, options.repeats // 3), clock)
 
 
 if __name__ == "__main__":

@@ -102,26 +102,32 @@ def family(page: psutil.Process) -> list[psutil.Process]:
 
 
 class Memory(threading.Thread):
-    """Watches the memory of a process and of those it started [MiB]."""
+    """Watches the memory of a page's process and of those it started, each kind for itself [MiB]."""
 
     def __init__(self, process: psutil.Process) -> None:
         super().__init__(daemon=True)
-        self.process, self.peak = process, 0.0
+        self.process, self.peak = process, (0.0, 0.0)
 
-    def now(self) -> float:
-        total = 0.0
-        for process in family(self.process):
-            with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
-                total += process.memory_info().rss / 2**20
-        return total
+    def now(self) -> tuple[float, float]:
+        """That of the page's process, and that of the others together."""
+        page, *others = (resident(process) for process in family(self.process))
+        return page, sum(others)
 
     def run(self) -> None:
         while self.process.is_running():
             try:
-                self.peak = max(self.peak, self.now())
+                page, others = self.now()
             except psutil.NoSuchProcess:
                 return
+            self.peak = max(self.peak[0], page), max(self.peak[1], others)
             time.sleep(0.1)
+
+
+def resident(process: psutil.Process) -> float:
+    """The memory of a process; 0 if it has ended [MiB]."""
+    with suppress(psutil.NoSuchProcess):
+        return process.memory_info().rss / 2**20
+    return 0.0
 
 
 class Killer(threading.Thread):
@@ -299,8 +305,13 @@ def main() -> None:
     killed = f", worker killed {killer.kills} times" if killer.kills else ""
     print(f"{options.users} users, {options.requests} requests in {seconds:.0f} s{killed}")
     print_outcomes(outcomes)
-    grown = after / before - 1
-    print(f"memory: idle {idle:.0f}, before {before:.0f}, peak {peak:.0f}, after {after:.0f} MiB ({grown:+.1%})")
+    grown = sum(after) / sum(before) - 1
+    for i, name in enumerate(("page", "worker")):
+        print(
+            f"memory of the {name}: idle {idle[i]:.0f}, before {before[i]:.0f}, most {peak[i]:.0f}, "
+            f"after {after[i]:.0f} MiB"
+        )
+    print(f"together {grown:+.1%}")
     errors = sum(outcome.kind not in FINE for outcome in warm + outcomes)
     print(f"{errors} errors")
     if errors or grown > MEMORY_TOLERANCE:

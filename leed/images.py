@@ -30,11 +30,14 @@ MOUTH = (68 / 128, 116 / 128, 24 / 128, 104 / 128)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """The picture in RGB: transparency over white, 16 bits and floats in [0, 1] scaled to 8 bits."""
+    """The picture in RGB: transparency over white, 16 bits and floats in [0, 1] scaled to 8 bits.
+
+    Floats may overshoot: a resampled edge reaches a little beyond 1.
+    """
     if image.mode.startswith("I") or image.mode == "F":
         values = np.nan_to_num(np.asarray(image, dtype=np.float64))
         largest = values.max(initial=0)
-        scale = 255.0 if image.mode == "F" and largest <= 1 else 255 / 65535 if largest > 255 else 1.0
+        scale = 255.0 if image.mode == "F" and largest < 2 else 255 / 65535 if largest > 255 else 1.0
         image = Image.fromarray((values * scale).round().clip(0, 255).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")

@@ -5,6 +5,7 @@ content. Results are put into the folder that the variable GRADIO_TEMP_DIR names
 old. The model is that of LEED_MODEL, or `hub/leed-open` of this repository.
 """
 
+import math
 import os
 import threading
 from functools import cache, lru_cache
@@ -24,7 +25,7 @@ from leed.photo.detection import Face, find_faces
 from leed.photo.editor import FaceEditor, PreparedPhoto
 from leed.photo.grid import expression_grid
 from leed.photo.live import Track, edit_frame
-from leed.photo.opening import PhotoError, open_photo
+from leed.photo.opening import PhotoError, open_photo, shown_size
 from leed.photo.saving import jpeg_bytes, save_marked, save_marked_sequence, save_plain
 from leed.photo.sequence import FPS, sequence_frames
 from leed.pretrained import ModelFileError
@@ -97,6 +98,19 @@ def detect(path: str) -> tuple[tuple[int, int], list[Face]]:
     """The (width, height) of a photo and the faces in it, the largest first. Raises `PhotoError`."""
     photo = load_photo(path)
     return photo.size, find_faces(photo)
+
+
+@lru_cache(maxsize=512)
+def shown_side(path: str) -> tuple[int, bool]:
+    """The longer side at which the page shows a photo [px], and whether it takes a preview for that.
+
+    It does where browsers do not show the file, or show more pixels than the photo has here. Raises `PhotoError`.
+    """
+    side = max(detect(path)[0])
+    size = shown_size(path)
+    if size is None or max(size) != side:
+        return min(side, PREVIEW_SIDE), True
+    return side, False
 
 
 @lru_cache(maxsize=32)
@@ -253,6 +267,31 @@ def make_grid(
     expressions |= {name: gallery_expression(i) for name, i in numbers.items()}
     picture = expression_grid(prepare(photo, center_crop, int(face)), expressions)
     return sign(save_marked(picture, result_folder() / "leed-expressions.png"))
+
+
+def preview_photo(path: str) -> Path | None:
+    """A file that every browser shows, of what was opened; None where browsers show the upload itself.
+
+    Raises `PhotoError`.
+    """
+    side, needed = shown_side(path)
+    if not needed:
+        return None
+    picture = load_photo(path).copy()
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    suffix = "png" if picture.mode == "RGBA" else "jpg"
+    return save_plain(picture, result_folder() / f"preview.{suffix}")
+
+
+def face_at(path: str, place: tuple[float, float]) -> int:
+    """The face of a photo whose centre is nearest to a place (x, y) in the picture that the page shows [px].
+
+    0 in a photo without faces. Raises `PhotoError`.
+    """
+    size, faces = detect(path)
+    scale = max(size) / shown_side(path)[0]
+    x, y = place
+    return min(range(len(faces)), key=lambda i: math.dist(faces[i].centre, (scale * x, scale * y)), default=0)
 
 
 def read_reference(own_reference: str, own_center_crop: bool) -> None:

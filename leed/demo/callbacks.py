@@ -1,6 +1,5 @@
 """Answers to the page's events: functions that give Gradio's components their new values."""
 
-import math
 from pathlib import Path
 
 import gradio as gr
@@ -70,12 +69,24 @@ def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
 
 
 @backend.errors_shown()
-def offer_faces(photo: str | None) -> tuple[gr.Radio, str, gr.Checkbox]:
-    """For a new photo: the choice among its faces, if several; its faces outlined; the centre crop switched off."""
+def offer_faces(photo: str | None) -> tuple[gr.Radio, str, gr.Checkbox, Path | None]:
+    """For a new photo: the choice among its faces, if several; its faces outlined; the centre crop switched off; and
+    `preview`."""
     size, faces = faces_of(photo)
     names = [("1, the largest", 0), *((str(i + 1), i) for i in range(1, len(faces)))]
     choice = gr.Radio(names, value=0, visible=len(faces) > 1)
-    return choice, outlines(size, faces, 0), gr.Checkbox(False, visible=False)
+    return choice, outlines(size, faces, 0), gr.Checkbox(False, visible=False), preview(photo)
+
+
+@backend.errors_shown()
+def preview(photo: str | None) -> Path | None:
+    """A picture to show in a photo's place, if browsers do not show its file as it was opened here."""
+    if photo is None:
+        return None
+    try:
+        return backend.call(actions.preview_photo, photo)
+    except PhotoError:
+        return None
 
 
 @backend.errors_shown()
@@ -87,11 +98,13 @@ def outline_face(photo: str | None, face: int) -> str:
 @backend.errors_shown()
 def click_face(photo: str | None, event: gr.SelectData) -> int:
     """The face whose centre is nearest to a click on the photo."""
-    _, faces = faces_of(photo)
     place = event.index
     if not isinstance(place, (list, tuple)) or len(place) != 2 or not all(map(is_number, place)):
         raise mistake("A click on the photo must be at two numbers.")
-    return min(range(len(faces)), key=lambda i: math.dist(faces[i].centre, place), default=0)
+    try:
+        return 0 if photo is None else backend.call(actions.face_at, photo, tuple(place))
+    except PhotoError:
+        return 0
 
 
 def outlines(size: tuple[int, int], faces: list[Face], chosen: int) -> str:

@@ -12,6 +12,7 @@ from gradio.utils import get_upload_folder
 from leed.demo.texts import DELETED
 from leed.model import MAX_SHOWN_ALPHA
 from leed.web.checked import check_whole, mistake, own_file, shown
+from leed.web.disguise import real_path
 
 FRAME = re.compile(r"data:image/[\w.+-]{1,20};base64,")
 MAX_PATH = 1024  # characters of a path
@@ -30,7 +31,7 @@ class Photo(gr.Image):
         if not isinstance(path, str) or not path:
             came = "an object without a path" if isinstance(value, dict) else shown(value)
             raise mistake(f"{name} must be an uploaded picture, got {came}.")
-        uploaded = uploaded_file(own_file(path))
+        uploaded = uploaded_file(real_path(own_file(path)))
         if uploaded is None:
             raise mistake(f"{name} must be an uploaded picture: please upload the picture as a file.")
         if not uploaded.exists():

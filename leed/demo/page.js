@@ -27,10 +27,51 @@
         if (event.target.matches?.(numbers) && event.target.value === '') event.target.value = last.get(event.target) ?? 1
     }, true)
 
+    // Systems that do not know a format give its files no type, and Gradio refuses these before anyone looks inside.
+    const types = {heic: 'heic', heif: 'heif', tif: 'tiff', tiff: 'tiff', avif: 'avif', webp: 'webp'}
+    const typed = files => {
+        const transfer = new DataTransfer()
+        for (const file of files) {
+            const type = types[file.name.split('.').pop().toLowerCase()]
+            const known = file.type.startsWith('image/') || !type
+            transfer.items.add(known ? file : new File([file], file.name, {type: `image/${type}`}))
+        }
+        return transfer
+    }
+    const untyped = files => Array.from(files ?? []).some(file => !file.type.startsWith('image/'))
+    document.addEventListener('change', event => {
+        if (event.target.type === 'file' && untyped(event.target.files)) {
+            event.target.files = typed(event.target.files).files
+        }
+    }, true)
+    document.addEventListener('drop', event => {
+        if (event.leed || !untyped(event.dataTransfer?.files)) return
+        event.preventDefault()
+        event.stopImmediatePropagation()
+        const again = new DragEvent('drop', {bubbles: true, cancelable: true, dataTransfer: typed(event.dataTransfer.files)})
+        again.leed = true
+        event.target.dispatchEvent(again)
+    }, true)
+
+    // What Gradio says of files, in the page's words.
+    const megabytes = () => Math.round((window.gradio_config?.max_file_size ?? 0) / 2 ** 20)
+    const words = [
+        [/exceed the maximum allowed size/, () => `This file is larger than ${megabytes()} MB: please give a smaller one.`],
+        [/^Invalid file type/, () => 'This file is not a picture that can be read; JPEG, PNG and WebP work.']
+    ]
+    const reword = toast => {
+        const texts = document.createTreeWalker(toast, NodeFilter.SHOW_TEXT)
+        while (texts.nextNode()) {
+            const text = texts.currentNode, own = words.find(([pattern]) => pattern.test(text.nodeValue.trim()))
+            if (own) text.nodeValue = own[1]()
+        }
+    }
+
     // Messages that say the same are shown once; the access to the camera is called the same everywhere.
     const tidy = () => {
         const seen = new Set()
         for (const toast of document.querySelectorAll('[data-testid=toast-body]')) {
+            reword(toast)
             if (seen.has(toast.innerText)) toast.querySelector('.toast-close')?.click()
             seen.add(toast.innerText)
         }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio.events import Dependency
 
 from leed.config import EXPRESSIONS
 from leed.demo import actions, backend, callbacks
@@ -49,6 +50,7 @@ class PhotoColumn(NamedTuple):
     message: gr.Markdown
     center_crop: gr.Checkbox
     people: gr.Gallery
+    preview: gr.Image  # what is shown of a photo that browsers do not show; hidden
 
 
 class ExpressionColumn(NamedTuple):
@@ -60,6 +62,7 @@ class ExpressionColumn(NamedTuple):
     own_reference: Photo
     message: gr.Markdown  # about one's own reference
     own_center_crop: gr.Checkbox
+    preview: gr.Image  # as of the photo
 
 
 Preview = tuple[tuple[Path, Path], Path, Path]  # the files that `actions.render_preview` writes
@@ -74,7 +77,7 @@ class ResultColumn(NamedTuple):
     edited: gr.Image
 
 
-def build(cache_seconds: int, sweep_seconds: int) -> gr.Blocks:
+def build(cache_seconds: int, sweep_seconds: int) -> CheckedBlocks:
     """The page, from which Gradio removes files after `cache_seconds`; it looks for them every `sweep_seconds`."""
     with CheckedBlocks(title="LEED", delete_cache=(sweep_seconds, cache_seconds), analytics_enabled=False) as page:
         gr.Markdown(TITLE, elem_id="header")
@@ -128,7 +131,7 @@ def photo_column(person: str) -> PhotoColumn:
         center_crop = use_centre("center-crop")
         gr.Markdown("Or one of these people, who do not exist:")
         people = picker(callbacks.example_people(), "Example people", elem_id="people")
-    return PhotoColumn(photo, drawing, face, message, center_crop, people)
+    return PhotoColumn(photo, drawing, face, message, center_crop, people, hidden_preview())
 
 
 def expression_column(reference: int) -> ExpressionColumn:
@@ -157,7 +160,12 @@ def expression_column(reference: int) -> ExpressionColumn:
             )
             message = gr.Markdown(visible=False, elem_id="reference-message", elem_classes="message")
             own_center_crop = use_centre("reference-center-crop")
-    return ExpressionColumn(expression, faces, number, own_reference, message, own_center_crop)
+    return ExpressionColumn(expression, faces, number, own_reference, message, own_center_crop, hidden_preview())
+
+
+def hidden_preview() -> gr.Image:
+    """A place for a picture on its way to the photo that shows it."""
+    return gr.Image(visible="hidden", show_label=False, interactive=False)
 
 
 def use_centre(elem_id: str) -> gr.Checkbox:
@@ -180,8 +188,9 @@ def result_column(photo: PhotoColumn, expression: ExpressionColumn, shown: Previ
         photo.face,
         expression.own_center_crop,
     ]
-    changed = (photo.photo, photo.center_crop, photo.face, expression.expression, *expression[3:])
-    changes = [item.input for item in changed if not isinstance(item, gr.Markdown)]
+    own_reference = (expression.own_reference, expression.own_center_crop)
+    changed = (photo.photo, photo.center_crop, photo.face, expression.expression, *own_reference)
+    changes = [item.input for item in changed]
     changes += [item.select for item in (photo.photo, photo.people, expression.faces)]
     gr.on(changes, None, js="() => { leed.choose() }", api_visibility="private")
     with gr.Column(min_width=300, elem_id="result"):
@@ -261,23 +270,25 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
     # photo.select                           click_face and outline_face     show
     # face.input                             outline_face                    show
     # faces.select                           pick                            show
-    # own_reference.input                    thumbnails_with_choice | show
+    # own_reference.input                    thumbnails_with_choice | preview | show
     # expression.input                       pick_expression and thumbnails_with_choice | show
     # alpha.change, *center_crop.input       show
-    column, drawing, face, message, center_crop, people = photo
-    kind, faces, reference, own_reference, own_message, own_center_crop = expression
+    column, drawing, face, message, center_crop, people, preview = photo
+    kind, faces, reference, own_reference, own_message, own_center_crop, own_preview = expression
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     clicked, last = quiet | {"trigger_mode": "multiple"}, quiet | {"trigger_mode": "always_last"}
-    offer = {"fn": callbacks.offer_faces, "inputs": column, "outputs": [face, drawing, center_crop], **last}
+    offer = {
+        "fn": callbacks.offer_faces, "inputs": column, "outputs": [face, drawing, center_crop, preview],
+        "js": begin("photo"), **last,
+    }  # fmt: skip
     outline = {"fn": callbacks.outline_face, "inputs": [column, face], "outputs": drawing, **last}
     framed = {
         "fn": callbacks.thumbnails_with_choice, "inputs": [kind, reference, own_reference], "outputs": faces, **last
     }  # fmt: skip
-    pictures = [result.comparison, result.crop, result.edited]
     draw = {
         "fn": callbacks.show,
         "inputs": choice(photo, expression, result),
-        "outputs": [*pictures, message, center_crop, own_message, own_center_crop],
+        "outputs": [*result[1:], message, center_crop, own_message, own_center_crop],
         "concurrency_id": "model",
         **last,
     }
@@ -286,11 +297,12 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
     def draws(event: Callable) -> None:
         """Has an event draw the pictures. Until those of the last choice are there, they look outdated."""
         name = next(names)
-        drawn = event(js=f"(...inputs) => {{ leed.begin('{name}'); return inputs }}", **draw)
+        drawn = event(js=begin(name), **draw)
         drawn.success(None, js=f"() => {{ leed.drawn('{name}') }}", api_visibility="private")
-        drawn.failure(None, None, pictures, js="() => [null, null, null]", api_visibility="private")
+        drawn.failure(None, None, list(result[1:]), js="() => [null, null, null]", api_visibility="private")
 
-    draws(column.input(**offer).then)
+    column.input(lambda: gr.Gallery(selected_index=None), None, people, queue=False, **quiet)  # none of them is shown
+    draws(show_preview(column.input(**offer), column, preview, "photo").then)
     draws(people.select(callbacks.example_photo, None, column, **clicked).then(**offer).then)
     draws(column.select(callbacks.click_face, column, face, **clicked).then(**outline).then)
     draws(face.input(**outline).then)
@@ -302,6 +314,20 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
     other = [own_reference.input, result.alpha.change, center_crop.input, own_center_crop.input]
     draws(partial(gr.on, other))  # the slider's reset is no `input`
     own_reference.input(**framed)
+    own = own_reference.input(callbacks.preview, own_reference, own_preview, js=begin("reference"), **last)
+    show_preview(own, own_reference, own_preview, "reference")
+
+
+def begin(name: str) -> str:
+    """JavaScript that notes what is chosen when an event begins, and hands its inputs on."""
+    return f"(...inputs) => {{ leed.begin('{name}'); return inputs }}"
+
+
+def show_preview(made: Dependency, photo: Photo, preview: gr.Image, name: str) -> Dependency:
+    """Has a photo show the preview that an event made; what it hands to the server stays the upload. The event."""
+    js = "(photo, preview) => leed.fresh('NAME') && photo && preview ? {...photo, url: preview.url} : photo"
+    made.success(None, [photo, preview], photo, js=js.replace("NAME", name), api_visibility="private")
+    return made
 
 
 def picker(

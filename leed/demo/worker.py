@@ -213,7 +213,7 @@ def answer(connection: Connection) -> None:
                 outcome = True, function(*arguments)
             except BaseException as error:
                 if hasattr(error, "add_note"):  # from Python 3.11 on; a pickled exception loses its traceback
-                    error.add_note(f"There: {traceback.format_exc()}")
+                    error.add_note("There:\n" + "".join(traceback.format_tb(error.__traceback__)))
                 outcome = False, error
             connection.send_bytes(pickled(outcome))
 

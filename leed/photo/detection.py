@@ -20,9 +20,10 @@ from leed.photo.geometry import padded_crop
 SEARCH_SIDE = 320  # longest side of the picture in which the detector searches [px]
 FINE_SIDE = 896  # the same for small faces: from 2.5 % of a photo's longer side, in eight times the time
 CLOSE_SIDE = 1280  # the same for a look whether there are faces too small to be edited
-SMALL = 0.15  # of the photo's longer side: where no face is higher, there may be smaller ones
+SMALL = 0.15  # of the photo's longer side: where no face is higher, there may be more small ones
 MIN_HEIGHT = 24  # of a face that can be edited [px of the photo]
 MIN_SCORE = 0.5
+WEAK_SCORE = 0.06  # above which a small place may be a face of 2.5 %; one photo of a single person in 16 has one
 MAX_OVERLAP = 0.3  # intersection over union above which two boxes are one face
 
 
@@ -55,17 +56,26 @@ class Face:
 def find_faces(photo: Image.Image, fine: bool = True) -> list[Face]:
     """The faces of an upright photo, the largest first.
 
-    Where a quick search finds none or only small ones, a finer one follows, unless `fine` is False: for a camera's
-    frames, which have no time for it.
+    Where a quick search finds none or only small ones, or sees small places that may be faces, a finer one follows,
+    unless `fine` is False: for a camera's frames, which have no time for it.
     """
     if photo.mode != "RGB":
         photo = to_rgb(photo)
-    faces = detector().find(photo)
+    seen = detector().find(photo, min_score=WEAK_SCORE)
+    faces = [face for face in seen if face.score > MIN_SCORE]
     if not faces:  # a face that fills the picture is found once there is a border around it
         faces = detector().find(photo, border=0.5)
-    if fine and not any(face.height > SMALL * max(photo.size) for face in faces):
+    if fine and may_show_more(seen, faces, max(photo.size)):
         faces = finer_faces(photo, faces)
     return sorted(faces, key=lambda face: -face.area)
+
+
+def may_show_more(seen: list[Face], faces: list[Face], side: int) -> bool:
+    """Whether a photo of this longer side may show more than the `faces` of a quick search that saw all of `seen`."""
+    small = SMALL * side
+    return not any(face.height > small for face in faces) or any(
+        face.score <= MIN_SCORE and face.height <= small for face in seen
+    )
 
 
 def finer_faces(photo: Image.Image, faces: list[Face]) -> list[Face]:
@@ -114,8 +124,10 @@ class FaceDetector:
         del model.graph.value_info[:]  # fixed shapes, too
         self.session = detector_session(model)
 
-    def find(self, photo: Image.Image, border: float = 0.0, side: int = SEARCH_SIDE) -> list[Face]:
-        """The faces of a photo, the surest first.
+    def find(
+        self, photo: Image.Image, border: float = 0.0, side: int = SEARCH_SIDE, min_score: float = MIN_SCORE
+    ) -> list[Face]:
+        """The faces of a photo of a score above `min_score`, the surest first.
 
         The photo is searched at a longer side of `side` pixels, a border around it, `border` times as wide, included.
         """
@@ -125,7 +137,9 @@ class FaceDetector:
         right, bottom = (-(-(length + 2 * margin) // 32) * 32 - margin for length in size)
         small = photo.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0)
         picture = padded_crop(small, (-margin, -margin, right, bottom))
-        scores, boxes, points = decode_heads(*self.session.run(self.HEADS, as_input(np.asarray(picture)[None])))
+        scores, boxes, points = decode_heads(
+            *self.session.run(self.HEADS, as_input(np.asarray(picture)[None])), min_score=min_score
+        )
         shrink = np.divide(size, photo.size)
         boxes, points = (boxes - margin) / np.tile(shrink, 2), (points - margin) / shrink
         faces = [Face(tuple(boxes[i].tolist()), points[i], float(scores[i])) for i in suppress_overlaps(scores, boxes)]
@@ -157,13 +171,13 @@ def as_input(pictures: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def decode_heads(
-    heat: np.ndarray, log_size: np.ndarray, offset: np.ndarray, points: np.ndarray
+    heat: np.ndarray, log_size: np.ndarray, offset: np.ndarray, points: np.ndarray, *, min_score: float = MIN_SCORE
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scores (N,), boxes (N, 4) and points (N, 5, 2) in pixels of the picture, the surest first.
 
     The four heads are maps (1, C, H, W) of one picture, at 1/4 of its size.
     """
-    row, column = np.nonzero(heat[0, 0] > MIN_SCORE)
+    row, column = np.nonzero(heat[0, 0] > min_score)
     order = np.argsort(-heat[0, 0, row, column])
     row, column = row[order], column[order]
     size = 4 * np.exp(log_size[0][::-1, row, column].T)  # (N, 2): width, height

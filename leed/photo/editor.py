@@ -49,13 +49,14 @@ class PreparedPhoto:
         return replace(self, face=self.face.with_expression(expression))
 
     def at_most(self, side: int) -> "PreparedPhoto":
-        """The same with an RGB photo whose longer side has at most `side` pixels; for previews."""
+        """The same with a photo whose longer side has at most `side` pixels; for previews and films."""
         scale = side / max(self.photo.size)
         if scale >= 1:
-            return self if self.cutout is None else replace(self, cutout=None)
-        width, height = (max(1, round(length * scale)) for length in self.photo.size)
-        photo = self.photo.resize((width, height), Image.Resampling.LANCZOS)
-        return replace(self, photo=photo, alignment=self.alignment.scaled(scale), cutout=None)
+            return self
+        size = max(1, round(self.photo.width * scale)), max(1, round(self.photo.height * scale))
+        cutout = self.cutout and self.cutout.resize(size, Image.Resampling.LANCZOS)
+        photo = to_rgb(cutout) if cutout else self.photo.resize(size, Image.Resampling.LANCZOS)
+        return replace(self, photo=photo, alignment=self.alignment.scaled(scale), cutout=cutout)
 
 
 def cut_out(edited: Image.Image, photo: Image.Image, cutout: Image.Image) -> Image.Image:

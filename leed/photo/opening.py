@@ -4,7 +4,6 @@ import re
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
@@ -23,6 +22,7 @@ MAX_MEGAPIXELS = 50  # of a file's picture
 WORKING_MEGAPIXELS = 16  # of a photo that is edited; larger ones are reduced on arrival
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", *HEIF)
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
+NOT_IN_BROWSERS = ("TIFF", "HEIF")
 REDUCIBLE = ("L", "RGB", "CMYK", "YCbCr")  # modes that are reduced before anything else is done with them
 
 
@@ -52,6 +52,15 @@ def open_photo(path: Path | str | BytesIO, keep_alpha: bool = False) -> Image.Im
         raise PhotoError("This file is not a picture that can be read; JPEG, PNG and WebP work.") from None
     except Exception as error:  # for broken files Pillow's decoders raise anything, RuntimeError and IndexError too
         raise PhotoError("This picture is damaged and cannot be read.") from error
+
+
+def shown_size(path: Path | str) -> tuple[int, int] | None:
+    """Width and height, EXIF orientation aside, at which browsers show the picture in a file; None if most do not.
+
+    The file must be one that `open_photo` opens.
+    """
+    with Image.open(path, formats=FORMATS) as image:
+        return None if image.format in NOT_IN_BROWSERS else image.size
 
 
 def is_heic(path: Path | str | BytesIO) -> bool:
@@ -114,11 +123,12 @@ def upright(image: Image.Image, keep_alpha: bool = False) -> Image.Image:
     With `keep_alpha`, a picture that is transparent in parts is RGBA.
     """
     image = oriented(image)
-    if keep_alpha and image.has_transparency_data:
-        cutout = image.convert("RGBA")
-        if np.asarray(cutout.getchannel("A")).min() < 255:
+    if image.has_transparency_data:
+        cutout = to_srgb(image.convert("RGBA"))
+        if keep_alpha and cutout.getchannel("A").histogram()[255] < cutout.width * cutout.height:
             cutout.info = {}
             return cutout
+        image = cutout
     image = to_rgb(to_srgb(image))
     image.info = {}
     return image
@@ -136,12 +146,15 @@ def oriented(image: Image.Image) -> Image.Image:
 def to_srgb(image: Image.Image) -> Image.Image:
     """The picture in sRGB if it came with another colour profile that can be read (phones use Display P3)."""
     profile = image.info.get("icc_profile")
-    if not profile or image.mode not in ("RGB", "CMYK"):
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
         return image
+    opaque = image.convert("RGB") if image.mode == "RGBA" else image
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        converted = ImageCms.profileToProfile(opaque, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError):  # the profile is broken, or of another mode
         return image
     assert converted is not None  # as it is only for a conversion in place
+    if image.mode == "RGBA":
+        converted.putalpha(image.getchannel("A"))
     return converted

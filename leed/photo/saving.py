@@ -45,34 +45,46 @@ def jpeg_bytes(image: Image.Image, marked: bool) -> bytes:
     return buffer.getvalue()
 
 
-def save_marked(image: Image.Image, path: Path | str) -> Path:
-    """Writes an edited picture with the mark, as PNG or JPEG by the path's suffix; the path."""
-    return _save(image, Path(path), XMP)
+def save_marked(image: Image.Image, path: Path | str, background: str = "white") -> Path:
+    """Writes an edited picture with the mark, as PNG, WebP or JPEG by the path's suffix; the path.
+
+    PNG and WebP keep every pixel and its transparency. JPEG can hold none: a cut-out lies over `background`, a colour.
+    """
+    return _save(image, Path(path), XMP, background)
 
 
-def save_plain(image: Image.Image, path: Path | str) -> Path:
-    """Writes an unaltered picture without the mark, as PNG or JPEG by the path's suffix; the path."""
-    return _save(image, Path(path), None)
+def save_plain(image: Image.Image, path: Path | str, background: str = "white") -> Path:
+    """As `save_marked`, for an unaltered picture: without the mark."""
+    return _save(image, Path(path), None, background)
 
 
-def _save(image: Image.Image, path: Path, xmp: str | None) -> Path:
+def _save(image: Image.Image, path: Path, xmp: str | None, background: str) -> Path:
     """Writes the pixels of a picture and, if there is one, an XMP text."""
     if path.suffix == ".png":
         chunks = PngInfo()
         if xmp is not None:
             chunks.add_itxt("XML:com.adobe.xmp", xmp)
         plain(image).save(path, pnginfo=chunks, compress_level=1)  # 6, the default, takes several times as long
+    elif path.suffix == ".webp":
+        plain(image).save(path, lossless=True, method=1, xmp=b"" if xmp is None else xmp.encode())
     elif path.suffix == ".jpg":
-        _write_jpeg(image, path, xmp)
+        _write_jpeg(image, path, xmp, background)
     else:
-        raise ValueError(f"pictures are saved as .png or .jpg, got {path.name}")
+        raise ValueError(f"pictures are saved as .png, .webp or .jpg, got {path.name}")
     return path
 
 
-def _write_jpeg(image: Image.Image, target: Path | BytesIO, xmp: str | None) -> None:
-    """As `_save`, into a JPEG file or its bytes; transparency lies over white."""
+def _write_jpeg(image: Image.Image, target: Path | BytesIO, xmp: str | None, background: str = "white") -> None:
+    """As `_save`, into a JPEG file or its bytes."""
     options = {} if xmp is None else {"xmp": xmp.encode()}
-    plain(to_rgb(image)).save(target, "JPEG", quality=92, **options)
+    plain(over(image, background)).save(target, "JPEG", quality=92, **options)
+
+
+def over(image: Image.Image, background: str) -> Image.Image:
+    """A picture in RGB; what is transparent in it shows a colour."""
+    if image.mode != "RGBA":
+        return to_rgb(image)
+    return Image.alpha_composite(Image.new("RGBA", image.size, background), image).convert("RGB")
 
 
 def plain(image: Image.Image) -> Image.Image:
@@ -83,9 +95,11 @@ def plain(image: Image.Image) -> Image.Image:
 
 
 def save_marked_sequence(frames: list[Image.Image], path: Path | str, fps: int) -> Path:
-    """Writes edited RGB pictures of one size with the mark, as an endless WebP or GIF or as MP4 by the path's suffix.
+    """Writes edited pictures of one size with the mark, as an endless WebP or GIF or as MP4 by the path's suffix.
 
-    Returns the path. MP4 is H.264 with even sides, as players expect it: an odd side grows by a pixel.
+    Returns the path. RGBA pictures stay transparent in WebP, and where they are transparent by more than half in GIF;
+    MP4 can hold no transparency, so that white lies below. MP4 is H.264 with even sides, as players expect it: an odd
+    side grows by a pixel.
     """
     path = Path(path)
     if path.suffix == ".webp":
@@ -100,6 +114,7 @@ def save_marked_sequence(frames: list[Image.Image], path: Path | str, fps: int) 
         start = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)  # behind the header and its palette
         path.write_bytes(data[:start] + GIF_BLOCK + XMP.encode() + GIF_TRAILER + data[start:])
     elif path.suffix == ".mp4":
+        frames = [over(frame, "white") for frame in frames]
         _encode(frames, path, fps, "libx264", "yuv420p", ["-crf", "18", "-movflags", "+faststart"])
         box = b"uuid" + MP4_BOX + XMP.encode()
         with open(path, "ab") as file:
@@ -110,11 +125,12 @@ def save_marked_sequence(frames: list[Image.Image], path: Path | str, fps: int) 
 
 
 def _encode(frames: list[Image.Image], path: Path, fps: int, codec: str, pixels: str, options: list[str]) -> None:
-    """Has ffmpeg write RGB frames of one size."""
+    """Has ffmpeg write RGB or RGBA frames of one size."""
     block = 2 if pixels == "yuv420p" else 1  # the sides become multiples of it
     width, height = (-(-length // block) * block for length in frames[0].size)
     writer = imageio_ffmpeg.write_frames(
-        path, (width, height), fps=fps, codec=codec, pix_fmt_out=pixels, macro_block_size=block,
+        path, (width, height), pix_fmt_in="rgba" if frames[0].mode == "RGBA" else "rgb24", pix_fmt_out=pixels,
+        fps=fps, codec=codec, macro_block_size=block,
         output_params=options, ffmpeg_log_level="error",
     )  # fmt: skip
     writer.send(None)

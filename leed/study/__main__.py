@@ -17,6 +17,7 @@ from leed.study.pictures import read_pictures
 from leed.study.publishing import AnswersScheduler, take_up
 from leed.study.questions import Settings
 from leed.study.rating import Study
+from leed.web.internals import UnknownGradioError
 
 HELP = {
     "per_source": "pictures to judge as real or fake, of each source: the real ones and each method",
@@ -61,7 +62,10 @@ def main(argv: list[str] | None = None) -> None:
         raise SystemExit(str(error)) from error
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the last answers are pushed
     with AnswersScheduler(answers, args.hub_dataset, args.push_minutes) if args.hub_dataset else nullcontext():
-        launch(study, debrief, blocked_paths=[str(args.pictures), str(args.answers)])
+        try:
+            launch(study, debrief, blocked_paths=[str(args.pictures), str(args.answers)])
+        except UnknownGradioError as error:
+            raise SystemExit(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ from PIL import Image
 from leed.study.pictures import FAKE, REAL, png
 from leed.study.questions import MORE_REAL, OTHER, REAL_OR_FAKE, THIS, Question
 from leed.study.rating import Study, truth
+from leed.web.checked import CheckedBlocks
 from leed.web.launching import launch_safely
+from leed.web.sweeping import use_own_folder
 from leed.web.theme import page_theme
 
 CONSENT = Path(__file__).parent / "consent.md"
@@ -38,9 +40,10 @@ THUMBNAIL = 128  # [px]
 
 def launch(study: Study, debrief: str, blocked_paths: list[str]) -> None:
     """Serves a study. `debrief` is Markdown; the files and folders of `blocked_paths` are never sent to a browser."""
+    use_own_folder()
     launch_safely(
         build(study, debrief),
-        max_file_size="1kb",  # nothing is uploaded
+        max_file_bytes=1024,  # nothing is uploaded
         theme=page_theme(),
         css=STYLE.read_text(),
         head=f"<script>\n{KEYS.read_text()}</script>",
@@ -93,9 +96,9 @@ class Parts:
         return changes
 
 
-def build(study: Study, debrief: str) -> gr.Blocks:
+def build(study: Study, debrief: str) -> CheckedBlocks:
     """The page of a study; `debrief` is Markdown, shown at the end above the pictures that were judged."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
+    with CheckedBlocks(title=TITLE, analytics_enabled=False) as page:
         rater = gr.BrowserState("", storage_key=f"study-{study.id}", secret=study.id)
         position = gr.Number(precision=0, label="position", visible="hidden")
         with gr.Column(visible=False, elem_classes="narrow") as welcome:

@@ -5,25 +5,28 @@ A caller's mistake is answered with one sentence: what came, and what was expect
 
 import inspect
 import math
-import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import unquote
 
 import gradio as gr
-from fastapi import Request
-from fastapi.exceptions import RequestValidationError
 from gradio.blocks import BlockFunction
 from gradio.queueing import Queue
-from gradio.route_utils import FnIndexInferError
 from gradio.state_holder import SessionState
 from gradio.utils import get_function_description
-from starlette.responses import JSONResponse
+
+from leed.web.disguise import HOST
+from leed.web.logs import log_failure
 
 MAX_SHOWN = 40  # characters of a value that a message repeats
 MAX_SESSION_NAME = 64  # characters; Gradio's own names have up to 32
 MAX_UNREAD = 200  # messages that wait for one session to fetch them; what a session reads is gone
+FAILED = "Something went wrong on this server: please try again."
+MISTAKES: ContextVar[list[str] | None] = ContextVar("MISTAKES", default=None)
+"""What the caller of the request at hand got wrong; `leed.web.refusals` reads it."""
+
 OWN_FILE = re.compile(r"https?://[^/]+(?:/.*?)?/gradio_api/file=(.+)", re.DOTALL)
 
 
@@ -55,18 +58,35 @@ class CheckedBlocks(gr.Blocks):
         except Exception:  # its text may repeat what came
             raise mistake(f"{address(block_fn)} could not read its values: {', '.join(names)}.") from None
 
+    async def process_api(self, *arguments: Any, **options: Any) -> dict[str, Any]:  # as Gradio's own
+        """As Gradio's. Raises `gr.Error` alone; what failed is logged here, by `log_failure`, and not by Gradio."""
+        try:
+            return await super().process_api(*arguments, **options)
+        except gr.Error as error:
+            if error.print_exception:
+                log_failure(error.__cause__ or error)
+            elif (mistakes := MISTAKES.get()) is not None:
+                mistakes.append(error.message)
+            error.print_exception = False
+            raise
+        except Exception as error:
+            log_failure(error)
+            raise gr.Error(FAILED, print_exception=False) from None
+
     async def call_function(
         self, block_fn: BlockFunction | int, processed_input: list[Any], *arguments: Any, **options: Any
     ) -> Any:
-        """As Gradio's; a click must say where it was. Raises `gr.Error`."""
+        """As Gradio's; a click must say where it was, and says nothing else. Raises `gr.Error`."""
         fn = (self.fns[block_fn] if isinstance(block_fn, int) else block_fn).fn
         clicked = fn is not None and gr.SelectData in [
             item.annotation for item in inspect.signature(fn).parameters.values()
         ]
         event_data = options.get("event_data", arguments[3] if len(arguments) > 3 else None)
-        data = getattr(event_data, "_data", None)
-        if clicked and not (isinstance(data, dict) and {"index", "value"} <= data.keys()):
-            raise mistake("A click must say its index and its value.")
+        if clicked:
+            data = getattr(event_data, "_data", None)
+            if event_data is None or not (isinstance(data, dict) and {"index", "value"} <= data.keys()):
+                raise mistake("A click must say its index and its value.")
+            event_data._data = {"index": data["index"], "value": None}  # which holds paths as visitors know them
         return await super().call_function(block_fn, processed_input, *arguments, **options)
 
     def queue(self, *arguments: Any, **options: Any) -> "CheckedBlocks":  # those of Gradio's own
@@ -113,13 +133,11 @@ class CheckedBlocks(gr.Blocks):
         return info
 
     def _example_file(self, parameters: list[Any]) -> dict[str, Any] | None:
-        """The first file that the page shows in one of these inputs, by its whole address."""
+        """The first file that the page shows in one of these inputs, by its whole address (`leed.web.disguise`)."""
         for parameter in parameters:
             default = parameter["parameter_default"]
             if isinstance(default, dict) and (default.get("url") or "").startswith("/"):
-                host = os.environ.get("SPACE_HOST")
-                address = f"https://{host}" if host else (getattr(self, "local_url", None) or "http://127.0.0.1:7860")
-                return {**default, "url": address.rstrip("/") + default["url"]}
+                return {**default, "url": f"http://{HOST}{default['url']}"}
         return None
 
 
@@ -216,43 +234,3 @@ def own_file(path: str) -> str:
     """The path of a file of this server's, if an URL of the page's own names it; nothing is fetched."""
     match = OWN_FILE.fullmatch(path)
     return unquote(match[1]) if match else path
-
-
-# Requests that reach no event.
-
-
-async def refuse_body(request: Request, error: Exception) -> JSONResponse:
-    """Answers a body that is none of Gradio's; the server's own answer would repeat all of it."""
-    assert isinstance(error, RequestValidationError)
-    places = {".".join(str(part)[:MAX_SHOWN] for part in item["loc"][1:2]) for item in error.errors()}
-    named = ", ".join(sorted(filter(None, places))[:3])
-    return refused(400, 'The body must be JSON like {"data": [...]}; wrong is: ' + (named or "its form") + ".")
-
-
-async def refuse_call(request: Request, error: Exception) -> JSONResponse:
-    """Answers a call of what is not there, or with names that are not taken; raises what is no such mistake."""
-    if not re.search(r"/gradio_api/((call|run|api|queue)/|component_server)", request.url.path):
-        raise error
-    blocks = request.app.get_blocks()
-    called = re.sub(r"^.*/(call/v2|call|run|api)/", "", request.url.path).rstrip("/")
-    public = {fn.api_name: fn for fn in blocks.fns.values() if fn.api_visibility == "public"}
-    if called not in public:
-        return refused(404, f"There is no such call; there are {', '.join(f'/{name}' for name in public)}.")
-    given = re.search(r"`(.*)`", str(error), re.DOTALL)
-    missing = re.search(r"required argument: (\w+)", str(error))
-    came = f"got {shown(given[1])}" if given else f"{missing[1]} is missing" if missing else "got others"
-    return refused(400, f"/{called} takes {', '.join(argument_names(public[called]))}; {came}.")
-
-
-def refused(status: int, sentence: str) -> JSONResponse:
-    """A sentence under the names that clients of Gradio look for."""
-    return JSONResponse({"error": sentence, "detail": sentence}, status)
-
-
-HANDLERS: Mapping[Any, Any] = {
-    RequestValidationError: refuse_body,
-    FnIndexInferError: refuse_call,
-    KeyError: refuse_call,
-    TypeError: refuse_call,
-}
-"""FastAPI's `exception_handlers`, for `launch(app_kwargs=...)`."""

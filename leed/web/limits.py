@@ -1,4 +1,4 @@
-"""Bounds on the requests of a public page: bytes and seconds of a body, open bodies and uploaded bytes of a client.
+"""Bounds on the requests of a public page: bytes and seconds of a body, open requests and uploaded bytes of a client.
 
 A refused request is never collected: its body is read past in pieces, and one sentence says which bound it met.
 """
@@ -8,13 +8,13 @@ import ipaddress
 import json
 import math
 import re
-import shutil
-import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from leed.web.sweeping import Storage
 
 Scope = MutableMapping[str, Any]  # as ASGI has them: any value
 Message = MutableMapping[str, Any]
@@ -27,8 +27,8 @@ READ_PAST_BYTES = 32 * MIB
 """Bytes of a refused body that are read past, so that its sender gets to read the answer."""
 
 READ_PAST_SECONDS = 5.0
-FREE_BYTES = 256 * MIB
-"""Room on the disk that uploads leave."""
+STREAM = re.compile(r"/(queue/data|heartbeat/[^/]+|upload_progress|call/(v2/)?[^/]+/[^/]+|stream/.+)/?$")
+"""The paths of answers that last."""
 
 MAX_CLIENTS = 4096
 """Clients that are remembered; those that were quiet longest are forgotten first."""
@@ -54,6 +54,9 @@ class Limits:
     frame: Bounds = Bounds(2 * MIB, 30)
     upload: Bounds = Bounds(41 * MIB, 180, math.inf)  # files of up to 40 MiB, and what surrounds them
     open_bodies: int = 12  # of a client at the same time
+    open_streams: int = 64  # the same of answers that last: a visitor's tab has two, and many may share an address
+    open_requests: int = 250  # the same of all kinds
+    open_in_all: int = 1000  # of all clients
     client_bytes: int = 400 * MIB  # uploaded by a client within `client_seconds`
     client_seconds: float = 600
 
@@ -66,10 +69,12 @@ class Limits:
 
 @dataclass
 class Client:
-    """A client's bodies: how many are open, and the bytes uploaded since `since` (seconds of a steady clock)."""
+    """A client's open requests, and the bytes that it uploaded since `since` (seconds of a steady clock)."""
 
     since: float
-    num_open: int = 0
+    num_open: int = 0  # bodies
+    num_streams: int = 0
+    num_requests: int = 0  # of all kinds
     num_bytes: int = 0
 
 
@@ -83,30 +88,56 @@ class RefusedError(Exception):
 
 @dataclass
 class RequestLimits:
-    """ASGI middleware that holds all requests with a body to `Limits`.
+    """ASGI middleware that holds all requests to `Limits`, and their files to the room of `storage`.
 
-    Answers 413 to a body that is too large, 408 to one that takes too long, and 429 to a client that has too many open
-    or has uploaded too much; 503 to an upload when the disk is nearly full.
+    Answers 413 to a body that is too large, 408 to one that takes too long, and 429 to a client that has too many
+    requests open or has uploaded too much; 503 where all clients together have too many, or the room is full.
     """
 
     app: App
     limits: Limits = Limits()
+    storage: Storage | None = None
+    num_requests: int = 0
     clients: OrderedDict[str, Client] = field(default_factory=OrderedDict)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
-            try:
-                await self.app(scope, receive, send)
-            except RuntimeError as error:
-                if "response already started" not in str(error):
-                    raise
-                # A stream of events that do not exist: it has said so, and the log would grow with each.
-                await send({"type": "http.response.body", "body": b""})
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
             return
-        bounds, client = self.limits.of_path(scope["path"]), self._client(scope)
+        client, streams = self._client(scope), is_stream(scope)
+        try:
+            self._admit(client, streams)
+        except RefusedError as refusal:
+            await read_past(receive)
+            await answer(refusal, send)
+            return
+        self.num_requests += 1
+        client.num_requests += 1
+        client.num_streams += streams
+        try:
+            if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+                await self._without_body(scope, receive, send)
+            else:
+                await self._with_body(client, scope, receive, send)
+        finally:
+            self.num_requests -= 1
+            client.num_requests -= 1
+            client.num_streams -= streams
+
+    async def _without_body(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self.app(scope, receive, send)
+        except RuntimeError as error:
+            if "response already started" not in str(error):
+                raise
+            # A stream of events that do not exist: it has said so, and the log would grow with each.
+            await send({"type": "http.response.body", "body": b""})
+
+    async def _with_body(self, client: Client, scope: Scope, receive: Receive, send: Send) -> None:
+        bounds = self.limits.of_path(scope["path"])
         uploads = bounds is self.limits.upload
         try:
-            self._admit(client, uploads)
+            await self._admit_body(client, uploads)
             check_length(scope, bounds)
         except RefusedError as refusal:
             await read_past(receive)
@@ -134,16 +165,28 @@ class RequestLimits:
         self.clients.move_to_end(key)
         if now - client.since > self.limits.client_seconds:
             client.since, client.num_bytes = now, 0
-        while len(self.clients) > MAX_CLIENTS:
-            self.clients.popitem(last=False)
+        if len(self.clients) > MAX_CLIENTS:
+            quiet = next((name for name, other in self.clients.items() if other.num_requests == 0), None)
+            if quiet is not None:
+                del self.clients[quiet]
         return client
 
-    def _admit(self, client: Client, uploads: bool) -> None:
+    def _admit(self, client: Client, streams: bool) -> None:
+        """Raises `RefusedError` for one request too many."""
+        if self.num_requests >= self.limits.open_in_all:
+            raise RefusedError(503, "This server has as many requests open as it can serve: try again in a minute.")
+        for count, most in (
+            (client.num_streams if streams else 0, self.limits.open_streams),
+            (client.num_requests, self.limits.open_requests),
+        ):
+            if count >= most:
+                raise too_many(most)
+
+    async def _admit_body(self, client: Client, uploads: bool) -> None:
+        """Raises `RefusedError` for one body too many, and for what there is no room for."""
         if client.num_open >= self.limits.open_bodies:
-            raise RefusedError(
-                429, f"You have {client.num_open} requests open, the most that one client may have: wait for them."
-            )
-        if uploads and shutil.disk_usage(tempfile.gettempdir()).free < FREE_BYTES:
+            raise too_many(self.limits.open_bodies)
+        if self.storage is not None and await asyncio.to_thread(self.storage.is_full):
             raise RefusedError(503, "This server has no room for more pictures: try again later.")
         if uploads and client.num_bytes >= self.limits.client_bytes:
             raise RefusedError(
@@ -151,6 +194,16 @@ class RequestLimits:
                 f"You have uploaded {self.limits.client_bytes // MIB} MB within "
                 f"{self.limits.client_seconds / 60:.0f} minutes, the most that one client may: try again later.",
             )
+
+
+def is_stream(scope: Scope) -> bool:
+    """Whether a request is for an answer that lasts: the events of a call, a page's sign of life."""
+    return scope["method"] == "GET" and STREAM.search(scope["path"]) is not None
+
+
+def too_many(most: int) -> RefusedError:
+    """The refusal of a request of a client that has this number of them open."""
+    return RefusedError(429, f"You have {most} requests open, the most that one client may have: wait for them.")
 
 
 @dataclass

@@ -188,7 +188,7 @@ def test_a_callers_mistake_is_the_same_sentence_everywhere_and_is_not_logged(
     outcome = visitor.client.get(f"/call/edit/{asked.json()['event_id']}").text
     assert outcome.startswith("event: error") and json.loads(outcome.split("data: ")[1])["error"] == sentence
     answer = visitor.client.post("/run/edit", content=body, headers={"Content-Type": "application/json"})
-    assert answer.json()["error"] == sentence
+    assert answer.status_code == 422 and answer.json()["error"] == sentence
     if "photo" not in wrong and kind != "NaN":  # the client uploads photos, and cannot write NaN
         with pytest.raises(AppError) as raised:
             client.predict(photo=handle_file(PORTRAIT), **wrong, api_name="/edit")
@@ -205,9 +205,9 @@ def test_requests_that_are_no_calls_get_a_sentence(app_server: SimpleNamespace):
     for path, body, status, sentence in (
         ("call/edit", {"data": "SECRET"}, 400, 'The body must be JSON like {"data": [...]}; wrong is: data.'),
         ("call/edit", {"data": []}, 200, "takes 7 values (photo, reference, own_reference, alpha,"),
-        ("run/edit", {"data": [None] * 8}, 500, "/edit takes 7 values"),
-        ("run/edit", {"data": [1]}, 500, "photo must be an uploaded picture, got 1."),
-        ("run/edit", {"data": [{"path": str(folder), **FILE}, 0, None, 1, False, 0]}, 500, "got a folder."),
+        ("run/edit", {"data": [None] * 8}, 422, "/edit takes 7 values"),
+        ("run/edit", {"data": [1]}, 422, "photo must be an uploaded picture, got 1."),
+        ("run/edit", {"data": [{"path": str(folder), **FILE}, 0, None, 1, False, 0]}, 422, "got a folder."),
         ("call/SECRET", {"data": []}, 404, "There is no such call; there are /edit, /sequence, /grid, /references."),
         ("call/v2/SECRET", {}, 404, "There is no such call"),
         ("call/v2/edit", {"strength": 1}, 400, "/edit takes photo, reference, own_reference"),
@@ -218,12 +218,12 @@ def test_requests_that_are_no_calls_get_a_sentence(app_server: SimpleNamespace):
             404,
             "There is no such call",
         ),
-        ("run/edit", {"data": [{"path": "/tmp/\ud800SECRET", **FILE}]}, 500, "photo must be an uploaded picture"),
-        ("run/x", {"data": [], "fn_index": "example_photo", "event_data": None}, 500, "A click must say"),
+        ("run/edit", {"data": [{"path": "/tmp/\ud800SECRET", **FILE}]}, 422, "photo must be an uploaded picture"),
+        ("run/x", {"data": [], "fn_index": "example_photo", "event_data": None}, 422, "A click must say"),
         (
             "run/x",
             {"data": [], "fn_index": "example_photo", "event_data": {"index": "SECRET!"}},
-            500,
+            422,
             "A click must say",
         ),
         ("queue/join", {"data": [], "fn_index": 9999, "session_hash": "x"}, 404, "There is no such call"),
@@ -317,6 +317,65 @@ def test_page_and_server_show_only_what_is_meant(app_url: str):
     assert not httpx.get(f"{app_url}/config").json()["run_history"]
 
 
+def test_a_forged_host_reaches_no_later_caller(slow_app):
+    """Gradio keeps what it prepares for the first one."""
+    url, go_on = slow_app
+    go_on.set()
+    forged = {
+        "X-Forwarded-Host": "evil.example",
+        "X-Forwarded-Proto": "https",
+        "X-Gradio-Server": "http://evil.example",
+    }
+    visitor = Visitor(url)
+    outcome = visitor.outcome(visitor.client.post("/call/v2/edit", json=visitor.request, headers=forged))
+    for path in ("", "/config", "/gradio_api/info", "/gradio_api/openapi.json"):
+        assert httpx.get(url + path, headers=forged, timeout=60).status_code == 200
+    said = [outcome, *(httpx.get(url + path, timeout=60).text for path in ("", "/config", "/gradio_api/info"))]
+    assert all("evil.example" not in text and "page.invalid" not in text for text in said)
+    assert all(url in text for text in said)
+
+
+def test_no_folder_of_the_server_is_named(app_server: SimpleNamespace, client: Client):
+    visitor, folder = Visitor(app_server.url), str(app_server.log.parent)
+    said = [httpx.get(app_server.url + path, timeout=60).text for path in ("", "/config", "/gradio_api/info")]
+    said += [json.dumps(visitor.request), visitor.outcome(visitor.ask())]
+    edited = visitor.client.post("/run/edit", json={"data": [visitor.request["photo"], 0, None, 1, False, 0]})
+    said.append(edited.text)
+    for path in ("/files", "/files/x/../../../etc/passwd", "/files/" + 3000 * "x", "/tmp"):
+        refused = visitor.client.get(f"/file={path}")
+        assert refused.status_code in (403, 404) and len(refused.text) < 300
+        said.append(refused.text)
+    for text in said:
+        assert folder not in text and str(ROOT) not in text
+    for result in edited.json()["data"]:  # they lead to the files all the same
+        assert result["path"].startswith("/files/")
+        for address in (result["url"], f"{app_server.url}/gradio_api/file={result['path']}"):
+            assert httpx.get(address).content.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "sentence"),
+    [
+        (
+            {"files": {"files": ("SECRET.png", bytes(40 * 2**20 + 1))}},
+            413,
+            "This file is larger than 40 MB: please give",
+        ),
+        (
+            {"content": b"SECRET", "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
+            400,
+            "must be a form",
+        ),
+    ],
+)
+def test_refused_uploads_get_the_pages_own_sentence(
+    app_server: SimpleNamespace, form: dict, status: int, sentence: str
+):
+    answer = httpx.post(f"{app_server.url}/gradio_api/upload", timeout=60, **form)
+    assert answer.status_code == status and sentence in answer.json()["error"]
+    assert "SECRET" not in answer.text + app_server.log.read_text()
+
+
 @pytest.mark.parametrize("path", ["call/edit", "call/v2/edit", "run/edit", "queue/join", "component_server"])
 def test_large_bodies_are_refused_and_cost_nothing(app_server: SimpleNamespace, path: str):
     """Each of the values of this body would take 64 bytes and more, several times."""
@@ -406,8 +465,13 @@ def test_the_page_survives_its_worker_and_a_request_is_answered_by_the_next(app_
 
 
 def test_what_goes_wrong_in_the_demo_is_one_sentence_and_the_page_lives_on(
-    slow_app, tiny_actions: ModuleType, monkeypatch: pytest.MonkeyPatch
+    slow_app,
+    tiny_actions: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture,
 ):
+    """The log says where, without the message, which may hold the name of a visitor's file."""
     url, go_on = slow_app
     go_on.set()
     visitor = Visitor(url)
@@ -420,5 +484,10 @@ def test_what_goes_wrong_in_the_demo_is_one_sentence_and_the_page_lives_on(
         with monkeypatch.context() as patch:
             patch.setattr(tiny_actions, "prepare", Mock(side_effect=error))
             outcome = visitor.outcome(visitor.ask())
+            answer = visitor.client.post("/run/edit", json={"data": [visitor.request["photo"], 0, None, 1, False, 0]})
+        assert answer.status_code == 500 and sentence in answer.json()["error"]
         assert "event: error" in outcome and sentence in outcome and "no names" not in outcome, error
         assert "event: complete" in visitor.outcome(visitor.ask()), error
+        assert visitor.client.post("/run/edit", json={"data": [None, 0]}).status_code == 422
+    assert "builtins.RuntimeError" in caplog.text and "leed/demo/actions.py" in caplog.text
+    assert "no names" not in caplog.text + "".join(capfd.readouterr())

@@ -45,6 +45,42 @@ def test_a_new_photo_is_not_cut_by_an_old_choice(no_worker: None):
     assert callbacks.offer_faces(str(callbacks.example_people()[0][0]))[2].value is False
 
 
+def test_a_preview_is_made_of_what_browsers_do_not_show(
+    no_worker: None, tiny_actions: ModuleType, two_people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A click on it is found in the photo."""
+    with Image.open(two_people) as photo:
+        photo.save(tmp_path / "photo.tif")
+        cutout = photo.convert("RGBA")
+        cutout.paste((0, 0, 0, 0), (0, 0, 60, 760))
+        cutout.save(tmp_path / "cut.tif")
+    assert callbacks.preview(None) is None and callbacks.preview(str(two_people)) is None
+    with Image.open(callbacks.preview(str(tmp_path / "photo.tif"))) as shown:
+        assert shown.format == "JPEG" and shown.size == (900, 489)
+    with Image.open(callbacks.preview(str(tmp_path / "cut.tif"))) as shown:
+        assert shown.format == "PNG" and shown.getpixel((20, 20))[3] == 0
+    smaller = SimpleNamespace(index=[300 * 900 / 1400, 400 * 900 / 1400])  # in the left half
+    assert callbacks.click_face(str(tmp_path / "photo.tif"), smaller) == 1
+    assert callbacks.click_face(str(two_people), SimpleNamespace(index=[300, 400])) == 1
+    (tmp_path / "page.tif").write_text("<html>")
+    assert callbacks.preview(str(tmp_path / "page.tif")) is None  # `show` says why
+
+
+def test_clicks_on_photos_that_are_reduced_on_arrival_meet_their_faces(
+    no_worker: None, tiny_actions: ModuleType, two_people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The browser would show more pixels than the faces are found in."""
+    monkeypatch.setattr("leed.photo.opening.WORKING_MEGAPIXELS", 0.5)
+    path = str(tmp_path / "large.jpg")
+    Image.open(two_people).convert("RGB").save(path)
+    (width, _), faces = tiny_actions.detect(path)
+    assert width == 700 and len(faces) == 2
+    with Image.open(callbacks.preview(path)) as shown:
+        assert shown.width == 700
+    for number, face in enumerate(faces):
+        assert callbacks.click_face(path, SimpleNamespace(index=list(face.centre))) == number
+
+
 def test_an_expression_is_that_of_the_same_person():
     faces = actions.references()
     number = next(i for i, face in enumerate(faces) if (face.person, face.expression) == ("comp07", "happy"))

@@ -1,6 +1,7 @@
 """The demo in a browser. Skipped without Chromium (`apt-get install chromium`) or playwright."""
 
 import base64
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,6 +116,15 @@ def test_example_people_can_be_chosen(page: "sync_api.Page"):
     changes.wait()
 
 
+def test_a_photo_of_ones_own_takes_the_frame_off_the_example_people(page: "sync_api.Page"):
+    page.click("#people button >> nth=8")
+    page.wait_for_selector("#people .selected")
+    page.wait_for_selector("#result:not(.outdated)", state="attached")
+    page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
+    page.set_input_files("#photo input[type=file]", PORTRAIT)
+    page.wait_for_selector("#people .selected", state="detached")
+
+
 def test_a_face_is_chosen_by_click_and_by_keyboard(page: "sync_api.Page", two_people: Path):
     assert page.locator("#outlines rect").count() == 1 and not page.locator("#which-face").is_visible()
     page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
@@ -130,6 +140,42 @@ def test_a_face_is_chosen_by_click_and_by_keyboard(page: "sync_api.Page", two_pe
     page.locator("#which-face input").first.press("Space")
     changes.wait()
     page.wait_for_selector("#outlines .chosen text:has-text('1')", state="attached")
+
+
+def test_every_format_is_shown_even_where_the_system_knows_no_type(page: "sync_api.Page"):
+    """A preview, made of what was opened, stands for a TIFF file; the edit is of the file."""
+    buffer = io.BytesIO()
+    Image.open(PORTRAIT).save(buffer, "TIFF")
+    tiff = {"name": "photo.tif", "mimeType": "application/octet-stream", "buffer": buffer.getvalue()}
+    for column, photo in (("", "#photo"), ("text=Or a reference of your own", "#own-reference")):
+        changes = Changes(page)
+        if column:
+            page.click(column)
+        else:
+            page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
+        page.set_input_files(f"{photo} input[type=file]", tiff)
+        changes.wait()
+        page.wait_for_function(f"() => document.querySelector('{photo} img')?.naturalWidth > 0")
+    with page.expect_download() as download:
+        page.click("#save")
+    with Image.open(download.value.path()) as saved:
+        assert saved.size == Image.open(PORTRAIT).size
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "sentence"),
+    [
+        ("photo.jpg", 40 * 2**20 + 1, "This file is larger than 40 MB: please give a smaller one."),
+        ("letter.pdf", 9, "This file is not a picture that can be read; JPEG, PNG and WebP work."),
+    ],
+)
+def test_refused_files_get_the_pages_own_words(
+    page: "sync_api.Page", tmp_path: Path, name: str, size: int, sentence: str
+):
+    (tmp_path / name).write_bytes(bytes(size))
+    page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
+    page.set_input_files("#photo input[type=file]", tmp_path / name)
+    page.get_by_test_id("toast-body").get_by_text(sentence, exact=True).wait_for()
 
 
 def test_the_page_rests_when_nobody_does_anything(page: "sync_api.Page", two_people: Path):

@@ -56,6 +56,25 @@ def test_small_faces_of_a_group_are_found():
     assert len(find_faces(photo, fine=False)) < 12
 
 
+@pytest.mark.parametrize("height", [29.0, 45.0])
+def test_small_faces_beside_a_large_one_are_found(height: float):
+    photo, places = group((1155, 866), [height] * 12)
+    large = Image.open(PORTRAITS[9]).convert("RGB")
+    photo.paste(large.crop((60, 0, 640, 760)), (577, 0))
+    faces = find_faces(photo)
+    left = places[places[:, 0] < 560]
+    assert len(faces) == 1 + len(left) and faces[0].height > 300
+    nearest = [np.linalg.norm(left - face.centre, axis=1).argmin() for face in faces[1:]]
+    assert sorted(nearest) == list(range(len(left)))
+    assert len(find_faces(photo, fine=False)) < len(faces)
+
+
+def test_a_portrait_takes_no_second_search(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("leed.photo.detection.finer_faces", lambda *_: pytest.fail("searched again"))
+    for path in PORTRAITS:
+        assert len(find_faces(Image.open(path))) == 1
+
+
 def test_twenty_faces_are_numbered_by_size():
     heights = [28 + 4.0 * ((7 * i) % 20) for i in range(20)]
     photo, places = group((1200, 900), heights, columns=5)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 import warnings
@@ -107,6 +108,14 @@ def test_every_mode_becomes_rgb(mode: str, tmp_path: Path):
     assert np.abs(np.asarray(photo, int) - grey[..., None]).max() <= tolerance
 
 
+@pytest.mark.parametrize("overshoot", [0.0, 0.05])
+def test_floats_to_one_are_scaled(overshoot: float, tmp_path: Path):
+    ramp = np.tile(np.linspace(0, 1 + overshoot, 64, dtype=np.float32), (8, 1))
+    Image.fromarray(ramp).save(tmp_path / "a.tif")
+    expected = np.repeat((255 * ramp).clip(0, 255)[..., None], 3, axis=2)
+    np.testing.assert_allclose(open_photo(tmp_path / "a.tif"), expected, atol=0.51)
+
+
 def test_transparency_lies_over_white(tmp_path: Path):
     Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "a.png")
     assert open_photo(tmp_path / "a.png").getpixel((4, 4)) == (255, 255, 255)
@@ -135,6 +144,18 @@ def with_orientation(picture: Image.Image, orientation: int) -> Image.Image:
 def inverse_orientation(orientation: int) -> int:
     """The flag that undoes another; all but the two quarter turns undo themselves."""
     return {6: 8, 8: 6}.get(orientation, orientation)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_colour_profile_is_applied_to_cutouts_as_well(mode: str, tmp_path: Path):
+    picture = Image.new(mode, (8, 8), (200, 60, 60, 128)[: len(mode)])
+    names = {b"rXYZ": b"gXYZ", b"gXYZ": b"rXYZ"}  # a profile in which red is called green
+    swapped = re.sub(b"[rg]XYZ", lambda name: names[name[0]], profile("sRGB"))
+    picture.save(tmp_path / "a.png", icc_profile=swapped)
+    plain = open_photo(tmp_path / "a.png", keep_alpha=True)
+    assert plain.mode == mode
+    colours = plain.getpixel((4, 4))
+    np.testing.assert_allclose(colours, (60, 200, 60, 128)[: len(mode)], atol=3)
 
 
 def test_broken_colour_profile_is_ignored(tmp_path: Path):

@@ -19,7 +19,7 @@ def picture() -> Image.Image:
     return picture
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".jpg"])
 def test_mark_is_written_and_read(picture: Image.Image, suffix: str, tmp_path: Path):
     marked = save_marked(picture, tmp_path / f"marked{suffix}")
     plain = save_plain(picture, tmp_path / f"plain{suffix}")
@@ -36,13 +36,47 @@ def test_bytes_are_those_of_the_file(picture: Image.Image, tmp_path: Path):
     assert jpeg_bytes(picture, marked=False) == save_plain(picture, tmp_path / "plain.jpg").read_bytes()
 
 
-def test_png_keeps_every_pixel(picture: Image.Image, tmp_path: Path):
-    np.testing.assert_array_equal(Image.open(save_marked(picture, tmp_path / "a.png")), picture)
+@pytest.fixture
+def cutout() -> Image.Image:
+    """A picture whose left third is transparent, whose middle is by half."""
+    cutout = Image.new("RGBA", (60, 40), (200, 50, 50, 255))
+    cutout.paste((10, 200, 10, 128), (20, 0, 40, 40))
+    cutout.paste((0, 0, 0, 0), (0, 0, 20, 40))
+    return cutout
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_every_pixel_is_kept(picture: Image.Image, cutout: Image.Image, suffix: str, tmp_path: Path):
+    np.testing.assert_array_equal(Image.open(save_marked(picture, tmp_path / f"a{suffix}")), picture)
+    np.testing.assert_array_equal(Image.open(save_marked(cutout, tmp_path / f"b{suffix}")), cutout)
+
+
+def test_a_cutout_lies_over_a_colour_in_jpeg(cutout: Image.Image, tmp_path: Path):
+    for options, expected in (({}, (255, 255, 255)), ({"background": "#0000ff"}, (0, 0, 255))):
+        saved = Image.open(save_marked(cutout, tmp_path / "a.jpg", **options))
+        np.testing.assert_allclose(saved.getpixel((8, 20)), expected, atol=3)
+        np.testing.assert_allclose(saved.getpixel((52, 20)), (200, 50, 50), atol=6)
+
+
+def test_a_moving_cutout_stays_transparent(cutout: Image.Image, tmp_path: Path):
+    """In GIF, pixels are transparent or not; MP4 can hold no transparency."""
+    frames = [cutout.copy() for _ in range(3)]
+    for i, frame in enumerate(frames):
+        frame.paste((0, 0, 250, 255), (42 + i, 10, 50, 20))
+    for suffix, middle in ((".webp", 128), (".gif", 255)):
+        with Image.open(save_marked_sequence(frames, tmp_path / f"a{suffix}", fps=10)) as film:
+            for i in range(film.n_frames):
+                film.seek(i)
+                shown = film.convert("RGBA").getchannel("A")
+                assert [shown.getpixel((x, 20)) for x in (8, 30, 52)] == [0, middle, 255]
+    film = imageio_ffmpeg.read_frames(save_marked_sequence(frames, tmp_path / "a.mp4", fps=10))
+    width = next(film)["size"][0]
+    assert np.frombuffer(next(film), np.uint8).reshape(-1, width, 3)[20, 8].min() > 245
 
 
 def test_other_formats_are_refused(picture: Image.Image, tmp_path: Path):
-    with pytest.raises(ValueError, match=r"\.png or \.jpg, got a\.webp"):
-        save_marked(picture, tmp_path / "a.webp")
+    with pytest.raises(ValueError, match=r"\.png, \.webp or \.jpg, got a\.tif"):
+        save_marked(picture, tmp_path / "a.tif")
 
 
 @pytest.fixture

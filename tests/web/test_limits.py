@@ -6,23 +6,28 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 
 import httpx
 import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
-from leed.web.limits import MIB, Bounds, Limits, RequestLimits, TrustedForwarding, client_address
+from leed.web.limits import MIB, Bounds, Limits, RequestLimits, TrustedForwarding, client_address, is_stream
 
 LIMITS = Limits(
     call=Bounds(1000, 0.5),
     frame=Bounds(20_000, 0.5, 2000),
     upload=Bounds(2 * MIB, 2, math.inf),
     open_bodies=3,
+    open_streams=4,
+    open_requests=6,
+    open_in_all=8,
     client_bytes=5 * MIB,
     client_seconds=600,
 )
@@ -33,9 +38,21 @@ async def count(request: Request) -> JSONResponse:
     return JSONResponse({"bytes": len(await request.body())})
 
 
+async def last(request: Request) -> StreamingResponse:
+    """What a route of events does: goes on until its reader has left."""
+
+    async def events() -> AsyncIterator[bytes]:
+        while not await request.is_disconnected():
+            yield b"data: alive"
+            await asyncio.sleep(0.05)
+
+    return StreamingResponse(events())
+
+
 @pytest.fixture
 def limited() -> RequestLimits:
     routes = [Route(path, count, methods=["GET", "POST"]) for path in ("/call/edit", "/queue/join", "/upload")]
+    routes += [Route(path, last) for path in ("/queue/data", "/slow")]
     return RequestLimits(Starlette(routes=routes), LIMITS)
 
 
@@ -128,10 +145,65 @@ def test_one_client_uploads_only_so_much(server: str) -> None:
     assert httpx.post(server + "/call/edit", content=b"{}").status_code == 200
 
 
-def test_uploads_leave_room_on_the_disk(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leed.web.limits.FREE_BYTES", 2**62)
-    assert httpx.post(server + "/upload", content=bytes(10)).status_code == 503
-    assert httpx.post(server + "/call/edit", content=b"{}").status_code == 200
+def test_nothing_comes_in_that_there_is_no_room_for(server: str, limited: RequestLimits) -> None:
+    """Calls write files as well."""
+    limited.storage = SimpleNamespace(is_full=lambda: True)
+    for path in ("/upload", "/call/edit"):
+        refused = httpx.post(server + path, content=bytes(10))
+        assert refused.status_code == 503 and "no room for more pictures" in refused.json()["error"]
+    assert httpx.get(server + "/call/edit").status_code == 200
+    limited.storage = SimpleNamespace(is_full=lambda: False)
+    assert httpx.post(server + "/upload", content=bytes(10)).status_code == 200
+
+
+@contextmanager
+def open_streams(server: str, count: int, address: str = "203.0.113.1", path: str = "/queue/data") -> Iterator[None]:
+    """Answers of a client that last until this ends."""
+    with ExitStack() as stack:
+        client = stack.enter_context(httpx.Client(headers={"X-Forwarded-For": address}))
+        for _ in range(count):
+            assert stack.enter_context(client.stream("GET", server + path)).status_code == 200
+        yield
+
+
+def test_one_client_has_few_open_streams(server: str) -> None:
+    mine, other = ({"X-Forwarded-For": address} for address in ("203.0.113.1", "203.0.113.2"))
+    with open_streams(server, 4):
+        refused = httpx.get(server + "/queue/data", headers=mine)
+        assert refused.status_code == 429 and "4 requests open" in refused.json()["error"]
+        assert httpx.get(server + "/call/edit", headers=mine).status_code == 200  # what ends at once is served
+        with httpx.stream("GET", server + "/queue/data", headers=other) as served:
+            assert served.status_code == 200
+    time.sleep(0.3)
+    with open_streams(server, 4):
+        pass
+
+
+def test_a_client_has_few_open_requests_of_any_kind_and_all_together_as_well(server: str) -> None:
+    with open_streams(server, 6, path="/slow"):
+        refused = httpx.get(server + "/call/edit", headers={"X-Forwarded-For": "203.0.113.1"})
+        assert refused.status_code == 429 and "6 requests open" in refused.json()["error"]
+        with open_streams(server, 2, "203.0.113.2"):
+            refused = httpx.get(server + "/call/edit", headers={"X-Forwarded-For": "203.0.113.3"})
+            assert refused.status_code == 503 and "as many requests open" in refused.json()["error"]
+    time.sleep(0.3)
+    assert httpx.get(server + "/call/edit").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "lasts"),
+    [
+        ("/gradio_api/queue/data", True),
+        ("/gradio_api/heartbeat/abc", True),
+        ("/gradio_api/call/edit/123", True),
+        ("/gradio_api/call/v2/edit/123/", True),
+        ("/gradio_api/upload_progress", True),
+        ("/gradio_api/file=/files/a/photo.png", False),
+        ("/config", False),
+    ],
+)
+def test_streams_are_known_by_their_paths(path: str, lasts: bool) -> None:
+    assert is_stream({"method": "GET", "path": path}) == lasts
 
 
 def test_a_refused_body_is_not_kept(limited: RequestLimits) -> None:

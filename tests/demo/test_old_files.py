@@ -10,7 +10,7 @@ from gradio.utils import get_upload_folder
 from gradio_client.utils import is_file_obj, traverse
 
 from leed.demo import page
-from leed.demo.sweeping import sweep
+from leed.web.sweeping import sweep
 
 PORTRAIT = ROOT / "leed/gallery/portraits/comp02.jpg"
 
