@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -358,6 +359,16 @@ def test_page_is_labelled(page: "sync_api.Page"):
     assert page.get_by_label("Strength (alpha)").count() > 0
     for text in ("AI-modified picture", "What it is not for", "consent"):
         assert page.get_by_text(text).count() > 0
+
+
+def test_what_is_not_chosen_yet_can_be_seen(page: "sync_api.Page"):
+    """Circles and boxes differ from the white around them by a contrast of 3 (WCAG 2.1, 1.4.11)."""
+    colour = page.locator("#expression input:not(:checked)").first.evaluate(
+        "item => getComputedStyle(item).borderColor"
+    )
+    levels = np.array([int(part) for part in re.findall(r"\d+", colour)[:3]]) / 255
+    linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+    assert 1.05 / (linear @ (0.2126, 0.7152, 0.0722) + 0.05) >= 3
 
 
 def test_keyboard_reaches_every_control_in_the_order_of_the_page(page: "sync_api.Page"):
