@@ -7,6 +7,7 @@ from pathlib import Path
 from huggingface_hub import HfApi
 
 import leed
+from leed.networks.remains import REMAINS
 from leed.pretrained import CARD, CONFIG, WEIGHTS
 from leed.runtime import FOLDER
 
@@ -17,7 +18,7 @@ def push(folder: Path, repo_id: str, private: bool = False, token: str | None = 
     getattr(leed, model_type).from_pretrained(folder)
     api = HfApi(token=token)
     api.create_repo(repo_id, private=private, exist_ok=True)
-    patterns = [CONFIG, WEIGHTS, CARD, "*.webp", "*.png", "figures.json", f"{FOLDER}/*"]
+    patterns = [CONFIG, WEIGHTS, CARD, "*.webp", "*.png", "figures.json", f"{FOLDER}/*", f"{REMAINS}/*"]
     return api.upload_folder(folder_path=folder, repo_id=repo_id, allow_patterns=patterns).commit_url
 
 

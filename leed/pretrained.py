@@ -10,7 +10,7 @@ import json
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import safetensors.torch
 import torch
@@ -69,6 +69,9 @@ class HubModel(
 
     config: ModelConfig
 
+    FILES: ClassVar[tuple[str, ...]] = (CONFIG, WEIGHTS)
+    """The files of a saved model, its card aside, as patterns."""
+
     @property
     def device(self) -> torch.device:
         """The device of the weights."""
@@ -97,6 +100,7 @@ class HubModel(
         """
         folder = find_folder(
             str(pretrained_model_name_or_path),
+            cls.FILES,
             force_download=force_download,
             token=token,
             cache_dir=cache_dir,
@@ -150,7 +154,7 @@ class HubModel(
             card = self.generate_model_card(**(model_card_kwargs or {}))
             atomic_write_all(folder, {CARD: str(card).encode()})
         if push_to_hub:
-            return _upload(folder, repo_id or folder.name, **push_to_hub_kwargs)
+            return _upload(folder, self.FILES, repo_id or folder.name, **push_to_hub_kwargs)
         return None
 
     def _save_pretrained(self, save_directory: Path, dtype: torch.dtype | None = None) -> None:
@@ -179,7 +183,7 @@ class HubModel(
         """Uploads the model in one commit and returns its address. A card that the repository has is kept."""
         with TemporaryDirectory() as folder:
             self.save_pretrained(folder, config=config, model_card_kwargs=model_card_kwargs, dtype=dtype)
-            return _upload(Path(folder), repo_id, keep_card=True, **options)
+            return _upload(Path(folder), self.FILES, repo_id, keep_card=True, **options)
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> Any:  # the mixin's signature
         """Card with the facts of the class statement."""
@@ -331,6 +335,7 @@ def _digest(tensors: dict[str, Tensor], description: dict) -> str:
 
 def _upload(
     folder: Path,
+    patterns: tuple[str, ...],
     repo_id: str,
     *,
     keep_card: bool = False,
@@ -343,10 +348,10 @@ def _upload(
     ignore_patterns: list[str] | str | None = None,
     delete_patterns: list[str] | str | None = None,
 ) -> str:
-    """Sends a saved model, and nothing else from its folder, in one commit."""
+    """Sends a saved model, its card and its files of these patterns, and nothing else of its folder, in one commit."""
     api = HfApi(token=token)
     repo_id = api.create_repo(repo_id=repo_id, private=private, exist_ok=True).repo_id
-    files = [CONFIG, WEIGHTS, CARD]
+    files = [*patterns, CARD]
     if keep_card and api.file_exists(repo_id, CARD, revision=branch):
         files.remove(CARD)
     return api.upload_folder(
