@@ -284,7 +284,7 @@ class LEED(HubModel, FaceModel):
         """Writes weights and configuration, and the estimator if there is one; without, one that is there stays."""
         super()._save_pretrained(save_directory, dtype)
         if self.estimator is not None:
-            self.estimator.save_pretrained(save_directory / REMAINS, dtype=dtype)
+            self.estimator._save_pretrained(save_directory / REMAINS, dtype)  # a card there is kept
 
     # The mathematics: float tensors in [-1, 1].
 

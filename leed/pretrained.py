@@ -154,7 +154,7 @@ class HubModel(
             card = self.generate_model_card(**(model_card_kwargs or {}))
             atomic_write_all(folder, {CARD: str(card).encode()})
         if push_to_hub:
-            return _upload(folder, self.FILES, repo_id or folder.name, **push_to_hub_kwargs)
+            return _upload(folder, repo_id or folder.name, patterns=self.FILES, **push_to_hub_kwargs)
         return None
 
     def _save_pretrained(self, save_directory: Path, dtype: torch.dtype | None = None) -> None:
@@ -183,7 +183,7 @@ class HubModel(
         """Uploads the model in one commit and returns its address. A card that the repository has is kept."""
         with TemporaryDirectory() as folder:
             self.save_pretrained(folder, config=config, model_card_kwargs=model_card_kwargs, dtype=dtype)
-            return _upload(Path(folder), self.FILES, repo_id, keep_card=True, **options)
+            return _upload(Path(folder), repo_id, patterns=self.FILES, keep_card=True, **options)
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> Any:  # the mixin's signature
         """Card with the facts of the class statement."""
@@ -335,9 +335,9 @@ def _digest(tensors: dict[str, Tensor], description: dict) -> str:
 
 def _upload(
     folder: Path,
-    patterns: tuple[str, ...],
     repo_id: str,
     *,
+    patterns: tuple[str, ...],
     keep_card: bool = False,
     commit_message: str = "Push model",
     private: bool | None = None,
