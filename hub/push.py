@@ -9,6 +9,7 @@ from huggingface_hub.errors import HTTPError
 
 import leed
 from leed.files import first_line
+from leed.networks.remains import REMAINS
 from leed.pretrained import CARD, CONFIG, WEIGHTS
 from leed.runtime import FOLDER
 from leed.uploading import check_uploads
@@ -24,7 +25,7 @@ def push(folder: Path, repo_id: str, private: bool = False, token: str | None = 
     repo_id = check_uploads([repo_id], token)[0]
     api = HfApi(token=token)
     api.create_repo(repo_id, private=private, exist_ok=True)
-    patterns = [CONFIG, WEIGHTS, CARD, "*.webp", "*.png", "figures.json", f"{FOLDER}/*"]
+    patterns = [CONFIG, WEIGHTS, CARD, "*.webp", "*.png", "figures.json", f"{FOLDER}/*", f"{REMAINS}/*"]
     return api.upload_folder(folder_path=folder, repo_id=repo_id, allow_patterns=patterns).commit_url
 
 

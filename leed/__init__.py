@@ -8,6 +8,7 @@ from leed.model import LEED, Expression, PreparedEdit
 from leed.networks.classifier import ExpressionClassifier
 from leed.networks.ganimation import GANimation
 from leed.networks.neutralizer import Neutralizer
+from leed.networks.remains import RemainsEstimator
 
 if TYPE_CHECKING:
     from leed.photo.editor import FaceEditor
@@ -25,6 +26,7 @@ __all__ = [
     "ModelConfig",
     "Neutralizer",
     "PreparedEdit",
+    "RemainsEstimator",
     "load",
     "open_photo",
 ]

@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Generic, NamedTuple, TypeVar, overload
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 import torch
 from PIL import Image
@@ -14,8 +15,8 @@ from leed.images import to_pil, to_tensor
 from leed.networks.editor import Decoder, Encoder, Extractor, Interpolation, Interpolator
 from leed.networks.layers import upsample_to, warp
 from leed.networks.neutralizer import Neutralizer
-from leed.pretrained import HubModel
-from leed.similarity import inner_ssim
+from leed.networks.remains import REMAINS, Remains, RemainsEstimator
+from leed.pretrained import CONFIG, WEIGHTS, HubModel
 
 MAX_ALPHA = 2.0
 """The largest alpha of an edit."""
@@ -23,10 +24,6 @@ MAX_ALPHA = 2.0
 
 MAX_SHOWN_ALPHA = 1.5
 """The largest alpha in the demo and in sequences."""
-
-
-SETTLED = 0.95
-"""Below this neutrality, some of the original expression usually remains in a neutral face."""
 
 
 Face = TypeVar("Face", Image.Image, Tensor)
@@ -157,6 +154,17 @@ class FaceModel(ABC):
     """
 
     config: ModelConfig
+    _estimators: tuple[RemainsEstimator, ...] = ()  # none or one; in a tuple, its weights are not among LEED's own
+
+    @property
+    def estimator(self) -> RemainsEstimator | None:
+        """The estimator of what remains of an expression in a neutral face, from the folder `remains` of the model."""
+        return self._estimators[0] if self._estimators else None
+
+    def find_estimator(self, folder: Path) -> None:
+        """Takes the estimator from a model's folder, if there is one. Raises `ModelFileError` if it is not intact."""
+        if (folder / REMAINS).is_dir():
+            self._estimators = (RemainsEstimator.from_pretrained(folder / REMAINS),)
 
     @property
     @abstractmethod
@@ -227,14 +235,17 @@ class FaceModel(ABC):
         return shown_like(image)(self.neutral(face).image.clamp(-1, 1))
 
     @torch.no_grad()
-    def neutrality(self, image: Image.Image | Tensor) -> Tensor:
-        """The neutrality (B,) of the neutral faces of `image`: 1 = fully neutralised.
+    def remains(self, image: Image.Image | Tensor) -> Remains | None:
+        """What remains of the expressions of `image` in its neutral faces; None if these weights have no estimator.
 
-        SSIM of the inner face between the neutral face and its own neutral face. Below SETTLED some of the original
-        expression remains, and edits of that face, or with it as the reference, are unreliable.
+        From `leed.networks.remains.VISIBLE` on it can be seen: an edit of that face shows it too, beside the chosen
+        expression, and as a reference the face gives less than its whole expression. `python -m
+        leed.training.remains` makes an estimator for weights that have none.
         """
-        once = self.neutral(self._face(image, "image")).image.clamp(-1, 1)
-        return inner_ssim(self.neutral(once).image.clamp(-1, 1), once)
+        if self.estimator is None:
+            return None
+        neutral = self.neutral(self._face(image, "image")).image.clamp(-1, 1)
+        return self.estimator.to(neutral).remains(neutral)
 
     def _face(self, image: Image.Image | Tensor, name: str) -> Tensor:
         """The face as (B, 3, H, W) on the model's device. Raises `ValueError` for what is not a face tensor."""
@@ -270,6 +281,22 @@ class LEED(HubModel, FaceModel):
         self.extractor = Extractor(config)
         self.interpolator = Interpolator(config)
         self.decoder = Decoder(config)
+
+    # Its files: those of every model, and the estimator's.
+
+    FILES = (CONFIG, WEIGHTS, f"{REMAINS}/*")
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, **options: Any) -> "LEED":
+        leed = super()._from_pretrained(model_id=model_id, **options)
+        leed.find_estimator(Path(model_id))
+        return leed
+
+    def _save_pretrained(self, save_directory: Path, dtype: torch.dtype | None = None) -> None:
+        """Writes weights and configuration, and the estimator if there is one; without, one that is there stays."""
+        super()._save_pretrained(save_directory, dtype)
+        if self.estimator is not None:
+            self.estimator._save_pretrained(save_directory / REMAINS, dtype)  # a card there is kept
 
     # The mathematics: float tensors in [-1, 1].
 

@@ -11,7 +11,7 @@ import re
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import safetensors.torch
 import torch
@@ -25,7 +25,6 @@ from leed.files import atomic_write_all
 from leed.uploading import upload
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
-FILES = (CONFIG, WEIGHTS, CARD)
 
 REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
@@ -74,6 +73,9 @@ class HubModel(
 
     config: ModelConfig
 
+    FILES: ClassVar[tuple[str, ...]] = (CONFIG, WEIGHTS)
+    """The files of a saved model, its card aside, as patterns."""
+
     @property
     def device(self) -> torch.device:
         """The device of the weights."""
@@ -111,6 +113,7 @@ class HubModel(
         precision = as_dtype(dtype)
         folder = find_folder(
             str(pretrained_model_name_or_path),
+            cls.FILES,
             force_download=force_download,
             token=token,
             cache_dir=cache_dir,
@@ -169,7 +172,7 @@ class HubModel(
             card = self.generate_model_card(**(model_card_kwargs or {}))
             atomic_write_all(folder, {CARD: str(card).encode()})
         if push_to_hub:
-            return upload(folder, repo_id or folder.name, FILES, **push_to_hub_kwargs)
+            return upload(folder, repo_id or folder.name, (*self.FILES, CARD), **push_to_hub_kwargs)
         return None
 
     def _save_pretrained(self, save_directory: Path, dtype: torch.dtype | None = None) -> None:
@@ -202,7 +205,7 @@ class HubModel(
         """
         with TemporaryDirectory() as folder:
             self.save_pretrained(folder, config=config, model_card_kwargs=model_card_kwargs, dtype=dtype)
-            return upload(Path(folder), repo_id, FILES, keep=CARD, **options)
+            return upload(Path(folder), repo_id, (*self.FILES, CARD), keep=CARD, **options)
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> Any:  # the mixin's signature
         """Card with the facts of the class statement."""

@@ -82,9 +82,11 @@ class OnnxLEED(FaceModel):
     @classmethod
     def from_pretrained(cls, name: str | Path) -> "OnnxLEED":
         """From a folder or "organisation/name", verified. Raises `GraphError`, and `ModelFileError` as LEED does."""
-        folder = find_folder(str(name), (CONFIG, WEIGHTS, f"{FOLDER}/*"))
+        folder = find_folder(str(name), (*LEED.FILES, f"{FOLDER}/*"))
         config = read_config(folder / CONFIG, LEED.__name__)
-        return cls(config, _read_graphs(folder / FOLDER, read_digest(folder / WEIGHTS)))
+        leed = cls(config, _read_graphs(folder / FOLDER, read_digest(folder / WEIGHTS)))
+        leed.find_estimator(folder)  # small enough to run in PyTorch
+        return leed
 
     def neutral(self, image: Tensor) -> Warped:
         return Warped(*self._run("neutral", image))

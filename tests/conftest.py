@@ -186,7 +186,7 @@ def tiny_actions(lively_leed: LEED, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     of_model = ("editor", "signer", "gallery_expression", "own_expression", "prepare", "prepare_preview")
 
     def forget() -> None:
-        for name in (*of_model, "expression_remains"):
+        for name in (*of_model, "remaining_parts"):
             getattr(actions, name).cache_clear()
 
     lively_leed.save_pretrained(tmp_path / "model")

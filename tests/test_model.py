@@ -12,8 +12,10 @@ from PIL import Image
 from leed import LEED, Expression, PreparedEdit
 from leed.config import TINY, ModelConfig
 from leed.images import resize
-from leed.model import SETTLED, unchanged
+from leed.model import unchanged
 from leed.networks.critics import ImageCritic, LatentCritic, SiameseNetwork
+from leed.networks.remains import RemainsEstimator
+from leed.pretrained import ModelFileError
 
 SIDE = TINY.image_size
 
@@ -191,13 +193,28 @@ def test_expressions_are_values(leed: LEED) -> None:
     assert isinstance(expression, Expression) and expression.delta_exp.shape == (1, TINY.delta_size)
 
 
-def test_neutrality_is_one_where_nothing_is_left_to_do() -> None:
-    leed = LEED(TINY).eval()
-    torch.nn.init.constant_(leed.neutralizer.generator.mask.bias, -20)  # untrained, it then gives the picture back
-    assert leed.neutrality(tensor(3)).tolist() == pytest.approx([1, 1, 1], abs=1e-4)
-    torch.nn.init.normal_(leed.neutralizer.generator.paint.weight, std=0.3)  # paints anew each time
-    assert (leed.neutrality(tensor(3)) < SETTLED).all()
-    assert leed.neutrality(picture()).shape == (1,)
+def test_what_remains_is_estimated_on_the_neutral_face(leed: LEED) -> None:
+    assert leed.remains(tensor(3)) is None  # without an estimator
+    leed._estimators = (RemainsEstimator(TINY),)
+    remains = leed.remains(tensor(3))
+    expected = leed.estimator.remains(leed.neutralize(tensor(3)))
+    assert torch.equal(remains.mouth, expected.mouth) and torch.equal(remains.eyes, expected.eyes)
+    assert leed.remains(picture()).most.shape == (1,)
+
+
+def test_the_estimator_lies_beside_the_weights(leed: LEED, tmp_path: Path) -> None:
+    names = leed.state_dict().keys()
+    leed._estimators = (RemainsEstimator(TINY),)
+    assert leed.state_dict().keys() == names
+    leed.save_pretrained(tmp_path)
+    loaded = LEED.from_pretrained(tmp_path)
+    assert torch.equal(loaded.remains(tensor()).most, leed.remains(tensor()).most)
+    LEED(TINY).save_pretrained(tmp_path)  # new weights keep it, until it is fitted again
+    assert LEED.from_pretrained(tmp_path).estimator is not None
+    weights = tmp_path / "remains" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4])
+    with pytest.raises(ModelFileError, match="remains"):
+        LEED.from_pretrained(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 import leed.pretrained
 import leed.uploading
-from leed import LEED, ExpressionClassifier, Neutralizer
+from leed import LEED, ExpressionClassifier, Neutralizer, RemainsEstimator
 from leed.config import TINY, ModelConfig
 from leed.files import PARTIAL
 from leed.pretrained import CARD, CONFIG, WEIGHTS, HubModel, ModelFileError
@@ -428,6 +428,13 @@ def test_save_and_push_sends_the_folder_that_was_written(tmp_path: Path, uploads
     make().save_pretrained(tmp_path, push_to_hub=True, repo_id="organisation/x", dtype=torch.float16)
     assert uploads.files == {name: (tmp_path / name).read_bytes() for name in FILES}
     assert uploads.files[CARD] == b"by hand" and uploads.options["repo_id"] == "organisation/x"
+
+
+def test_push_sends_the_estimator_of_a_leed(uploads: SimpleNamespace) -> None:
+    model = LEED(TINY)
+    model._estimators = (RemainsEstimator(TINY),)
+    model.push_to_hub("organisation/leed")
+    assert uploads.files.keys() == FILES | {f"remains/{name}" for name in (CONFIG, WEIGHTS)}
 
 
 @pytest.mark.parametrize("method", ["save_pretrained", "push_to_hub", "from_pretrained"])

@@ -12,9 +12,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from leed import LEED, ExpressionClassifier, GANimation, Neutralizer
+from leed import LEED, ExpressionClassifier, GANimation, Neutralizer, gallery
 from leed.images import INNER_CROP, to_tensor
 from leed.model import FaceModel
+from leed.networks.remains import VISIBLE
 from leed.runtime import OnnxLEED
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,6 +86,19 @@ def test_published_weights_compute_what_they_did(folder: Path) -> None:
 def test_published_graphs_compute_what_the_weights_do(folder: Path) -> None:
     graphs = output(OnnxLEED.from_pretrained(folder))
     torch.testing.assert_close(places(graphs).flatten(), pinned(folder), rtol=0, atol=TOLERANCE)
+
+
+def test_what_remains_is_seen_at_the_mouth_and_nothing_in_calm_faces() -> None:
+    """Wide-open mouths, as if the neutraliser had left them, and neutral faces, of ten people."""
+    leed = LEED.from_pretrained(ROOT / "hub/leed-open")
+    assert leed.estimator is not None
+    shown = {(f.person, f.expression): f for f in gallery.faces(gallery.FRONTAL)}  # of each, the strongest
+    people = sorted({person for person, _ in shown})
+    surprised, calm = (torch.cat([face(shown[p, e].path.name, 128) for p in people]) for e in ("surprised", "neutral"))
+    assert (leed.estimator.remains(surprised).mouth >= VISIBLE).all()
+    assert (leed.estimator.remains(calm).most < VISIBLE).all()
+    remains = leed.remains(calm)
+    assert remains is not None and (remains.most < VISIBLE).all()
 
 
 def main() -> None:

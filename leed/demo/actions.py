@@ -7,7 +7,6 @@ old. The model is that of LEED_MODEL, or `hub/leed-open` of this repository.
 
 import math
 import os
-import threading
 from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -20,7 +19,7 @@ from leed import gallery
 from leed.demo.signing import Signer
 from leed.demo.texts import DELETED
 from leed.gallery import GalleryFace
-from leed.model import SETTLED, Expression
+from leed.model import Expression
 from leed.photo.detection import Face, find_faces
 from leed.photo.editor import FaceEditor, PreparedPhoto
 from leed.photo.grid import expression_grid
@@ -56,9 +55,8 @@ def editor() -> FaceEditor:
 
 
 def warm_up() -> None:
-    """Loads the model, and starts to load, in a thread, what only `list_doubts` needs."""
-    size = image_size()
-    threading.Thread(target=editor().leed.neutrality, args=(Image.new("RGB", (size, size)),), daemon=True).start()
+    """Loads the model."""
+    editor()
 
 
 def image_size() -> int:
@@ -328,20 +326,24 @@ def render_preview(
 
 def list_doubts(
     photo: str, own_reference: str | None, center_crop: bool, face: int, own_center_crop: bool = False
-) -> list[str]:
-    """The inputs ("photo", "reference") whose expression the neutraliser failed to remove."""
-    names = ["photo"] if expression_remains(photo, center_crop, face) else []
-    if own_reference is not None and expression_remains(own_reference, own_center_crop):
-        names.append("reference")
-    return names
+) -> dict[str, tuple[str, ...]]:
+    """Where the neutraliser visibly left something of an expression: parts ("mouth", "eyes") of "photo", "reference".
+
+    An input in which nothing can be seen has no parts.
+    """
+    found = {"photo": remaining_parts(photo, center_crop, face), "reference": ()}
+    if own_reference is not None:
+        found["reference"] = remaining_parts(own_reference, own_center_crop)
+    return found
 
 
 @lru_cache(maxsize=64)
-def expression_remains(path: str, center_crop: bool, face: int = 0) -> bool:
-    """Whether a face still shows some of its expression after the neutraliser."""
+def remaining_parts(path: str, center_crop: bool, face: int = 0) -> tuple[str, ...]:
+    """The parts of a face that visibly keep some of its expression; none if the model cannot tell."""
     _, faces = detect(path)
     crop, _ = editor().align(load_photo(path), face, center_crop, faces=faces)
-    return float(editor().leed.neutrality(crop)) < SETTLED
+    remains = editor().leed.remains(crop)
+    return () if remains is None else remains.visible_in()
 
 
 def edit_live(

@@ -6,7 +6,7 @@ import gradio as gr
 
 from leed import gallery
 from leed.demo import actions, backend
-from leed.demo.texts import DOUBTS
+from leed.demo.texts import doubt
 from leed.gallery import GalleryFace
 from leed.photo.detection import Face
 from leed.photo.editor import NoFaceError
@@ -43,8 +43,8 @@ def show(
         doubts = backend.call(actions.list_doubts, photo, own_reference, center_crop, face, own_center_crop)
     except (PhotoError, NoFaceError) as error:
         return None, None, None, *failed(error, center_crop), *about_reference
-    about_photo = said(DOUBTS["photo"] if "photo" in doubts else "", center_crop)
-    about_reference = said(DOUBTS["reference"] if "reference" in doubts else "", own_center_crop)
+    about_photo = said(doubt("photo", doubts["photo"]), center_crop)
+    about_reference = said(doubt("reference", doubts["reference"]), own_center_crop)
     return *pictures, *about_photo, *about_reference
 
 

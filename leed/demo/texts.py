@@ -14,11 +14,28 @@ CAPTION = (
 DELETED = "Your picture was deleted after an hour: please give it again."
 
 DOUBTS = {
-    "photo": "Your photo shows an expression of its own, which may mix with the chosen one. If the result looks odd, "
-    "take a photo with a calm face and a closed mouth.",
-    "reference": "Your reference's expression was hard to read and may come out weak or wrong. If it does, take a "
-    "sharper picture, more from the front, or a face of the gallery.",
+    "photo": "{parts} in your photo {keep} an expression of {their} own: strength 0 shows what is left of it, and the "
+    "chosen expression comes on top. If the result looks odd, choose a photo with {calm}.",
+    "reference": "{parts} in your reference could not be read fully, so {their} expression may come out weak. If it "
+    "does, take a sharper picture, more from the front, or a face of the gallery.",
 }
+
+PARTS = {
+    ("mouth",): {"parts": "The mouth", "keep": "keeps", "their": "its", "calm": "a closed, calm mouth"},
+    ("eyes",): {"parts": "The eyes", "keep": "keep", "their": "their", "calm": "open, calm eyes"},
+    ("mouth", "eyes"): {
+        "parts": "Mouth and eyes",
+        "keep": "keep",
+        "their": "their",
+        "calm": "a closed mouth and open, calm eyes",
+    },
+}
+
+
+def doubt(kind: str, parts: tuple[str, ...]) -> str:
+    """What to say of a "photo" or a "reference" whose parts keep an expression; nothing if there are none."""
+    return DOUBTS[kind].format(**PARTS[parts]) if parts else ""
+
 
 ABOUT = """
 **What it is for.** Research, teaching and play with your own face, or with the face of someone who agreed to it.

@@ -137,6 +137,26 @@ def quotient_of(numerator: Metric, denominator: Metric) -> Metric:
     return lambda weights: ratio(numerator(weights), denominator(weights))
 
 
+def auc(scores: np.ndarray, marks: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve (R,): how often a marked picture's score (N,) is above an unmarked one's, ties half.
+
+    NaN scores are left out; NaN where no marked or no unmarked picture is left.
+    """
+    known = np.isfinite(scores)
+    values, place = np.unique(scores[known], return_inverse=True)
+    marked = np.zeros((len(weights), len(values)))
+    unmarked = np.zeros_like(marked)
+    for counts, members in ((marked, marks[known]), (unmarked, ~marks[known])):
+        np.add.at(counts.T, place[members], weights[:, known][:, members].T)
+    below = unmarked.cumsum(axis=1) - unmarked / 2
+    return ratio((marked * below).sum(axis=1), marked.sum(axis=1) * unmarked.sum(axis=1))
+
+
+def auc_of(scores: np.ndarray, marks: np.ndarray) -> Metric:
+    """The AUC of scores (N,) for marked pictures, bool (N,), as a metric."""
+    return partial(auc, scores, marks)
+
+
 def share(edit: np.ndarray, neutral: np.ndarray, autoencoded: np.ndarray) -> np.ndarray:
     """The share of the way from the neutral face's score to the autoencoded truth's that the edit went.
 

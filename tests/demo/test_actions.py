@@ -18,9 +18,9 @@ ANGRY = ROOT / "leed/gallery/faces/090_comp07_female_angry_v0.webp"
     [
         ("photo", ["prepare_preview", "prepare", "detect"]),
         ("photo", ["prepare_preview", "prepare"]),
-        ("photo", ["expression_remains"]),
+        ("photo", ["remaining_parts"]),
         ("reference", ["own_expression"]),
-        ("reference", ["expression_remains"]),
+        ("reference", ["remaining_parts"]),
     ],
 )
 def test_a_picture_that_was_deleted_is_asked_for_again(

@@ -7,25 +7,45 @@ import gradio as gr
 import pytest
 from PIL import Image
 
+from leed import gallery
 from leed.demo import actions, callbacks
-from leed.demo.texts import DOUBTS
+from leed.demo.texts import doubt
+from leed.images import to_tensor
+from leed.networks import remains
 
 
-def test_a_doubtful_photo_or_reference_is_reported(no_worker: None, monkeypatch: pytest.MonkeyPatch):
+def test_what_remains_in_a_photo_or_reference_is_said(no_worker: None, monkeypatch: pytest.MonkeyPatch):
     portrait, other = (str(callbacks.example_people()[number][0]) for number in (0, 1))
 
     def messages(own_reference: str | None) -> tuple[gr.Markdown, gr.Markdown]:
         *_, of_photo, _, of_reference, _ = callbacks.show(portrait, 0, own_reference, 1.0, False, 0)
         return of_photo, of_reference
 
-    assert not any(message.visible for message in messages(other))
-    actions.expression_remains.cache_clear()
-    monkeypatch.setattr(actions, "SETTLED", 1.1)  # as if nothing were neutral enough
+    assert not any(message.visible for message in messages(other))  # calm faces
+    actions.remaining_parts.cache_clear()
+    monkeypatch.setattr(remains, "VISIBLE", 0.0)  # as if everything could be seen
     of_photo, of_reference = messages(other)
-    assert of_photo.value == DOUBTS["photo"] and of_reference.value == DOUBTS["reference"]
+    assert of_photo.value.startswith("Mouth and eyes in your photo keep an expression of their own")
+    assert "a closed mouth and open, calm eyes" in of_photo.value and "in your reference" in of_reference.value
     of_photo, of_reference = messages(None)
     assert of_photo.visible and not of_reference.visible
-    actions.expression_remains.cache_clear()
+    actions.remaining_parts.cache_clear()
+
+
+def test_a_model_that_cannot_tell_says_nothing(no_worker: None, tiny_actions: ModuleType):
+    assert tiny_actions.editor().leed.estimator is None
+    assert tiny_actions.remaining_parts(str(callbacks.example_people()[0][0]), False) == ()
+
+
+def test_a_mouth_that_stays_open_is_named():
+    """The surprised face of a gallery person, by a neutraliser that leaves everything as it is."""
+    face = next(f for f in reversed(gallery.faces(gallery.FRONTAL)) if f.expression == "surprised")
+    estimator = actions.editor().leed.estimator
+    with face.open() as picture:
+        parts = estimator.remains(to_tensor(picture, 128)).visible_in()
+    assert "mouth" in parts
+    assert doubt("photo", ("mouth",)).endswith("choose a photo with a closed, calm mouth.")
+    assert doubt("photo", ()) == ""
 
 
 def test_messages_stand_beside_what_they_are_about(no_worker: None, tiny_actions: ModuleType, tmp_path: Path):

@@ -98,3 +98,13 @@ def test_way_of_a_change() -> None:
     """Half of the wanted change, and nothing of it at a right angle; none is wanted of the last."""
     change, wanted = torch.tensor([[1.0, 0.0], [0.0, 3.0], [1.0, 1.0]]), torch.tensor([[2.0, 0.0], [2.0, 0.0], [0, 0]])
     assert metrics.way(change, wanted).tolist() == [0.5, 0, 0]
+
+
+def test_auc_of_four_pictures() -> None:
+    """Of the pairs (marked, unmarked) three of four are in order; a tie counts half; weights repeat pictures."""
+    scores, marks = np.array([0.9, 0.3, 0.5, 0.1, np.nan]), np.array([True, True, False, False, True])
+    metric = metrics.auc_of(scores, marks)
+    assert metric(np.ones((1, 5))).tolist() == [0.75]
+    assert metric(np.array([[2.0, 1, 1, 1, 9]])).tolist() == [pytest.approx(5 / 6)]
+    assert metrics.auc_of(np.array([0.5, 0.5]), np.array([True, False]))(np.ones((1, 2))).tolist() == [0.5]
+    assert np.isnan(metrics.auc_of(scores, np.ones(5, bool))(np.ones((1, 5)))).all()

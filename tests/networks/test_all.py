@@ -12,6 +12,7 @@ from leed.networks.critics import AuxiliaryDistribution, ImageCritic, LatentCrit
 from leed.networks.editor import Decoder, Encoder, Extractor, Interpolator
 from leed.networks.ganimation import GANimation
 from leed.networks.neutralizer import Neutralizer
+from leed.networks.remains import RemainsEstimator
 from networks.inputs import BATCH, inputs
 
 NETWORKS: dict[str, tuple[Callable[[ModelConfig], nn.Module], Callable]] = {
@@ -29,6 +30,7 @@ NETWORKS: dict[str, tuple[Callable[[ModelConfig], nn.Module], Callable]] = {
         lambda config: ImageCritic(config, len(ACTION_UNITS)),
         lambda net, x: list(net(x["image"])),
     ),
+    "remains estimator": (RemainsEstimator, lambda net, x: [net(x["neutral"])]),
     "classifier": (ExpressionClassifier, lambda net, x: [net(x["image"], x["neutral"])]),
 }
 
@@ -51,6 +53,7 @@ def shapes(config: ModelConfig) -> dict[str, list[tuple[int, ...]]]:
         "image critic": [(BATCH,), (BATCH, 8)],
         "ganimation": [(BATCH, 3, side, side)],
         "action unit critic": [(BATCH,), (BATCH, 17)],
+        "remains estimator": [(BATCH, 2)],
         "classifier": [(BATCH, 8)],
     }
 
