@@ -22,7 +22,7 @@ def ssim(image: Tensor, target: Tensor) -> Tensor:
             f"got {tuple(image.shape)} and {tuple(target.shape)}"
         )
     # In double precision, on the CPU since not all devices have it: variances are small differences of large numbers.
-    pictures = [picture.to("cpu", torch.float64) * 0.5 + 0.5 for picture in (image, target)]
+    pictures = [picture.cpu().double() * 0.5 + 0.5 for picture in (image, target)]
     offsets = torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2
     window = torch.exp(-(offsets**2) / (2 * SIGMA**2))
     window = (window / window.sum()).expand(image.shape[1], 1, 1, -1)

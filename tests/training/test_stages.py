@@ -1,6 +1,7 @@
 """The stages of LEED: what each loss trains, on which faces, and on which machines."""
 
 import copy
+import inspect
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from torch.utils._pytree import tree_leaves
 from training_runs import ALL_TERMS, refusal, stages
 
 import leed
+import leed.similarity
 from leed import ExpressionClassifier
 from leed.config import TINY
 from leed.data.faces import FaceDataset
@@ -97,11 +99,14 @@ def test_gradient_checkpointing_changes_memory_alone(faces: FaceDataset, psi: Ex
 
 
 class NoFloat64(TorchDispatchMode):
-    """Refuses tensors of float64, as Apple's GPU does."""
+    """Refuses tensors of float64, as Apple's GPU does, but in SSIM, which is computed on the CPU."""
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # noqa: ANN001, ANN204 (torch's own)
         results = function(*args, **(kwargs or {}))
-        if any(isinstance(value, torch.Tensor) and value.dtype == torch.float64 for value in tree_leaves(results)):
+        double = any(
+            isinstance(value, torch.Tensor) and value.dtype == torch.float64 for value in tree_leaves(results)
+        )
+        if double and not any(frame.filename == leed.similarity.__file__ for frame in inspect.stack(context=0)):
             raise TypeError(f"{function} gives float64")
         return results
 
