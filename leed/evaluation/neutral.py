@@ -12,8 +12,8 @@ the true edit, which shows its expression). The difference left in them is that 
 summed over the mouth's part of the crop and these pictures, relative to that between picture and true neutral face:
 1 is unchanged, 0 is gone.
 
-With `--data_dir ../shared/data/openfaces-free` the pictures are free expressions (the true edits of the triples), with
-`--data_dir ../shared/data/openfaces-large` real smiles of test people. Then the differences left are those at the eyes
+With `--data_dir openfaces-free` the pictures are free expressions (the true edits of the triples), with
+`--data_dir openfaces-large` real smiles of test people. Then the differences left are those at the eyes
 and at the mouth, and the sheet is pairs.png. Photographs without truth are measured beside triples only.
 """
 

@@ -2,7 +2,7 @@
 also the pictures that Table 3's user studies show.
 
     python -m leed.evaluation.paper --leed hub/leed-open --stargan RUN/stargan --ganimation RUN/ganimation \\
-        --data_dir ../shared/data/openfaces --output_dir outputs/paper
+        --data_dir openfaces --output_dir outputs/paper
 
 `accelerate launch -m leed.evaluation.paper ...` spreads the work over GPUs; on CPUs, that is
 `ACCELERATE_USE_CPU=true torchrun --nproc-per-node 2 -m leed.evaluation.paper ...`. Results are kept in
