@@ -224,7 +224,7 @@ def fit(data_dir: str, limit: int | None) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("task", choices=("measure", "fit", "small", "still"))
-    parser.add_argument("--data_dir", default="openfaces", help="parquet folder of the open face set, for measure and fit")
+    parser.add_argument("--data_dir", default="openfaces", help="folder of the open face set, for measure and fit")
     parser.add_argument("--limit", type=int, help="number of pictures to use; default: all")
     arguments = parser.parse_args()
     if arguments.task in ("small", "still"):
