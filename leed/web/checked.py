@@ -41,6 +41,8 @@ class CheckedBlocks(gr.Blocks):
         explicit_call: bool = False,
     ) -> list[Any]:
         """The arguments of an event's function. Raises `gr.Error`, which is not logged."""
+        if block_fn.fn is None:
+            raise mistake("This event runs in the browser: the server has nothing to call.")
         names = argument_names(block_fn)
         inputs = inputs + defaults(block_fn)[len(inputs) :] if inputs else inputs
         if len(inputs) != len(block_fn.inputs):

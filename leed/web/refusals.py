@@ -17,8 +17,9 @@ from leed.web.limits import MIB, App, Message, Receive, RefusedError, Scope, Sen
 async def refuse_body(request: Request, error: Exception) -> JSONResponse:
     """Answers a body that is none of Gradio's; the server's own answer would repeat all of it."""
     assert isinstance(error, RequestValidationError)
-    places = {".".join(str(part)[:MAX_SHOWN] for part in item["loc"][1:2]) for item in error.errors()}
-    named = ", ".join(sorted(filter(None, places))[:3])
+    places = {item["loc"][1] for item in error.errors() if len(item["loc"]) > 1}
+    # A number is a place in what is no JSON.
+    named = ", ".join(sorted(place[:MAX_SHOWN] for place in places if isinstance(place, str))[:3])
     return refused(400, 'The body must be JSON like {"data": [...]}; wrong is: ' + (named or "its form") + ".")
 
 
