@@ -488,7 +488,7 @@ def test_what_goes_wrong_in_the_demo_is_one_sentence_and_the_page_lives_on(
         (MemoryError(), "The demo is short of memory: please try again in a minute."),
         (RuntimeError("no names of files, please"), "Something went wrong in the demo, not in your picture"),
         (SystemExit(1), "Something went wrong in the demo, not in your picture"),
-        (WorkerError("2 processes died of edit"), "The demo broke down over this, twice: please try another picture"),
+        (WorkerError("2 processes died of edit"), "The demo broke down over this: please try another picture"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(tiny_actions, "prepare", Mock(side_effect=error))
