@@ -260,10 +260,20 @@ def test_the_api_explains_each_argument_and_its_example_runs(app_url: str, tmp_p
     assert all(is_marked(path) for path in printed["result"])
     assert app_url in code
     values = {item["parameter_name"]: item["parameter_default"] for item in endpoints["/edit"]["parameters"]}
-    values["photo"] = {"path": values["photo"]["url"], **FILE}  # as the lines for the shell have it
+    example = next(item["example_input"] for item in endpoints["/edit"]["parameters"])
+    values["photo"] = {"path": example["url"], **FILE}  # as the lines for the shell have it
     visitor = Visitor(app_url)
     visitor.request = values
     assert "event: complete" in visitor.outcome(visitor.ask())
+
+
+@pytest.mark.parametrize("name", ["/edit", "/sequence", "/grid"])
+def test_a_call_without_a_photo_says_that_it_is_missing(client: Client, app_url: str, name: str):
+    """The page's first photo is none of a call's defaults: the client would look for it on its own disk."""
+    with pytest.raises(TypeError, match="required argument: photo"):
+        client.predict(api_name=name)
+    answer = httpx.post(f"{app_url}/gradio_api/call/v2{name}", json={}, timeout=60)
+    assert answer.status_code == 400 and "photo is missing" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
