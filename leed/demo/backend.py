@@ -41,7 +41,7 @@ def errors_shown() -> Iterator[None]:
     except (PhotoError, NoFaceError) as error:
         raise gr.Error(str(error), print_exception=False) from error
     except WorkerError as error:
-        raise gr.Error("The demo broke down over this, twice: please try another picture, or later.") from error
+        raise gr.Error("The demo broke down over this: please try another picture, or later.") from error
     except MemoryError as error:
         raise gr.Error("The demo is short of memory: please try again in a minute.") from error
     except (Exception, SystemExit) as error:  # the latter would end the server's thread

@@ -32,8 +32,9 @@
     const typed = files => {
         const transfer = new DataTransfer()
         for (const file of files) {
-            const type = types[file.name.split('.').pop().toLowerCase()]
-            const known = file.type.startsWith('image/') || !type
+            const ending = file.name.split('.').pop().toLowerCase()
+            const type = types[ending] ?? (file.type || 'unknown')  // without an ending the server knows
+            const known = file.type.startsWith('image/') || type === file.type
             transfer.items.add(known ? file : new File([file], file.name, {type: `image/${type}`}))
         }
         return transfer

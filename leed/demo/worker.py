@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TypeVar
 
 ATTEMPTS = 2  # of a call: if its process dies of it, it is made once more in the next
+CALL_SECONDS = 300  # of a call; a picture on which a decoder never ends would stop all that wait behind it
 BACKLOG = 64  # connections that may wait to be accepted
 FIRST_TO_GO = "500"  # of 1000: if memory is short, the kernel kills this process rather than the caller
 TRIM_SECONDS = 10  # between two times at which freed memory is given back to the system
@@ -33,7 +34,7 @@ R = TypeVar("R")
 
 
 class WorkerError(RuntimeError):
-    """The process died of a call, and the next one died of it too."""
+    """A call from which no result comes: two processes died of it, or one took `CALL_SECONDS` over it."""
 
 
 class Worker:
@@ -55,11 +56,12 @@ class Worker:
         """The result of a module's function, called there; arguments, result and errors are pickled.
 
         The function is called twice if the process dies. Raises what the function raises, and `WorkerError` if the
-        process dies both times.
+        process dies both times, or if there is no result after `CALL_SECONDS`: then the process is ended, and what
+        others called there is called again.
         """
         for _ in range(ATTEMPTS):
             try:
-                return self._running().call(function, *arguments)
+                return self._running().call(function, *arguments, seconds=CALL_SECONDS)
             except _DiedError:
                 continue
         raise WorkerError(f"{ATTEMPTS} processes died of {function.__name__}")
@@ -125,14 +127,18 @@ class _Process:
             if not self._stdout.readline():
                 raise EOFError
 
-    def call(self, function: Callable[..., R], *arguments: object) -> R:
-        """The result of the function there. Raises what it raises, and `_DiedError`."""
+    def call(self, function: Callable[..., R], *arguments: object, seconds: float | None = None) -> R:
+        """The result of the function there. Raises what it raises, `_DiedError`, and `WorkerError` after `seconds`."""
         with self._ended_if_unreachable():
             try:
                 connection = self._free.pop()
             except IndexError:  # a new one for each call at the same time
                 connection = Client(self._address, authkey=self._key)
             connection.send((function, arguments))
+            if not connection.poll(seconds):
+                connection.close()
+                self.end()
+                raise WorkerError(f"{function.__name__} had no result after {seconds:g} s")
             returned, value = connection.recv()
         self._free.append(connection)
         if not returned:

@@ -23,6 +23,7 @@ WORKING_MEGAPIXELS = 16  # of a photo that is edited; larger ones are reduced on
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", *HEIF)
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
 NOT_IN_BROWSERS = ("TIFF", "HEIF")
+DAMAGED = "This picture is damaged and cannot be read."
 REDUCIBLE = ("L", "RGB", "CMYK", "YCbCr")  # modes that are reduced before anything else is done with them
 
 
@@ -50,8 +51,14 @@ def open_photo(path: Path | str | BytesIO, keep_alpha: bool = False) -> Image.Im
         if not HEIF and is_heic(path):
             raise PhotoError("HEIC pictures cannot be read here; please convert the file to JPEG.") from None
         raise PhotoError("This file is not a picture that can be read; JPEG, PNG and WebP work.") from None
+    except ValueError as error:
+        if "MAX_TEXT_" not in str(error):
+            raise PhotoError(DAMAGED) from error
+        raise PhotoError(
+            "This PNG file holds too much text or too large a colour profile; please save the picture without them."
+        ) from None
     except Exception as error:  # for broken files Pillow's decoders raise anything, RuntimeError and IndexError too
-        raise PhotoError("This picture is damaged and cannot be read.") from error
+        raise PhotoError(DAMAGED) from error
 
 
 def shown_size(path: Path | str) -> tuple[int, int] | None:

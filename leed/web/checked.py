@@ -41,6 +41,8 @@ class CheckedBlocks(gr.Blocks):
         explicit_call: bool = False,
     ) -> list[Any]:
         """The arguments of an event's function. Raises `gr.Error`, which is not logged."""
+        if block_fn.fn is None:
+            raise mistake("This event runs in the browser: the server has nothing to call.")
         names = argument_names(block_fn)
         inputs = inputs + defaults(block_fn)[len(inputs) :] if inputs else inputs
         if len(inputs) != len(block_fn.inputs):
@@ -126,7 +128,8 @@ class CheckedBlocks(gr.Blocks):
                 if isinstance(parameter["example_input"], dict) and example is not None:
                     parameter["example_input"] = example
                     if parameter["parameter_default"] is not None:
-                        parameter["parameter_default"] = example
+                        # What the page shows first is no default: clients would look for its file on their own disk.
+                        parameter.update(parameter_has_default=False, parameter_default=None)
                 description = descriptions.get(parameter["parameter_name"], "")
                 parameter["python_type"]["description"] = description
                 parameter["type"] = {**parameter["type"], "description": description}

@@ -27,7 +27,7 @@ READ_PAST_BYTES = 32 * MIB
 """Bytes of a refused body that are read past, so that its sender gets to read the answer."""
 
 READ_PAST_SECONDS = 5.0
-STREAM = re.compile(r"/(queue/data|heartbeat/[^/]+|upload_progress|call/(v2/)?[^/]+/[^/]+|stream/.+)/?$")
+STREAM = re.compile(r"/(queue/data|heartbeat/[^/]+|upload_progress|dev/reload|call/(v2/)?[^/]+/[^/]+|stream/.+)/?$")
 """The paths of answers that last."""
 
 MAX_CLIENTS = 4096

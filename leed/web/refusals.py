@@ -17,13 +17,16 @@ from leed.web.limits import MIB, App, Message, Receive, RefusedError, Scope, Sen
 async def refuse_body(request: Request, error: Exception) -> JSONResponse:
     """Answers a body that is none of Gradio's; the server's own answer would repeat all of it."""
     assert isinstance(error, RequestValidationError)
-    places = {".".join(str(part)[:MAX_SHOWN] for part in item["loc"][1:2]) for item in error.errors()}
-    named = ", ".join(sorted(filter(None, places))[:3])
+    places = {item["loc"][1] for item in error.errors() if len(item["loc"]) > 1}
+    # A number is a place in what is no JSON.
+    named = ", ".join(sorted(place[:MAX_SHOWN] for place in places if isinstance(place, str))[:3])
     return refused(400, 'The body must be JSON like {"data": [...]}; wrong is: ' + (named or "its form") + ".")
 
 
 async def refuse_call(request: Request, error: Exception) -> JSONResponse:
-    """Answers a call of what is not there, or with names that are not taken; raises what is no such mistake."""
+    """Answers a call of what is not there, with names that are not taken, or an upload of text; raises all else."""
+    if "GradioUploadFile" in str(error):  # a text in a form's field of files
+        return refused(400, NO_UPLOAD)
     if not re.search(r"/gradio_api/((call|run|api|queue)/|component_server)", request.url.path):
         raise error
     blocks = request.app.get_blocks()
@@ -49,6 +52,16 @@ HANDLERS: Mapping[Any, Any] = {
     TypeError: refuse_call,
 }
 """FastAPI's `exception_handlers`, for `launch(app_kwargs=...)`."""
+
+
+NO_UPLOAD = "An upload must be a form with files in the field `files`."
+UPLOADS = (
+    (b"File size exceeded", 413, "This file is larger than {size}: please give a smaller one."),
+    (b"Headers exceeded", 400, "The name of a file is too long: please give it a shorter one."),
+    (b"Too many files", 400, "An upload may have at most 1000 files."),
+    (b"Invalid file name", 400, "A file cannot have this name here: please give it another one."),
+)
+"""How Gradio begins to say why it refuses an upload, and how the page answers; `NO_UPLOAD` to all else."""
 
 
 @dataclass
@@ -88,21 +101,23 @@ class Statuses:
             MISTAKES.reset(known)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal: RefusedError | None = None
+        said: bytes | None = None  # by Gradio, of an upload that it refuses
 
         async def send_on(message: Message) -> None:
-            nonlocal refusal
+            nonlocal said
             if message["type"] == "http.response.start" and message["status"] in (400, 413):
-                refusal = self._refusal(message["status"])
-            elif refusal is None:
+                said = b""
+            elif said is None:
                 await send(message)
-            elif not message.get("more_body", False):
-                await answer(refusal, send)
+            else:
+                said += message.get("body", b"")
+                if not message.get("more_body", False):
+                    await answer(self._refusal(said), send)
 
         await self.app(scope, receive, send_on)
 
-    def _refusal(self, status: int) -> RefusedError:
-        if status == 413:
-            size = f"{self.max_file_bytes / MIB:g} MB"
-            return RefusedError(413, f"This file is larger than {size}: please give a smaller one.")
-        return RefusedError(400, "An upload must be a form with files in the field `files`.")
+    def _refusal(self, said: bytes) -> RefusedError:
+        for words, status, sentence in UPLOADS:
+            if words in said:
+                return RefusedError(status, sentence.format(size=f"{self.max_file_bytes / MIB:g} MB"))
+        return RefusedError(400, NO_UPLOAD)

@@ -143,18 +143,23 @@ def test_a_face_is_chosen_by_click_and_by_keyboard(page: "sync_api.Page", two_pe
     page.wait_for_selector("#outlines .chosen text:has-text('1')", state="attached")
 
 
-def test_every_format_is_shown_even_where_the_system_knows_no_type(page: "sync_api.Page"):
+def test_every_format_is_shown_even_where_the_system_knows_no_type(page: "sync_api.Page", tmp_path: Path):
     """A preview, made of what was opened, stands for a TIFF file; the edit is of the file."""
     buffer = io.BytesIO()
     Image.open(PORTRAIT).save(buffer, "TIFF")
     tiff = {"name": "photo.tif", "mimeType": "application/octet-stream", "buffer": buffer.getvalue()}
-    for column, photo in (("", "#photo"), ("text=Or a reference of your own", "#own-reference")):
+    nameless = tmp_path / "photo"  # no ending, so that the browser knows no type either
+    nameless.write_bytes(buffer.getvalue())
+    for column, photo, file in (
+        ("", "#photo", tiff),
+        ("text=Or a reference of your own", "#own-reference", nameless),
+    ):
         changes = Changes(page)
         if column:
             page.click(column)
         else:
             page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
-        page.set_input_files(f"{photo} input[type=file]", tiff)
+        page.set_input_files(f"{photo} input[type=file]", file)
         changes.wait()
         page.wait_for_function(f"() => document.querySelector('{photo} img')?.naturalWidth > 0")
     with page.expect_download() as download:

@@ -83,6 +83,23 @@ def test_a_call_that_kills_its_process_is_given_up(worker: Worker) -> None:
     assert worker.call(abs, -1) == 1
 
 
+def test_a_call_without_end_ends_its_process_and_those_beside_it_are_made_again(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = process_of(worker)
+    monkeypatch.setattr(leed.demo.worker, "CALL_SECONDS", 2)
+    results: list[str] = []
+    work = "__import__('time').sleep(0.8) or 'there'"
+    beside = threading.Thread(target=lambda: results.append(worker.call(eval, work)))
+    threading.Timer(1.5, beside.start).start()  # under way when the other one's time is over
+    start = time.monotonic()
+    with pytest.raises(WorkerError, match="sleep had no result after 2 s"):
+        worker.call(time.sleep, SECONDS)
+    assert time.monotonic() - start < 5 and not process.is_running()
+    beside.join(SECONDS)
+    assert results == ["there"]
+
+
 def test_a_process_that_is_killed_while_idle_is_replaced_at_once(worker: Worker) -> None:
     killed, here = process_of(worker), psutil.Process()
     others = [process for process in here.children() if process != killed]

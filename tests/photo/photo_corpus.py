@@ -193,10 +193,10 @@ CORPUS: dict[str, tuple[Callable[[], bytes], str]] = {
     "hollow.png": (lambda: png(300, 300), DAMAGED),
     "wrong-sum.png": (lambda: with_bytes(encoded(portrait(), "PNG"), 30, b"\xff"), f"{DAMAGED}|{NO_PICTURE}"),
     "no-pixels.png": (lambda: png(0, 0), f"{DAMAGED}|{NO_PICTURE}"),
-    "text-bomb.png": (lambda: png(8, 8, data=bytes(25 * 8), extra=TEXT_BOMB), f"{DAMAGED}|{NO_PICTURE}|{NO_FACE}"),
+    "text-bomb.png": (lambda: png(8, 8, data=bytes(25 * 8), extra=TEXT_BOMB), "holds too much text"),
     "profile-bomb.png": (
         lambda: png(8, 8, data=bytes(25 * 8), extra=PROFILE_BOMB),
-        f"{DAMAGED}|{NO_PICTURE}|{NO_FACE}",
+        "too large a colour profile",
     ),
     # Larger than they should be; their headers say so.
     "169-megapixels.png": (lambda: png(13_000, 13_000), f"{TOO_LARGE} (169)"),

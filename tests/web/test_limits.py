@@ -198,6 +198,7 @@ def test_a_client_has_few_open_requests_of_any_kind_and_all_together_as_well(ser
         ("/gradio_api/call/edit/123", True),
         ("/gradio_api/call/v2/edit/123/", True),
         ("/gradio_api/upload_progress", True),
+        ("/gradio_api/dev/reload", True),
         ("/gradio_api/file=/files/a/photo.png", False),
         ("/config", False),
     ],
