@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, TypeVar
@@ -182,7 +183,7 @@ class HubModel(
         if bad:
             raise ValueError(f"not saved: NaN or infinite values (dtype={dtype}) in {_some(bad)}")
         description = _describe(type(self).__name__, self.config)
-        metadata = {"sha256": _digest(tensors, description)}
+        metadata = {"sha256": tensors_digest(tensors, description)}
         files = {
             WEIGHTS: safetensors.torch.save(tensors, metadata=metadata),
             CONFIG: (json.dumps(description, indent=2) + "\n").encode(),
@@ -287,7 +288,7 @@ def _read_weights(path: Path, description: dict) -> dict[str, Tensor]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError) as error:
         raise ModelFileError(f"{path} is damaged: {error}. {SAVE_AGAIN}") from error
-    if digest != _digest(tensors, description):
+    if digest != tensors_digest(tensors, description):
         raise ModelFileError(
             f"{path} and {CONFIG} beside it do not match their sha256 digest: one was altered or damaged, or they "
             f"were not saved together. {SAVE_AGAIN}"
@@ -362,10 +363,10 @@ def _describe(model_type: str, config: ModelConfig) -> dict:
     return {"model_type": model_type} | config.to_dict()
 
 
-def _digest(tensors: dict[str, Tensor], description: dict) -> str:
-    """SHA-256 of the description and of every tensor's name, type, shape and bytes."""
-    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
+def tensors_digest(tensors: Mapping[str, Tensor], description: dict | None = None) -> str:
+    """SHA-256 (64 digits) of a description, if there is one, and of every tensor's name, type, shape and values."""
+    digest = hashlib.sha256(json.dumps(description or {}, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -76,7 +76,7 @@ def same(a: nn.Module, b: nn.Module) -> bool:
 
 def write_weights(path: Path, tensors: dict[str, Tensor]) -> None:
     """A file with a correct digest, whatever is in it."""
-    metadata = {"sha256": leed.pretrained._digest(tensors, json.loads((path / CONFIG).read_text()))}
+    metadata = {"sha256": leed.pretrained.tensors_digest(tensors, json.loads((path / CONFIG).read_text()))}
     safetensors.torch.save_file(tensors, path / WEIGHTS, metadata=metadata)
 
 

@@ -20,12 +20,13 @@ from tqdm.auto import tqdm
 
 from leed.config import ACTION_UNITS
 from leed.data.batch import Batch, map_tensors
-from leed.data.fingerprint import quick_digest, tensors_digest
+from leed.data.fingerprint import quick_digest
 from leed.data.readers.drawn import read_drawn
 from leed.data.readers.rafd import RAFD_CAMERAS, read_rafd
 from leed.data.readers.registry import READERS, guess_reader
 from leed.data.table import PICTURES, encoded
 from leed.images import to_uint8
+from leed.pretrained import tensors_digest
 
 IN_MEMORY_BYTES = 4 * 2**30
 CHUNK = 256  # rows decoded at a time

@@ -5,7 +5,6 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-import torch
 from datasets import Dataset
 
 from leed.data.table import FEATURES, PICTURES, encoded
@@ -44,16 +43,6 @@ def quick_digest(dataset: Dataset) -> str:
         for name in FEATURES:
             values = [_state(picture) for picture in chunk[name]] if name in PICTURES else chunk[name]
             digest.update(json.dumps(values).encode())
-    return digest.hexdigest()[:32]
-
-
-def tensors_digest(tensors: dict[str, torch.Tensor]) -> str:
-    """A digest, 32 digits, of named tensors: of their names, types, shapes and values."""
-    digest = hashlib.sha256()
-    for name, values in sorted(tensors.items()):
-        values = values.detach().cpu().contiguous()
-        digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
-        digest.update(values.view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()[:32]
 
 

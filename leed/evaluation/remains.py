@@ -85,11 +85,12 @@ def measure(leed: LEED, table: Dataset, device: str, batch_size: int = 32) -> Me
     batches = []
     for image, neutral, of_batch in _batches(data, rows, device, batch_size):
         found = leed.neutral(image).image.clamp(-1, 1)
+        as_is = estimator.remains(image)
         values = {
             "estimate": estimator.remains(found).most,
             "estimate_true": estimator.remains(neutral).most,
-            "estimate_as_is": estimator.remains(image).most,
-            "mouth_as_is": estimator.remains(image).mouth,
+            "estimate_as_is": as_is.most,
+            "mouth_as_is": as_is.mouth,
             "before": 1 - inner_ssim(leed.neutral(found).image.clamp(-1, 1), found),
             "truth": true_remains(found, neutral).amax(dim=1),
             "truth_as_is": true_remains(image, neutral).amax(dim=1),

@@ -16,9 +16,9 @@ from tqdm.auto import tqdm
 
 from leed.data.batch import Batch
 from leed.data.faces import FaceDataset, collate, fold_of
-from leed.data.fingerprint import tensors_digest
 from leed.images import denormalize, normalize
 from leed.networks.neutralizer import Neutralizer
+from leed.pretrained import tensors_digest
 from leed.training.hosts import processes_on_host
 
 CHUNK = 64  # faces that are computed, and marked as done, at a time
@@ -161,5 +161,5 @@ def digest_of(faces: FaceDataset, neutralizers: Sequence[Neutralizer]) -> str:
     """The digest of everything that decides on the learned neutral faces of a data set."""
     digest = hashlib.sha256(f"{faces.digest} {faces.image_size} {len(faces)}".encode())
     for neutralizer in neutralizers:
-        digest.update(f"{neutralizer.config.to_dict()} {tensors_digest(neutralizer.state_dict())}".encode())
+        digest.update(tensors_digest(neutralizer.state_dict(), neutralizer.config.to_dict()).encode())
     return digest.hexdigest()[:32]

@@ -12,9 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from leed.data.batch import Batch, map_tensors
-from leed.data.fingerprint import tensors_digest
 from leed.files import WriteError, first_line, remove_folder, sync, writing
-from leed.pretrained import HubModel
+from leed.pretrained import HubModel, tensors_digest
 from leed.training.config import TrainConfig
 from leed.training.hosts import agreed, together
 from leed.training.optimisation import base_rate, learning_rate_factor, make_optimizer, moving_average

@@ -10,9 +10,10 @@ from datasets import Dataset
 from samples import png, save
 
 from leed.data.faces import load_faces
-from leed.data.fingerprint import HEAD, content_digest, quick_digest, tensors_digest
+from leed.data.fingerprint import HEAD, content_digest, quick_digest
 from leed.data.readers.drawn import drawn_faces
 from leed.data.table import standard_table
+from leed.pretrained import tensors_digest
 
 
 @pytest.fixture
