@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from PIL import UnidentifiedImageError
 from torch import Tensor
 
 from leed.config import EXPRESSIONS
@@ -24,6 +25,8 @@ def stored_picture(
         raise ValueError(f"{place}: expected a picture, {{bytes, path}} with either of them, got {_kind(stored)}")
     try:
         return decode(stored, size, crop)
+    except UnidentifiedImageError as error:  # whose message names an object in memory
+        raise ValueError(f"{place}: no picture in a format that Pillow reads: replace it or remove the row") from error
     except (OSError, ValueError, SyntaxError) as error:
         raise ValueError(f"{place}: the picture cannot be read: {error}") from error
 
@@ -61,6 +64,6 @@ def camera_yaws(cameras: Sequence[str] | np.ndarray) -> np.ndarray:
     if wrong := [camera for camera in cameras if not str(camera).isdecimal()]:
         raise ValueError(
             f"cameras must be degrees, as RaFD names them: 090 for a frontal face, 045 for one turned to the left; "
-            f"{len(wrong)} of {len(cameras)} are not, the first is {wrong[0]!r}"
+            f"{len(wrong)} of {len(cameras)} are not, the first is {str(wrong[0])!r}"
         )
     return np.array([int(camera) - 90 for camera in cameras])
