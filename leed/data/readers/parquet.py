@@ -46,7 +46,9 @@ def read_parquet(folder: Path, split: str, columns: Iterable[str]) -> pa.Table:
     columns = list(columns)
     for path in files:
         if missing := sorted(set(columns) - set(column_names(path))):
-            raise ValueError(f"{path} has no columns {missing}, only {column_names(path)}")
+            raise ValueError(
+                f"{path} has no columns {missing}, only {column_names(path)}: add them, or give another folder"
+            )
     try:
         tables = [pq.read_table(path, columns=columns).replace_schema_metadata() for path in files]
         return pa.concat_tables(tables)
