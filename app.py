@@ -25,8 +25,9 @@ from leed.web.checked import CheckedBlocks
 from leed.web.internals import UnknownGradioError
 from leed.web.launching import launch_safely
 from leed.web.sweeping import keep_sweeping, use_own_folder
+from leed.web.units import MIB
 
-MAX_FILE_BYTES = 40 * 2**20  # of an upload; phones make photos of up to about 30 MB
+MAX_FILE_BYTES = 40 * MIB  # of an upload; phones make photos of up to about 30 MB
 MAX_WAITING = 32  # requests; further ones are refused at once
 MAX_SESSIONS = 200  # whose values Gradio keeps; each call of the API is one, and keeps what it brought
 CACHE_SECONDS = 3600  # uploads and results are deleted when they are that old

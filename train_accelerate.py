@@ -18,10 +18,11 @@ from accelerate.utils import broadcast_object_list, set_seed
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
+from leed.commands import exit_on
 from leed.data.batch import Batch
 from leed.data.faces import collate
 from leed.files import WriteError
-from leed.training.cli import exit_on, parse_args
+from leed.training.cli import parse_args
 from leed.training.config import Settings, TrainConfig
 from leed.training.data import RunData, load_data
 from leed.training.earlier import load_start, model_digests
@@ -36,13 +37,14 @@ from leed.training.stage import Stage
 from leed.training.stages import stages_named
 from leed.training.validation import validate
 
+PROGRAM = "train_accelerate.py"
 LOG_STEPS = 10
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Trains the stages that the command line asks for."""
     settings = parse_args(arguments, __doc__)
-    with exit_on(ValueError):
+    with exit_on(PROGRAM, ValueError):
         accelerator = make_accelerator(settings.train)
         settings = as_launched(settings, accelerator)
     config = settings.train
@@ -53,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
     stages = stages_named(config.stage)
     accelerator.print(describe(accelerator, config))
-    with exit_on(ValueError, OSError):
+    with exit_on(PROGRAM, ValueError, OSError):
         with together():
             uploads = hub_names(stages, config) if config.push_to_hub and accelerator.is_main_process else {}
         data = load_data(accelerator, config, settings.model.image_size)
@@ -64,7 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
     for stage in stages:
         run_stage(stage, accelerator, settings, data)
     if uploads:
-        with exit_on(ValueError):
+        with exit_on(PROGRAM, ValueError):
             push(stages, uploads, config)
     accelerator.wait_for_everyone()
 
@@ -74,7 +76,7 @@ def run_stage(kind: type[Stage], accelerator: Accelerator, settings: Settings, d
     config = settings.train
     folder = Path(config.output_dir) / kind.name
     length = {"num_train_epochs": config.num_train_epochs, "max_train_steps": config.max_train_steps}
-    with exit_on(ValueError, ModuleNotFoundError, OSError):
+    with exit_on(PROGRAM, ValueError, ModuleNotFoundError, OSError):
         with together():
             models = model_digests(config, kind.earlier(config))
             fixed = fixed_settings(kind, settings, accelerator.num_processes, data, models)
@@ -96,7 +98,7 @@ def run_stage(kind: type[Stage], accelerator: Accelerator, settings: Settings, d
             write_settings(settings)
     if config.report_to != "none":
         accelerator.init_trackers(f"leed-{kind.name}", config={k: str(v) for k, v in fixed.items()})
-    with exit_on(FloatingPointError, IdleError, WriteError):
+    with exit_on(PROGRAM, FloatingPointError, IdleError, WriteError):
         figures = broadcast_object_list([train(run, faces, held_out)])[0]
         if run.writes:
             publish(run, figures, (len(data.training), len(data.held_out)), folder, length)
@@ -118,7 +120,7 @@ def check_agreement(fixed: dict[str, object], finished: bool) -> None:
 def train(run: Run, faces: Faces, held_out: Faces) -> dict[str, float]:
     """The loop of one stage. Returns the figures at its end."""
     config, accelerator = run.config, run.accelerator
-    with exit_on(ValueError):
+    with exit_on(PROGRAM, ValueError):
         loader = make_loader(faces, accelerator, config)
     batches_per_step = accelerator.gradient_accumulation_steps
     steps_per_epoch = math.ceil(len(loader) / batches_per_step)

@@ -17,7 +17,6 @@ megapixels, and `still` says how far
 the crop of a camera's face jumps when a search follows frames in which it was followed. Both need no data.
 """
 
-import argparse
 import itertools
 import time
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ import safetensors.numpy
 from datasets import Dataset, load_dataset
 from PIL import Image, ImageEnhance
 
+from leed.commands import command_line, exit_on
 from leed.gallery import portraits
 from leed.photo.alignment import REFINEMENT, WINDOW, align, window_around
 from leed.photo.detection import detector, find_faces
@@ -34,6 +34,7 @@ from leed.photo.geometry import EYE_ROW, Alignment, padded_crop
 from leed.photo.live import MAX_SIDE, SEARCH_EVERY, track_face
 from leed.photo.opening import open_photo
 
+PROGRAM = "python benchmarks/alignment.py"
 CROP_SIDE = 200  # of the crop in the set's pictures of 256 pixels: the square (28, 40, 228, 240)
 MIDDLE = 128  # column of the head's middle, in the same pixels
 RIDGE = 0.03  # in units of the mean squared length of the features
@@ -221,8 +222,9 @@ def fit(data_dir: str, limit: int | None) -> None:
     )
 
 
+@exit_on(PROGRAM)
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(PROGRAM, __doc__)
     parser.add_argument("task", choices=("measure", "fit", "small", "still"))
     parser.add_argument("--data_dir", default="openfaces", help="folder of the open face set, for measure and fit")
     parser.add_argument("--limit", type=int, help="number of pictures to use; default: all")

@@ -11,7 +11,6 @@ others it follows the face, which is timed with a person who moves, captions inc
 configuration with random weights is timed, in PyTorch: time does not depend on weights.
 """
 
-import argparse
 import io
 import itertools
 import math
@@ -27,6 +26,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from leed import LEED, PRESETS, Expression, ModelConfig
+from leed.commands import command_line, exit_on
 from leed.config import NEUTRAL
 from leed.gallery import portraits
 from leed.model import FaceModel
@@ -36,6 +36,7 @@ from leed.photo.live import SEARCH_EVERY, Track, edit_frame
 from leed.photo.opening import open_photo
 from leed.runtime import OnnxLEED, load
 
+PROGRAM = "python benchmarks/latency.py"
 PORTRAIT = next(path for path in portraits() if path.stem == "comp02")
 FRAME = (640, 480)  # of a webcam
 LARGE = (12, 48)  # megapixels of the photos of --large
@@ -192,8 +193,9 @@ def print_large(
         print(f"  {name:26s} {seconds * 1000:7.1f} ms, {seconds / medians[STARGAN]:.2f} of StarGAN's time")
 
 
+@exit_on(PROGRAM)
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(PROGRAM, __doc__)
     parser.add_argument("--model", help="LEED: a folder or a name on the Hub")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=15)

@@ -12,7 +12,6 @@ Memory is that of the page's process and of those it started; memory that they s
 pictures that are none, bodies that are too large.
 """
 
-import argparse
 import io
 import json
 import math
@@ -36,9 +35,11 @@ import httpx
 import psutil
 from PIL import Image
 
+from leed.commands import command_line, exit_on
 from leed.gallery import portraits
 from leed.photo.saving import is_marked
 
+PROGRAM = "python benchmarks/load.py"
 ROOT = Path(__file__).parents[1]
 DEADLINE = 30  # seconds in which a request must be answered or refused
 PHOTOS_PER_USER = 5  # a user tries several expressions on a photo
@@ -277,8 +278,9 @@ def load(url: str, users: int, requests: int, bad_every: int) -> list[Outcome]:
         return [outcome for outcomes in results for outcome in outcomes]
 
 
+@exit_on(PROGRAM)
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(PROGRAM, __doc__)
     parser.add_argument("--model", help="a folder or a name on the Hub; by default the demo's own")
     parser.add_argument("--users", type=int, default=30)
     parser.add_argument("--requests", type=int, default=1000)

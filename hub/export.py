@@ -8,19 +8,21 @@ graphs for ONNX Runtime in hub/leed-open/onnx. A card that is there stays; a new
 licence: check the agreement on the training faces before publishing weights.
 """
 
-import argparse
 import shutil
 from pathlib import Path
 
 import torch
 
+from leed.commands import command_line, exit_on
 from leed.export import export_graphs
+from leed.files import existing
 from leed.model import LEED
 from leed.networks.neutralizer import Neutralizer
 from leed.pretrained import CARD
 from leed.training.card import model_name
 from leed.training.stages import STAGES
 
+PROGRAM = "python hub/export.py"
 HUB = Path(__file__).parent
 
 
@@ -29,7 +31,7 @@ def export(run: Path, name: str) -> list[Path]:
 
     Raises `ValueError` if the run has no model.
     """
-    found = [stage for stage in STAGES.values() if (run / stage.name).is_dir()]
+    found = [stage for stage in STAGES.values() if (existing(run) / stage.name).is_dir()]
     if not found:
         raise ValueError(f"{run} has none of the folders {', '.join(STAGES)}: give a run of train_accelerate.py")
     models = {stage.name: stage.model_class.from_pretrained(run / stage.name) for stage in found}
@@ -50,17 +52,14 @@ def export(run: Path, name: str) -> list[Path]:
     return folders
 
 
-def main() -> None:
+@exit_on(PROGRAM)
+def main(given: list[str] | None = None) -> None:
     """Exports the run that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(PROGRAM, __doc__)
     parser.add_argument("run", type=Path, help="output folder of train_accelerate.py")
     parser.add_argument("name", help="name of the model, e.g. leed-open")
-    arguments = parser.parse_args()
-    try:
-        folders = export(arguments.run, arguments.name)
-    except ValueError as error:
-        parser.error(str(error))
-    for folder in folders:
+    arguments = parser.parse_args(given)
+    for folder in export(arguments.run, arguments.name):
         size = (folder / "model.safetensors").stat().st_size
         print(f"{folder}: {size / 1e6:.1f} MB")
 

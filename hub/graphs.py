@@ -5,17 +5,20 @@
 `hub/export.py` does the same for a new model.
 """
 
-import argparse
 from pathlib import Path
 
+from leed.commands import command_line, exit_on
 from leed.export import compare_graphs, export_graphs
 
+PROGRAM = "python hub/graphs.py"
 
-def main() -> None:
+
+@exit_on(PROGRAM)
+def main(given: list[str] | None = None) -> None:
     """Writes and compares the graphs of the model that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(PROGRAM, __doc__)
     parser.add_argument("model", type=Path, help="folder of a LEED")
-    folder = export_graphs(parser.parse_args().model)
+    folder = export_graphs(parser.parse_args(given).model)
     for file in sorted(folder.iterdir()):
         print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
     for name, difference in compare_graphs(folder.parent).items():

@@ -1,6 +1,5 @@
 """Uploads a published folder to the Hub: `python hub/push.py hub/leed-open org/leed-open`."""
 
-import argparse
 import json
 from pathlib import Path
 
@@ -8,11 +7,14 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HTTPError
 
 import leed
+from leed.commands import command_line, exit_on
 from leed.files import first_line
 from leed.networks.remains import REMAINS
 from leed.pretrained import CARD, CONFIG, WEIGHTS
 from leed.runtime import FOLDER
 from leed.uploading import check_uploads
+
+PROGRAM = "python hub/push.py"
 
 
 def push(folder: Path, repo_id: str, private: bool = False, token: str | None = None) -> str:
@@ -29,9 +31,10 @@ def push(folder: Path, repo_id: str, private: bool = False, token: str | None = 
     return api.upload_folder(folder_path=folder, repo_id=repo_id, allow_patterns=patterns).commit_url
 
 
+@exit_on(PROGRAM, ValueError)
 def main(given: list[str] | None = None) -> None:
     """Uploads the folder that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line(PROGRAM, __doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("repo_id", help="for example org/leed-open")
     parser.add_argument("--private", action="store_true")
@@ -40,7 +43,7 @@ def main(given: list[str] | None = None) -> None:
     try:
         print(push(arguments.folder, arguments.repo_id, arguments.private, arguments.token))
     except (HTTPError, OSError, ValueError) as error:
-        raise SystemExit(
+        raise ValueError(
             f"{arguments.folder} was not uploaded to {arguments.repo_id} ({first_line(error)})"
         ) from error
 

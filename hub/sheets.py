@@ -7,16 +7,17 @@ writes `contact-sheet.webp` (input, reference, edit, and the input person's own 
 into the model's folder.
 """
 
-import argparse
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from leed import EXPRESSIONS, LEED, gallery
+from leed.commands import command_line, exit_on
 from leed.evaluation.edits import ALPHAS
 from leed.images import contact_sheet, to_tensor
 
+PROGRAM = "python hub/sheets.py"
 TITLE_HEIGHT = 20
 
 Faces = dict[tuple[str, str, str, int], Tensor]
@@ -83,11 +84,12 @@ def alpha_sheet(leed: LEED, faces: Faces) -> Image.Image:
     return titled(contact_sheet(rows), ["input", "reference"] + [f"alpha {alpha:g}" for alpha in ALPHAS])
 
 
-def main() -> None:
+@exit_on(PROGRAM)
+def main(given: list[str] | None = None) -> None:
     """Writes the sheets into the model's folder."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(PROGRAM, __doc__)
     parser.add_argument("model", type=Path, help="folder of a published LEED")
-    folder = parser.parse_args().model
+    folder = parser.parse_args(given).model
     leed = LEED.from_pretrained(folder)
     faces = gallery_faces(leed.config.image_size)
     sheets = {"contact-sheet": edits_sheet, "people": people_sheet, "alpha": alpha_sheet}

@@ -86,6 +86,25 @@ def first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0].strip()
 
 
+def existing(folder: Path) -> Path:
+    """The folder itself. Raises `ValueError` if there is no such folder."""
+    if not folder.is_dir():
+        found = "is a file: give a folder" if folder.exists() else "does not exist: check the path"
+        raise ValueError(f"{folder} {found}")
+    return folder
+
+
+def writable(folder: Path) -> Path:
+    """The folder itself, which need not exist. Raises `ValueError` if it cannot be written to, or made."""
+    path = folder.absolute()
+    there = next(place for place in (path, *path.parents) if place.exists())
+    if not there.is_dir():
+        raise ValueError(f"{there} is a file: give a folder to write to")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"{there} may not be written to: give another folder")
+    return folder
+
+
 def is_hidden(path: Path, folder: Path) -> bool:
     """Whether a path, or a folder between it and `folder`, has a name with a leading dot.
 

@@ -11,20 +11,22 @@ measures the agreement of the changes at the eyes and at the mouth with the trut
 """
 
 import argparse
-from pathlib import Path
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 from tqdm.auto import tqdm
 
+from leed.commands import command_line, exit_on
 from leed.config import EXPRESSIONS
 from leed.evaluation import free
+from leed.evaluation.commands import add_options, present, save_sheets
 from leed.evaluation.edits import (
     ALPHAS,
     COMPARED,
     COMPARED_NAMES,
-    NEUTRALS,
     SIMILARITIES,
     Measurements,
     TripleFaces,
@@ -37,12 +39,15 @@ from leed.evaluation.identity import identity_embedding
 from leed.evaluation.metrics import Estimate
 from leed.evaluation.pairs import Triples, load_triples
 from leed.evaluation.sheets import panel, side_by_side
-from leed.evaluation.tables import as_json, line_table, markdown_table, save_results, show, show_estimate
+from leed.evaluation.tables import as_json, line_table, markdown_table, show, show_estimate
 from leed.images import normalize
 from leed.model import LEED
 from leed.networks.classifier import ExpressionClassifier
 
+PROGRAM = "python -m leed.evaluation"
 SHEET_ROWS = 16
+
+Result = TypeVar("Result")
 
 LINES = {
     "share": "share of the way from true neutral to autoencoded truth, SSIM of the crop",
@@ -84,21 +89,11 @@ GROUP_COLUMNS = {
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m leed.evaluation", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", required=True, help="LEED: a folder or a name on the Hub")
-    parser.add_argument("--evaluator", required=True, help="expression classifier that no training touched")
-    parser.add_argument("--data_dir", required=True, help="folder of triples")
-    parser.add_argument("--twins_dir", help="their true neutral faces; default: <data_dir without -pairs>-twins")
-    parser.add_argument("--neutrals", choices=NEUTRALS, default="learned", help="where neutral faces come from")
-    parser.add_argument("--output_dir", help="where to write metrics.json and metrics.md")
+    parser = command_line(PROGRAM, __doc__)
+    add_options(parser, "model", "evaluator", "data_dir", "twins_dir", "neutrals")
+    add_options(parser, output_dir="where to write metrics.json and metrics.md")
     parser.add_argument("--contact_sheet", action="store_true", help="write contact sheets into output_dir")
-    parser.add_argument("--identity", action=argparse.BooleanOptionalAction, help="default: if dlib is installed")
-    parser.add_argument("--num_alpha", type=int, default=200, help="triples on which alpha is varied (default 200)")
-    parser.add_argument("--max_triples", type=int, help="measure so many only, spread over all")
-    parser.add_argument("--batch_size", type=int, default=32)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add_options(parser, "identity", "num_alpha", "max_triples", "batch_size", "device")
     options = parser.parse_args(arguments)
     if options.contact_sheet and not options.output_dir:
         parser.error("--contact_sheet needs --output_dir")
@@ -180,61 +175,46 @@ def group_sizes(triples: Triples) -> dict[str, int]:
     return {group: int(members.sum()) for group, members in groups(triples).items()}
 
 
+def measured(
+    function: Callable[..., Result],
+    leed: LEED,
+    evaluator: ExpressionClassifier,
+    triples: Triples | free.FreeTriples,
+    options: argparse.Namespace,
+) -> Result:
+    """What a function measures with the settings of the command line, with a bar."""
+    settings = options.neutrals, options.num_alpha, identity_embedding(options.identity), options.batch_size
+    with tqdm(total=len(triples), desc="triples", disable=None) as bar:
+        return function(leed, evaluator, triples, *settings, progress=bar.update)
+
+
 def measure_triples(leed: LEED, evaluator: ExpressionClassifier, options: argparse.Namespace) -> None:
     """Measures triples of the eight expressions."""
     triples = load_triples(options.data_dir, options.twins_dir, leed.config.image_size, options.max_triples)
-    embedding = identity_embedding(options.identity)
-    with tqdm(total=len(triples), desc="triples", disable=None) as bar:
-        measured = measure(
-            leed,
-            evaluator,
-            triples,
-            options.neutrals,
-            options.num_alpha,
-            embedding,
-            options.batch_size,
-            progress=bar.update,
-        )
-    found = evaluate(measured, triples)
-    folder = save(options, report(found, triples, measured), group_sizes(triples), found)
-    if folder and options.contact_sheet:
-        for name, sheet in contact_sheets(leed, triples, measured.edits, options.neutrals).items():
-            sheet.save(folder / name)
+    values = measured(measure, leed, evaluator, triples, options)
+    found = evaluate(values, triples)
+    if save(options, report(found, triples, values), group_sizes(triples), found) and options.contact_sheet:
+        save_sheets(options.output_dir, contact_sheets(leed, triples, values.edits, options.neutrals))
 
 
 def measure_free(leed: LEED, evaluator: ExpressionClassifier, options: argparse.Namespace) -> None:
     """Measures triples of free expressions."""
     if options.neutrals not in free.NEUTRALS:
-        raise SystemExit(
+        raise ValueError(
             f"--neutrals must be one of {', '.join(free.NEUTRALS)} here, where references have no true neutral face"
         )
     triples = free.load_free_triples(options.data_dir, leed.config.image_size, options.max_triples)
-    embedding = identity_embedding(options.identity)
-    with tqdm(total=len(triples), desc="triples", disable=None) as bar:
-        values, edits = free.measure(
-            leed,
-            evaluator,
-            triples,
-            options.neutrals,
-            options.num_alpha,
-            embedding,
-            options.batch_size,
-            progress=bar.update,
-        )
+    values, edits = measured(free.measure, leed, evaluator, triples, options)
     found = free.evaluate(values, triples)
     counts = {group: int(members.sum()) for group, members in free.groups(triples).items()}
-    folder = save(options, free.report(found, triples), counts, found)
-    if folder and options.contact_sheet:
-        free.edit_sheet(triples, edits).save(folder / "contact_sheet.png")
+    if save(options, free.report(found, triples), counts, found) and options.contact_sheet:
+        save_sheets(options.output_dir, {"contact_sheet.png": free.edit_sheet(triples, edits)})
 
 
 def save(
     options: argparse.Namespace, text: str, counts: dict[str, int], found: dict[str, dict[str, Estimate]]
-) -> Path | None:
-    """Prints the tables and writes them and the metrics, if there is a folder for them, which is returned."""
-    print(text)
-    if not options.output_dir:
-        return None
+) -> bool:
+    """Prints the tables and writes them and the metrics, if there is a folder for them. Returns whether there is."""
     content = {
         "model": options.model,
         "evaluator": options.evaluator,
@@ -242,13 +222,14 @@ def save(
         "num_triples": counts,
         "metrics": {group: as_json(named) for group, named in found.items()},
     }
-    return save_results(options.output_dir, "metrics", text, content)
+    return present(options.output_dir, "metrics", text, content)
 
 
+@exit_on(PROGRAM)
 def main(arguments: list[str] | None = None) -> None:
     options = parse_args(arguments)
-    leed = LEED.from_pretrained(options.model).to(options.device)
-    evaluator = ExpressionClassifier.from_pretrained(options.evaluator).to(options.device)
+    leed = LEED.from_pretrained(options.model, map_location=options.device)
+    evaluator = ExpressionClassifier.from_pretrained(options.evaluator, map_location=options.device)
     if free.holds_free_triples(options.data_dir):
         measure_free(leed, evaluator, options)
     else:

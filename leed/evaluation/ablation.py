@@ -14,7 +14,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from leed.evaluation.edits import NEUTRALS
+from leed.commands import command_line, exit_on
+from leed.evaluation.commands import add_options, present, save_sheets
 from leed.evaluation.identity import identity_embedding
 from leed.evaluation.pairs import Triples, load_triples
 from leed.evaluation.paper import figures
@@ -22,26 +23,17 @@ from leed.evaluation.paper.cache import processes
 from leed.evaluation.paper.corpus import fingerprint
 from leed.evaluation.paper.plan import TrueEdits
 from leed.evaluation.paper.variants import PLAIN, Variant, ablation_table, measure_variants
-from leed.evaluation.tables import save_results
+
+PROGRAM = "python -m leed.evaluation.ablation"
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m leed.evaluation.ablation",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line(PROGRAM, __doc__)
     parser.add_argument("models", nargs="+", metavar="NAME=FOLDER", help="LEED: folders or names on the Hub")
     parser.add_argument("--plain", metavar="NAME", help="the model whose E and D serve the row without X and I")
-    parser.add_argument("--evaluator", required=True, help="expression classifier that no training touched")
-    parser.add_argument("--data_dir", required=True, help="folder of triples")
-    parser.add_argument("--twins_dir", help="their true neutral faces; default: <data_dir without -pairs>-twins")
-    parser.add_argument("--neutrals", choices=NEUTRALS, default="learned", help="where neutral faces come from")
-    parser.add_argument("--output_dir", help="where to write, and to keep what is measured")
-    parser.add_argument("--identity", action=argparse.BooleanOptionalAction, help="default: if dlib is installed")
-    parser.add_argument("--num_alpha", type=int, default=200, help="triples on which alpha is varied (default 200)")
-    parser.add_argument("--max_triples", type=int, help="measure so many only, spread over all")
-    parser.add_argument("--batch_size", type=int, default=32)
+    add_options(parser, "evaluator", "data_dir", "twins_dir", "neutrals")
+    add_options(parser, output_dir="where to write, and to keep what is measured")
+    add_options(parser, "identity", "num_alpha", "max_triples", "batch_size")
     options = parser.parse_args(arguments)
     named = [model.partition("=")[::2] for model in options.models]
     options.variants = [Variant(name, path or name) for name, path in named]
@@ -56,6 +48,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
+@exit_on(PROGRAM)
 def main(arguments: list[str] | None = None) -> None:
     options = parse_args(arguments)
     state = processes()
@@ -68,7 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
             options.variants,
             options.evaluator,
             load,
-            fingerprint([Path(options.data_dir).resolve()], options.max_triples),
+            fingerprint([options.data_dir.resolve()], options.max_triples),
             Path(options.output_dir or nowhere) / "cache",
             state,
             identity_embedding(options.identity),
@@ -80,12 +73,10 @@ def main(arguments: list[str] | None = None) -> None:
         return
     triples = load(max(variant.image_size for variant in options.variants))
     table = ablation_table("Models side by side", options.variants, found, triples.input_persons, options.neutrals)
-    print(table.markdown())
-    if options.output_dir:
-        content = {"models": {v.name: vars(v) for v in options.variants}, "neutrals": options.neutrals}
-        folder = save_results(options.output_dir, "ablation", table.markdown(), content | {"metrics": table.values})
+    content = {"models": {v.name: vars(v) for v in options.variants}, "neutrals": options.neutrals}
+    if present(options.output_dir, "ablation", table.markdown(), content | {"metrics": table.values}):
         methods = {variant.name: variant.method(state.device) for variant in options.variants}
-        figures.ablation(methods, TrueEdits(triples)).save(folder / "ablation.png")
+        save_sheets(options.output_dir, {"ablation.png": figures.ablation(methods, TrueEdits(triples))})
 
 
 if __name__ == "__main__":

@@ -20,15 +20,19 @@ from PIL import Image
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from leed.commands import command_line, exit_on
 from leed.data.faces import decode
 from leed.evaluation import metrics
+from leed.evaluation.commands import add_options, present, save_sheets
 from leed.evaluation.metrics import Estimate, mean_of, quotient_of
 from leed.evaluation.sheets import panel
-from leed.evaluation.tables import as_json, line_table, save_results
+from leed.evaluation.tables import as_json, line_table
+from leed.files import existing
 from leed.images import EYES, INNER_CROP, MOUTH, normalize, part
 from leed.model import LEED
 from leed.similarity import inner_ssim
 
+PROGRAM = "python -m leed.evaluation.clips"
 BLINK_FRAMES = 4  # before and after a blink's middle, when the eyes are open again
 BLINK_CHANGE = 2.0  # [% of the range] by which the eyes' box then differs from the mean of both
 CAME_OVER = 0.5  # of the true change at the eyes, from which on a blink has come over
@@ -58,21 +62,32 @@ class Clip:
 
 def load_clips(folder: Path, size: int = 128) -> list[Clip]:
     """All clips of a folder in the models' crop. Raises `ValueError` if there are none or files do not match."""
-    names = sorted(path.name.removesuffix("_input.png") for path in folder.glob("*_input.png"))
+    names = sorted(path.name.removesuffix("_input.png") for path in existing(folder).glob("*_input.png"))
     if not names:
         raise ValueError(f"{folder} has no clips: expected files like 0_input.png, 0_driver.mp4 and 0_truth.mp4")
     clips = []
     for name in names:
-        photo = decode({"path": str(folder / f"{name}_input.png"), "bytes": None}, size, INNER_CROP)
+        photo = read_photo(folder / f"{name}_input.png", size)
         driver, truth = (read_clip(folder / f"{name}_{kind}.mp4", size) for kind in ("driver", "truth"))
         if len(driver) != len(truth):
             raise ValueError(f"clip {name} in {folder} has {len(driver)} frames of the driver, {len(truth)} true ones")
-        clips.append(Clip(name, normalize(photo)[None], driver, truth))
+        clips.append(Clip(name, photo, driver, truth))
     return clips
 
 
+def read_photo(file: Path, size: int) -> Tensor:
+    """The picture (1, 3, S, S) in a file, cropped. Raises `ValueError` if it cannot be read."""
+    try:
+        return normalize(decode({"path": str(file), "bytes": None}, size, INNER_CROP))[None]
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ValueError(f"{file} cannot be read as a picture: {error}") from error
+
+
 def read_clip(file: Path, size: int) -> Tensor:
-    """The frames (N, 3, S, S) of a video file, cropped. Raises `ValueError` if it cannot be read."""
+    """The frames (N, 3, S, S) of a video file, cropped.
+
+    Raises `ValueError` if it cannot be read, is not square or has fewer than MOST_LAG + 2 frames.
+    """
     if not file.is_file():
         raise ValueError(f"{file} is missing")
     reader = imageio_ffmpeg.read_frames(str(file))
@@ -81,6 +96,10 @@ def read_clip(file: Path, size: int) -> Tensor:
         frames = [np.frombuffer(data, np.uint8).reshape(height, width, 3) for data in reader]
     except OSError as error:
         raise ValueError(f"{file} cannot be read as a video") from error
+    if width != height:
+        raise ValueError(f"{file} has frames of {width} x {height} pixels, expected square ones, of an aligned face")
+    if len(frames) < MOST_LAG + 2:
+        raise ValueError(f"{file} has {len(frames)} frames, expected at least {MOST_LAG + 2}")
     left, top, right, bottom = (round(fraction * width) for fraction in INNER_CROP)
     cropped = [Image.fromarray(frame[top:bottom, left:right]) for frame in frames]
     resized = [np.array(frame.resize((size, size), Image.Resampling.LANCZOS)) for frame in cropped]
@@ -178,39 +197,29 @@ def strip(edit: Tensor, clip: Clip) -> Image.Image:
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m leed.evaluation.clips",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--model", required=True, help="a folder or a name on the Hub")
-    parser.add_argument("--data_dir", type=Path, required=True, help="the folder of clips")
-    parser.add_argument("--output_dir", type=Path, help="for the table, the metrics and a strip of each clip")
+    parser = command_line(PROGRAM, __doc__)
+    add_options(parser, "model", data_dir="the folder of clips")
+    add_options(parser, output_dir="for the table, the metrics and a strip of each clip")
     return parser.parse_args(arguments)
 
 
+@exit_on(PROGRAM)
 def main(arguments: list[str] | None = None) -> None:
     """Prints the table and, if asked to, writes it and the strips."""
     options = parse_args(arguments)
-    leed = LEED.from_pretrained(options.model).eval()
-    try:
-        clips = load_clips(options.data_dir.expanduser(), leed.config.image_size)
-    except ValueError as error:
-        raise SystemExit(str(error)) from error
+    leed = LEED.from_pretrained(options.model)
+    clips = load_clips(options.data_dir, leed.config.image_size)
     measured, strips = [], {}
     for clip in tqdm(clips, "clips", unit="clip", disable=None):
         edit = drive(leed, clip)
         measured.append(measure(edit, clip))
-        strips[clip.name] = strip(edit, clip)
+        strips[f"clip-{clip.name}.png"] = strip(edit, clip)
     found = evaluate(measured)
     count = round(sum(one["blinks"] for one in measured))
     text = line_table(f"{len(clips)} clips, {count} blinks", LINES, found)
-    print(text)
-    if options.output_dir is not None:
-        each = {clip.name: one for clip, one in zip(clips, measured, strict=True)}
-        folder = save_results(options.output_dir, "clips", text, {"all": as_json(found), "clips": each})
-        for name, picture in strips.items():
-            picture.save(folder / f"clip-{name}.png")
+    each = {clip.name: one for clip, one in zip(clips, measured, strict=True)}
+    if present(options.output_dir, "clips", text, {"all": as_json(found), "clips": each}):
+        save_sheets(options.output_dir, strips)
 
 
 if __name__ == "__main__":

@@ -9,19 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 from PIL import Image
 from torch import Tensor
 
-from leed.data.faces import decode
 from leed.data.readers.openfaces import blendshape_names
-from leed.data.readers.parquet import parquet_files, read_parquet
+from leed.data.readers.parquet import column_names, parquet_files, read_parquet
 from leed.evaluation import metrics
 from leed.evaluation.edits import ALPHAS, COMPARED, COMPARED_NAMES, share_of
 from leed.evaluation.identity import SAME_PERSON, FaceEmbedding, distance
 from leed.evaluation.metrics import Estimate, Metric, mean_of, median_of, quotient_of
-from leed.evaluation.pairs import camera_yaws
+from leed.evaluation.pictures import camera_yaws, check_rows, stored_picture
 from leed.evaluation.sheets import panel, side_by_side
 from leed.evaluation.tables import line_table, markdown_table, show, show_estimate
 from leed.images import EYES, MOUTH, denormalize, normalize, part
@@ -103,7 +101,7 @@ class FreeTriples:
 def holds_free_triples(folder: str | Path, split: str = "test") -> bool:
     """True if a folder's triples are those of free expressions."""
     files = parquet_files(Path(folder), split)
-    return bool(files) and {*PICTURES, "blendshapes"} <= set(pq.read_schema(files[0]).names)
+    return bool(files) and {*PICTURES, "blendshapes"} <= set(column_names(files[0]))
 
 
 def load_free_triples(
@@ -116,9 +114,13 @@ def load_free_triples(
     """
     folder = Path(folder).resolve()
     table = read_parquet(folder, split, (*PICTURES, *LABELS, "blendshapes"))
+    check_rows(table, folder, "triples")
     if max_triples is not None:
         table = table.take(metrics.spread(np.arange(len(table)), max_triples))
-    pictures = {name: torch.stack([decode(x, image_size) for x in table[name].to_pylist()]) for name in PICTURES}
+    pictures = {
+        name: torch.stack([stored_picture(table, name, row, folder, image_size) for row in range(len(table))])
+        for name in PICTURES
+    }
     labels = {name: np.array(table[name].to_pylist()) for name in LABELS}
     return FreeTriples(
         inputs=pictures["input"],

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -22,19 +23,22 @@ from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 from tqdm.auto import tqdm
 
-from leed.data.faces import decode
+from leed.commands import at_least, command_line, exit_on
 from leed.data.readers.openfaces_large import parse_names
 from leed.data.readers.parquet import read_parquet
 from leed.evaluation import metrics
+from leed.evaluation.commands import add_options, present, save_sheets
 from leed.evaluation.metrics import Estimate, Metric, mean_of, quotient_of
+from leed.evaluation.pictures import check_rows, stored_picture
 from leed.evaluation.sheets import panel, side_by_side
-from leed.evaluation.tables import as_json, markdown_table, save_results, show_estimate
+from leed.evaluation.tables import as_json, markdown_table, show_estimate
 from leed.images import INNER_CROP, normalize, to_pil, to_tensor
 from leed.model import LEED
 from leed.photo.editor import PreparedPhoto
 from leed.photo.geometry import Alignment
 from leed.similarity import WINDOW, ssim
 
+PROGRAM = "python -m leed.evaluation.large"
 SIDE = 384  # of the pictures [px]
 BOXES = {"mouth": (205, 346, 85, 300), "eyes": (84, 157, 60, 325)}  # top, bottom, left, right [px]
 DETAIL_SIGMA = 2.0  # [px] of the Gaussian blur that detail is what goes beyond of
@@ -63,32 +67,40 @@ class Case:
 
 
 def load_pairs(folder: Path, most: int | None = None) -> Iterator[Case]:
-    """True edits of test people, `most` of them spread over all. Raises `ValueError` for missing files and columns."""
+    """True edits of test people, `most` of them spread over all.
+
+    Raises `ValueError` for missing files and columns, a triple that is not there and pictures that cannot be read.
+    """
     table = read_parquet(folder, "pairs", ("triple", "input", "target"))
-    triples = read_parquet(
-        folder.with_name(folder.name.removesuffix("-large") + "-pairs"), "test", ("reference", "input_person")
-    )
+    check_rows(table, folder, "true edits")
+    beside = folder.with_name(folder.name.removesuffix("-large") + "-pairs")
+    triples = read_parquet(beside, "test", ("reference", "input_person"))
+    check_rows(triples, beside, "triples")
     rows = np.arange(len(table))
     for row in (rows if most is None else metrics.spread(rows, most)).tolist():
         triple = table["triple"][row].as_py()
-        reference = decode(triples["reference"][triple].as_py(), 128, INNER_CROP)
-        photo, truth = (picture(table[name][row].as_py()) for name in ("input", "target"))
+        if triple is None or not 0 <= triple < len(triples):
+            raise ValueError(f"{folder}, row {row}: triple {triple} is not one of the {len(triples)} in {beside}")
+        reference = stored_picture(triples, "reference", triple, beside, 128, INNER_CROP)
+        photo, truth = (picture(table, name, row, folder) for name in ("input", "target"))
         yield Case(photo, truth, to_pil(normalize(reference)), triples["input_person"][triple].as_py())
 
 
 def load_smiles(folder: Path, split: str = "test", most: int | None = None) -> Iterator[Case]:
-    """Real smiles of a split's people, with their real neutral photographs."""
+    """Real smiles of a split's people, with their real neutral photographs. Raises `ValueError` if there are none."""
     table = read_parquet(folder, "smiles", ("file", "split", "image", "neutral"))
     people = [parts["person"] for parts in parse_names(table["file"].to_pylist(), folder)]
     rows = np.flatnonzero(np.asarray(table["split"]) == split)
+    if not len(rows):
+        raise ValueError(f"{folder} has no real smiles of {split} people, in whose rows `split` is {split}")
     for row in (rows if most is None else metrics.spread(rows, most)).tolist():
-        photo, truth = (picture(table[name][row].as_py()) for name in ("image", "neutral"))
+        photo, truth = (picture(table, name, row, folder) for name in ("image", "neutral"))
         yield Case(photo, truth, None, people[row])
 
 
-def picture(stored: dict) -> Tensor:
+def picture(table: pa.Table, column: str, row: int, folder: Path) -> Tensor:
     """A stored picture as a face tensor (1, 3, SIDE, SIDE)."""
-    return normalize(decode(stored, SIDE))[None]
+    return normalize(stored_picture(table, column, row, folder, SIDE))[None]
 
 
 @torch.no_grad()
@@ -198,41 +210,30 @@ def run(
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m leed.evaluation.large",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--model", required=True, help="a folder or a name on the Hub")
-    parser.add_argument("--data_dir", type=Path, required=True, help="the folder of the large open faces")
-    parser.add_argument("--max_photos", type=int, help="of each kind, spread over all; default: all")
-    parser.add_argument("--output_dir", type=Path, help="for tables, metrics and contact sheets")
+    parser = command_line(PROGRAM, __doc__)
+    add_options(parser, "model", data_dir="the folder of the large open faces")
+    parser.add_argument("--max_photos", type=at_least(1), help="of each kind, spread over all; default: all")
+    add_options(parser, output_dir="for tables, metrics and contact sheets")
     return parser.parse_args(arguments)
 
 
+@exit_on(PROGRAM)
 def main(arguments: list[str] | None = None) -> None:
     """Prints the tables and, if asked to, writes them."""
     options = parse_args(arguments)
-    leed = LEED.from_pretrained(options.model).eval()
-    folder = options.data_dir.expanduser().resolve()
-    try:
-        kinds = {
-            "edits": list(load_pairs(folder, options.max_photos)),
-            "smiles": list(load_smiles(folder, most=options.max_photos)),
-        }
-    except ValueError as error:
-        raise SystemExit(str(error)) from error
+    leed = LEED.from_pretrained(options.model)
+    folder = options.data_dir.resolve()
+    kinds = {
+        "edits": list(load_pairs(folder, options.max_photos)),
+        "smiles": list(load_smiles(folder, most=options.max_photos)),
+    }
     texts, content, sheets = [], {}, {}
     for name, title in (("edits", "true edits"), ("smiles", "real smiles closed")):
-        found, sheets[name] = run(leed, kinds[name])
+        found, sheets[f"{name}.png"] = run(leed, kinds[name])
         texts.append(report(f"{len(kinds[name])} {title}", found))
         content[name] = as_json(found)
-    text = "\n\n".join(texts)
-    print(text)
-    if options.output_dir is not None:
-        written = save_results(options.output_dir, "large", text, content)
-        for name, sheet in sheets.items():
-            sheet.save(written / f"{name}.png")
+    if present(options.output_dir, "large", "\n\n".join(texts), content):
+        save_sheets(options.output_dir, sheets)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from leed.images import inner_face
 
@@ -27,6 +26,8 @@ Metric = Callable[[np.ndarray], np.ndarray]
 
 def psnr(image: Tensor, target: Tensor) -> Tensor:
     """PSNR (B,) in dB, at most MAX_PSNR, which equal pictures get."""
+    from torchmetrics.functional.image import peak_signal_noise_ratio  # which the user study's table goes without
+
     values = peak_signal_noise_ratio(image, target, data_range=RANGE, reduction="none", dim=(1, 2, 3))
     return values.reshape(-1).clamp(max=MAX_PSNR)
 
@@ -193,8 +194,11 @@ def person_weights(persons: Sequence[str] | np.ndarray, resamplings: int = 1000,
     """Bootstrap weights (R, N): people are drawn with replacement, each with all of their pictures.
 
     Pictures of one person resemble each other, so this interval is wider, and more honest, than one over pictures.
+    A single person gives no interval, so R is 0.
     """
     names, person = np.unique(np.asarray(persons), return_inverse=True)
+    if len(names) < 2:
+        return np.zeros((0, len(person)))
     draws = np.random.default_rng(seed).integers(len(names), size=(resamplings, len(names)))
     counts = np.stack([np.bincount(draw, minlength=len(names)) for draw in draws])
     return counts[:, person].astype(np.float64)
@@ -217,12 +221,16 @@ def estimate(metric: Metric, weights: np.ndarray, members: np.ndarray) -> Estima
 def estimates(
     named: dict[str, Metric], persons: np.ndarray, groups: dict[str, np.ndarray]
 ) -> dict[str, dict[str, Estimate]]:
-    """Every metric with its 95 % interval over people, for every group: a mask (N,) of pictures by name."""
+    """Every metric with its 95 % interval over people, for every group: a mask (N,) of pictures by name.
+
+    The interval is NaN in a group of a single person.
+    """
     weights = person_weights(persons)
-    return {
-        group: {name: estimate(metric, weights, members) for name, metric in named.items()}
-        for group, members in groups.items()
-    }
+    found = {}
+    for group, members in groups.items():
+        resamplings = weights if len(np.unique(np.asarray(persons)[members])) > 1 else weights[:0]
+        found[group] = {name: estimate(metric, resamplings, members) for name, metric in named.items()}
+    return found
 
 
 def everyone(count: int) -> np.ndarray:

@@ -27,15 +27,17 @@ from PIL import Image
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from leed.commands import command_line, exit_on
 from leed.config import EXPRESSIONS
-from leed.data.faces import decode, encoded
+from leed.data.faces import FaceDataset
 from leed.data.readers.wild import read_wild
 from leed.evaluation import metrics, neutral_pairs
+from leed.evaluation.commands import add_options, present, save_sheets
 from leed.evaluation.identity import FaceEmbedding, distance, identity_embedding, missing_package
 from leed.evaluation.metrics import Estimate, Metric, mean_of, median_of, quotient_of, spread
 from leed.evaluation.pairs import Triples, load_triples
 from leed.evaluation.sheets import panel, side_by_side
-from leed.evaluation.tables import as_json, markdown_table, save_results, show_estimate
+from leed.evaluation.tables import as_json, markdown_table, show_estimate
 from leed.images import MOUTH, normalize, part
 from leed.model import LEED
 from leed.networks.classifier import ExpressionClassifier
@@ -46,6 +48,7 @@ from leed.training.augmentation import resample
 Neutralize = Callable[[Tensor], Tensor]
 """Faces (B, 3, S, S) in [-1, 1] to their neutral faces."""
 
+PROGRAM = "python -m leed.evaluation.neutral"
 OPEN_SHARE = 0.3
 MOVES = {"right": {"right": 4.0}, "down": {"down": 4.0}, "smaller": {"scale": 0.9}}
 IDENTITY_STEP = 4  # identity is measured on every fourth picture
@@ -196,9 +199,15 @@ def evaluate(values: dict[str, np.ndarray], triples: Triples) -> dict[str, dict[
 
 
 def load_wild(folder: str | Path, size: int) -> tuple[Tensor, np.ndarray, np.ndarray]:
-    """Test photographs, uint8 (N, 3, size, size), their rough expression labels (N,) and the people's names (N,)."""
-    table = encoded(read_wild(Path(folder), "test"))
-    pictures = torch.stack([decode(picture, size) for picture in table["image"]])
+    """Test photographs, uint8 (N, 3, size, size), their rough expression labels (N,) and the people's names (N,).
+
+    Raises `ValueError` if there are none, or one cannot be read.
+    """
+    table = read_wild(Path(folder), "test")
+    if not len(table):
+        raise ValueError(f"{folder} has no photographs: its parquet files of split 'test' have no rows")
+    pictures = FaceDataset(table, size, in_memory=True).images
+    assert pictures is not None  # in memory
     return pictures, np.array(list(table["expression"])), np.array(list(table["person"]))
 
 
@@ -276,65 +285,52 @@ def mouth_sheet(neutralize: Neutralize, triples: Triples, device: str) -> Image.
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m leed.evaluation.neutral",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line(PROGRAM, __doc__)
     models = parser.add_mutually_exclusive_group(required=True)
     models.add_argument("--model", help="LEED, whose neutraliser is measured: a folder or a name on the Hub")
     models.add_argument("--neutralizer", help="a neutraliser alone: a folder or a name on the Hub")
-    parser.add_argument("--data_dir", required=True, help="folder of triples, of free expressions or of real smiles")
-    parser.add_argument("--twins_dir", help="their true neutral faces; default: <data_dir without -pairs>-twins")
-    parser.add_argument("--wild_dir", help="folder of photographs without truth")
-    parser.add_argument("--classifier", help="expression classifier that sees the face alone, for the photographs")
-    parser.add_argument("--output_dir", help="where to write neutral.json, neutral.md and the sheets")
-    parser.add_argument("--identity", action=argparse.BooleanOptionalAction, help="default: if dlib is installed")
-    parser.add_argument("--max_triples", type=int, help="measure so many only, spread over all")
-    parser.add_argument("--batch_size", type=int, default=32)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add_options(parser, data_dir="folder of triples, of free expressions or of real smiles")
+    add_options(parser, "twins_dir", wild_dir="folder of photographs without truth")
+    add_options(parser, classifier="expression classifier that sees the face alone, for the photographs")
+    add_options(parser, output_dir="where to write neutral.json, neutral.md and the sheets")
+    add_options(parser, "identity", "max_triples", "batch_size", "device")
     return parser.parse_args(arguments)
 
 
 def load_neutralizer(options: argparse.Namespace) -> Neutralizer:
     """The neutraliser that the options name, ready to use."""
     if options.model:
-        neutralizer = LEED.from_pretrained(options.model).neutralizer
-    else:
-        neutralizer = Neutralizer.from_pretrained(options.neutralizer)
-    return neutralizer.to(options.device).eval()
+        return LEED.from_pretrained(options.model, map_location=options.device).neutralizer
+    return Neutralizer.from_pretrained(options.neutralizer, map_location=options.device)
 
 
 def measure_pairs(neutralize: Neutralizer, options: argparse.Namespace) -> None:
     """Measures pictures that come with their true neutral faces."""
     if options.wild_dir or options.classifier or options.twins_dir:
-        raise SystemExit("--wild_dir, --classifier and --twins_dir go with triples of eight expressions")
+        raise ValueError("--wild_dir, --classifier and --twins_dir go with triples of eight expressions")
     pairs = neutral_pairs.load_neutral_pairs(options.data_dir, neutralize.config.image_size, options.max_triples)
     embedding = identity_embedding(options.identity)
     with tqdm(total=len(pairs), desc="pictures", disable=None) as bar:
         values = neutral_pairs.measure(neutralize, pairs, embedding, options.device, options.batch_size, bar.update)
     found = neutral_pairs.evaluate(values, pairs)
-    text = neutral_pairs.report(found, pairs)
-    print(text)
-    if not options.output_dir:
-        return
     content = {
         "model": options.model or options.neutralizer,
         "num_pictures": len(pairs),
         "metrics": {"all": as_json(found)},
     }
-    folder = save_results(options.output_dir, "neutral", text, content)
-    neutral_pairs.pair_sheet(neutralize, pairs, options.device).save(folder / "pairs.png")
+    if present(options.output_dir, "neutral", neutral_pairs.report(found, pairs), content):
+        sheet = neutral_pairs.pair_sheet(neutralize, pairs, options.device)
+        save_sheets(options.output_dir, {"pairs.png": sheet})
 
 
-def main(arguments: list[str] | None = None) -> None:
-    options = parse_args(arguments)
-    neutralize = load_neutralizer(options)
-    if neutral_pairs.holds_neutral_pairs(options.data_dir):
-        measure_pairs(neutralize, options)
-        return
+def measure_triples(neutralize: Neutralizer, options: argparse.Namespace) -> None:
+    """Measures the inputs and references of triples and, if asked to, looks at photographs."""
     size = neutralize.config.image_size
-    classifier = ExpressionClassifier.from_pretrained(options.classifier) if options.classifier else None
+    classifier, photographs = None, None
+    if options.classifier:
+        classifier = ExpressionClassifier.from_pretrained(options.classifier, map_location=options.device)
+    if options.wild_dir:
+        photographs, labels, _ = load_wild(options.wild_dir, size)
     triples = load_triples(options.data_dir, options.twins_dir, size, options.max_triples)
     lines = []
     if package := missing_package() if options.identity is None else None:
@@ -345,27 +341,29 @@ def main(arguments: list[str] | None = None) -> None:
     found = evaluate(values, triples)
     rows = [[line, *(show_estimate(found[group][name]) for group in found)] for name, line in LINES.items()]
     table = markdown_table([f"{2 * len(triples)} pictures", *found], rows)
-    sheet = None
-    if options.wild_dir:
-        photographs, labels, _ = load_wild(options.wild_dir, size)
-        if classifier is not None:
-            classifier.to(options.device)
+    if photographs is not None:
         lines += wild_lines(classifier, neutralize, photographs, labels, options.device)
-        sheet = smile_sheet(neutralize, photographs, labels, options.device)
-    text = "\n\n".join([table, *lines])
-    print(text)
-    if not options.output_dir:
-        return
     content = {
         "model": options.model or options.neutralizer,
         "num_pictures": 2 * len(triples),
         "metrics": {group: as_json(named) for group, named in found.items()},
         "notes": lines,
     }
-    folder = save_results(options.output_dir, "neutral", text, content)
-    mouth_sheet(neutralize, triples, options.device).save(folder / "mouths.png")
-    if sheet is not None:
-        sheet.save(folder / "wild_smiles.png")
+    if present(options.output_dir, "neutral", "\n\n".join([table, *lines]), content):
+        sheets = {"mouths.png": mouth_sheet(neutralize, triples, options.device)}
+        if photographs is not None and (sheet := smile_sheet(neutralize, photographs, labels, options.device)):
+            sheets["wild_smiles.png"] = sheet
+        save_sheets(options.output_dir, sheets)
+
+
+@exit_on(PROGRAM)
+def main(arguments: list[str] | None = None) -> None:
+    options = parse_args(arguments)
+    neutralize = load_neutralizer(options)
+    if neutral_pairs.holds_neutral_pairs(options.data_dir):
+        measure_pairs(neutralize, options)
+    else:
+        measure_triples(neutralize, options)
 
 
 if __name__ == "__main__":

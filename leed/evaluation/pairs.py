@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
-from leed.data.faces import decode
-from leed.data.readers.parquet import parquet_files, read_parquet
+from leed.data.readers.parquet import read_parquet
+from leed.evaluation.metrics import spread
+from leed.evaluation.pictures import camera_yaws, check_rows, expression_labels, stored_picture
 from leed.images import INNER_CROP
 
 PICTURES = ("input", "reference", "target")
@@ -21,6 +23,7 @@ LABELS = (
     "reference_camera",
 )
 LANDMARKS = ("landmarks_input", "landmarks_target")
+NUM_LANDMARKS = 68
 INNER_LIPS = ((61, 67), (62, 66), (63, 65))  # upper and lower points of 68
 
 
@@ -63,41 +66,43 @@ def load_triples(
     """The triples of `folder`, cropped to the models' crop; with `max_triples` that many, spread over all.
 
     True neutrals come from `pairs-*.parquet` of `twins_folder`, by default the folder next to `folder` that is called
-    `-twins` where that is called `-pairs`. Raises `ValueError` if a file, column or twin is missing.
+    `-twins` where that is called `-pairs`. Raises `ValueError` if a file, column or twin is missing, and for labels
+    and pictures that make no sense.
     """
     folder = Path(folder)
     table = read_parquet(folder, split, (*PICTURES, *LABELS, *LANDMARKS))
-    total = len(table)
-    rows = np.arange(total)
-    if max_triples is not None and max_triples < total:
-        rows = np.linspace(0, total - 1, max_triples).round().astype(int)
-    labels = {name: table[name].to_numpy()[rows] for name in LABELS}
-    pictures = {}
-    for name in PICTURES:
-        column = table[name]
-        pictures[name] = _stack([decode(column[row].as_py(), image_size, INNER_CROP) for row in rows.tolist()])
-    twins = _read_twins(twins_folder or _twins_beside(folder))
-    openings = {name: _openings(table[name].to_pylist())[rows] for name in LANDMARKS}
+    check_rows(table, folder, "triples")
+    twins = _read_twins(Path(twins_folder or _twins_beside(folder)))
+    rows = np.arange(len(table)) if max_triples is None else spread(np.arange(len(table)), max_triples)
+
+    def stacked(name: str) -> Tensor:
+        return torch.stack([stored_picture(table, name, row, folder, image_size, INNER_CROP) for row in rows.tolist()])
+
+    def neutrals(kind: str) -> Tensor:
+        return torch.stack([twins.decode(f"{row:04d}_{kind}.webp", image_size) for row in rows.tolist()])
+
+    def labels(name: str) -> np.ndarray:
+        return np.array(table[name].to_pylist())[rows]
+
+    def expressions(name: str) -> Tensor:
+        return torch.from_numpy(expression_labels(table, name, folder)[rows])
+
     return Triples(
-        inputs=pictures["input"],
-        references=pictures["reference"],
-        targets=pictures["target"],
-        input_neutrals=_stack([twins.decode(f"{row:04d}_input.webp", image_size) for row in rows]),
-        reference_neutrals=_stack([twins.decode(f"{row:04d}_ref.webp", image_size) for row in rows]),
-        input_expressions=torch.from_numpy(labels["input_expression"].astype(np.int64)),
-        reference_expressions=torch.from_numpy(labels["reference_expression"].astype(np.int64)),
-        input_persons=labels["input_person"].astype(str),
-        reference_persons=labels["reference_person"].astype(str),
-        input_yaws=camera_yaws(labels["input_camera"]),
-        reference_yaws=camera_yaws(labels["reference_camera"]),
-        input_openings=openings["landmarks_input"],
-        reference_openings=openings["landmarks_target"],  # the true edit wears the reference's expression
+        inputs=stacked("input"),
+        references=stacked("reference"),
+        targets=stacked("target"),
+        input_neutrals=neutrals("input"),
+        reference_neutrals=neutrals("ref"),
+        input_expressions=expressions("input_expression"),
+        reference_expressions=expressions("reference_expression"),
+        input_persons=labels("input_person").astype(str),
+        reference_persons=labels("reference_person").astype(str),
+        input_yaws=camera_yaws(labels("input_camera")),
+        reference_yaws=camera_yaws(labels("reference_camera")),
+        input_openings=_openings(table, "landmarks_input", folder)[rows],
+        # the true edit wears the reference's expression
+        reference_openings=_openings(table, "landmarks_target", folder)[rows],
     )
-
-
-def camera_yaws(cameras: np.ndarray) -> np.ndarray:
-    """Yaw in degrees of cameras named as in RaFD: "090" is frontal, "045" sees the face turned to the left."""
-    return np.array([int(camera) - 90 for camera in cameras])
 
 
 def lip_opening(landmarks: np.ndarray) -> np.ndarray:
@@ -106,22 +111,30 @@ def lip_opening(landmarks: np.ndarray) -> np.ndarray:
     return np.linalg.norm(landmarks[:, list(upper)] - landmarks[:, list(lower)], axis=2).mean(axis=1)
 
 
-def _openings(landmarks: list[list[float]]) -> np.ndarray:
+def _openings(table: pa.Table, column: str, folder: Path) -> np.ndarray:
     """Lip openings as a fraction of the crop's side; landmarks are pixels of the uncropped 256x256 picture."""
-    points = np.asarray(landmarks, dtype=np.float64).reshape(-1, 68, 2)
+    landmarks = table[column].to_pylist()
+    if wrong := [points for points in landmarks if points is None or np.size(points) != 2 * NUM_LANDMARKS]:
+        raise ValueError(
+            f"{folder}: {column} must be x and y of {NUM_LANDMARKS} landmarks, {2 * NUM_LANDMARKS} numbers in each "
+            f"row; {len(wrong)} of {len(landmarks)} rows have others"
+        )
+    points = np.asarray(landmarks, dtype=np.float64).reshape(-1, NUM_LANDMARKS, 2)
     return lip_opening(points) / (256 * (INNER_CROP[2] - INNER_CROP[0]))
 
 
+@dataclass(frozen=True)
 class _Twins:
-    """The encoded true neutrals by file name."""
+    """The true neutrals: in which row of the table each file name stands."""
 
-    def __init__(self, folder: Path, pictures: dict[str, dict]) -> None:
-        self.folder, self.pictures = folder, pictures
+    folder: Path
+    table: pa.Table
+    rows: dict[str, int]
 
     def decode(self, file: str, size: int) -> Tensor:
-        if file not in self.pictures:
+        if file not in self.rows:
             raise ValueError(f"{self.folder} has no true neutral of {file}; give the twins of these pairs")
-        return decode(self.pictures[file], size)
+        return stored_picture(self.table, "neutral", self.rows[file], self.folder, size)
 
 
 def _twins_beside(folder: Path) -> Path:
@@ -131,13 +144,9 @@ def _twins_beside(folder: Path) -> Path:
     return folder.resolve().with_name(name.removesuffix("-pairs") + "-twins")
 
 
-def _read_twins(folder: str | Path) -> _Twins:
-    folder = Path(folder)
-    if not parquet_files(folder, "pairs"):
-        raise ValueError(f"no true neutrals: {folder} has no file pairs-*.parquet; give --twins_dir")
-    table = read_parquet(folder, "pairs", ("file", "neutral"))
-    return _Twins(folder, dict(zip(table["file"].to_pylist(), table["neutral"].to_pylist(), strict=True)))
-
-
-def _stack(pictures: list[Tensor]) -> Tensor:
-    return torch.stack(pictures)
+def _read_twins(folder: Path) -> _Twins:
+    try:
+        table = read_parquet(folder, "pairs", ("file", "neutral"))
+    except ValueError as error:
+        raise ValueError(f"no true neutrals: {error}; give --twins_dir") from error
+    return _Twins(folder, table, {file: row for row, file in enumerate(table["file"].to_pylist())})

@@ -24,20 +24,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from leed.commands import at_least, command_line, exit_on
 from leed.config import EXPRESSIONS, NEUTRAL
-from leed.data.faces import decode
 from leed.data.readers.parquet import read_parquet
 from leed.evaluation import metrics
+from leed.evaluation.commands import add_options, present, save_sheets
 from leed.evaluation.identity import FaceEmbedding, distance, identity_embedding
 from leed.evaluation.metrics import Estimate
 from leed.evaluation.neutral import load_wild
+from leed.evaluation.pictures import stored_picture
 from leed.evaluation.sheets import Face, panel, side_by_side
-from leed.evaluation.tables import as_json, line_table, save_results
+from leed.evaluation.tables import as_json, line_table
 from leed.images import INNER_CROP, normalize
 from leed.model import LEED
 from leed.networks.classifier import ExpressionClassifier, load_evaluator
 from leed.similarity import inner_ssim
 
+PROGRAM = "python -m leed.evaluation.photographs"
 HAPPY = EXPRESSIONS.index("happy")
 FRONTAL = "090"
 NUM_WILD = 300
@@ -86,7 +89,7 @@ def load_smiles(folder: str | Path, size: int) -> Smiles:
     rows = table.select(["person", "expression", "camera", "real"]).to_pylist()
 
     def picture(row: int) -> Tensor:
-        return decode(table["image"][row].as_py(), size, INNER_CROP)
+        return stored_picture(table, "image", row, Path(folder), size, INNER_CROP)
 
     def rows_of(expression: int, real: bool) -> dict[str, int]:
         """By person, the row of a frontal face."""
@@ -181,8 +184,16 @@ class PhotographEdits:
 
 @torch.no_grad()
 def edit_photographs(leed: LEED, photographs: Tensor, references: dict[int, Tensor], device: str) -> PhotographEdits:
-    """Gives photographs, uint8 (N, 3, S, S), the expressions of the references in turn, without the neutral one."""
+    """Gives photographs, uint8 (N, 3, S, S), the expressions of the references in turn, without the neutral one.
+
+    Raises `ValueError` if the references show no other.
+    """
     labels = sorted(references.keys() - {NEUTRAL})
+    if not labels:
+        raise ValueError(
+            "no reference for the photographs: the test split of --data_dir has no frontal face with another "
+            "expression than neutral, apart from real smiles"
+        )
     wanted = [labels[i % len(labels)] for i in range(len(photographs))]
     rows = []
     for i, photograph in enumerate(photographs):
@@ -215,29 +226,19 @@ def photograph_rows(edits: PhotographEdits) -> list[list[Face]]:
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m leed.evaluation.photographs",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--model", required=True, help="LEED: a folder or a name on the Hub")
-    parser.add_argument("--data_dir", required=True, help="face set whose test split has real smiles")
-    parser.add_argument("--wild_dir", help="folder of everyday photographs")
-    parser.add_argument("--classifier", help="expression classifier that sees the face alone")
-    parser.add_argument("--identity", action=argparse.BooleanOptionalAction, help="default: if dlib is installed")
-    parser.add_argument("--num_wild", type=int, default=NUM_WILD, help="photographs to edit, spread over all")
-    parser.add_argument("--output_dir", required=True)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser = command_line(PROGRAM, __doc__)
+    add_options(parser, "model", data_dir="face set whose test split has real smiles")
+    add_options(parser, "wild_dir", "classifier", "identity")
+    parser.add_argument("--num_wild", type=at_least(1), default=NUM_WILD, help="photographs to edit, spread over all")
+    add_options(parser, "device", output_dir={"required": True})
     return parser.parse_args(arguments)
 
 
+@exit_on(PROGRAM)
 def main(arguments: list[str] | None = None) -> None:
     options = parse_args(arguments)
-    leed = LEED.from_pretrained(options.model).to(options.device).eval()
-    try:
-        classifier = load_evaluator(options.classifier).to(options.device) if options.classifier else None
-    except ValueError as error:
-        raise SystemExit(str(error)) from None
+    leed = LEED.from_pretrained(options.model, map_location=options.device)
+    classifier = load_evaluator(options.classifier).to(options.device) if options.classifier else None
     size, embedding = leed.config.image_size, identity_embedding(options.identity)
     smiles = load_smiles(options.data_dir, size)
     edits = edit_smiles(leed, smiles, options.device)
@@ -254,11 +255,9 @@ def main(arguments: list[str] | None = None) -> None:
         tables.append(line_table(f"{len(photographs)} everyday photographs", WILD_LINES, found_wild))
         sheets["wild.png"] = panel(photograph_rows(wild)[: NUM_SHOWN // WILD_A_ROW], group=3)
         found |= found_wild
-    print("\n\n".join(tables))
     content = {"model": options.model, "metrics": as_json(found)}
-    folder = save_results(options.output_dir, "photographs", "\n\n".join(tables), content)
-    for name, sheet in sheets.items():
-        sheet.save(folder / name)
+    if present(options.output_dir, "photographs", "\n\n".join(tables), content):
+        save_sheets(options.output_dir, sheets)
 
 
 if __name__ == "__main__":

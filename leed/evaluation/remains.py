@@ -17,7 +17,7 @@ was missed and of the false alarms, each picture beside its neutral face and the
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,18 +28,21 @@ from PIL import Image
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from leed.commands import command_line, exit_on
 from leed.config import ACTION_UNITS
 from leed.data.faces import FaceDataset, load_faces
 from leed.evaluation import metrics
+from leed.evaluation.commands import add_options, present, save_sheets
 from leed.evaluation.metrics import Metric, auc_of, mean_of
 from leed.evaluation.sheets import panel, side_by_side
-from leed.evaluation.tables import as_json, line_table, save_results
+from leed.evaluation.tables import as_json, line_table
 from leed.images import normalize
 from leed.model import LEED
 from leed.networks.remains import VISIBLE
 from leed.similarity import inner_ssim
 from leed.training.remains import split_tables, true_remains
 
+PROGRAM = "python -m leed.evaluation.remains"
 IDEMPOTENT = 0.95  # the limit of the score that LEED had before
 WIDE_OPEN = 0.3  # of action unit 26, from which a mouth counts as wide open
 JAW = ACTION_UNITS.index("AU26")
@@ -76,12 +79,17 @@ class Measured:
 
 
 @torch.no_grad()
-def measure(leed: LEED, table: Dataset, device: str, batch_size: int = 32) -> Measured:
-    """Estimates, the score before and the truth of the pictures that have a true neutral face."""
+def measure(leed: LEED, table: Dataset, device: str, batch_size: int = 32, of: str = "the set") -> Measured:
+    """Estimates, the score before and the truth of the pictures that have a true neutral face.
+
+    `of` names the set in the `ValueError` that is raised if there are none.
+    """
     assert leed.estimator is not None  # main asks for it
     estimator = leed.estimator.to(device)
     data = FaceDataset(table, leed.config.image_size, in_memory=False)
     rows = data.has_neutral.nonzero().squeeze(1)
+    if not len(rows):
+        raise ValueError(f"none of the {len(data)} pictures of {of} has a true neutral face to compare with")
     batches = []
     for image, neutral, of_batch in _batches(data, rows, device, batch_size):
         found = leed.neutral(image).image.clamp(-1, 1)
@@ -168,50 +176,47 @@ def doubtful_sheets(leed: LEED, table: Dataset, measured: Measured, device: str)
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m leed.evaluation.remains",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--model", required=True, help="LEED with an estimator: a folder or a name on the Hub")
+    parser = command_line(PROGRAM, __doc__)
+    add_options(parser, model={"help": "LEED with an estimator: a folder or a name on the Hub"})
     parser.add_argument("--rendered", required=True, help="sets with exact true neutral faces, joined by commas")
     parser.add_argument("--smiles", help="set whose neutral faces are other photographs")
     parser.add_argument("--split", choices=("held_out", "test"), default="held_out")
-    parser.add_argument("--output_dir", help="where to write remains.md, remains.json and the sheets")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add_options(parser, "device", output_dir="where to write remains.md, remains.json and the sheets")
     return parser.parse_args(arguments)
 
 
+def load_tables(rendered: Sequence[str], smiles: str | None, split: str) -> list[Dataset]:
+    """The tables of the rendered sets and, as the last, of the smiles: the test people's or those held out."""
+    if split == "held_out":
+        return split_tables(rendered, smiles)["held_out"]
+    return [load_faces(name, split="test") for name in (*rendered, *([smiles] if smiles else []))]
+
+
+@exit_on(PROGRAM)
 def main(arguments: list[str] | None = None) -> None:
     options = parse_args(arguments)
     leed = LEED.from_pretrained(options.model, map_location=options.device)
     if leed.estimator is None:
-        raise SystemExit(f"{options.model} has no estimator: make one with python -m leed.training.remains")
+        raise ValueError(f"{options.model} has no estimator: make one with python -m leed.training.remains")
     rendered = options.rendered.split(",")
     names = [*rendered, *([options.smiles] if options.smiles else [])]
-    if options.split == "test":
-        tables = [load_faces(name, split="test") for name in names]
-    else:
-        tables = split_tables(rendered, options.smiles)["held_out"]
+    tables = load_tables(rendered, options.smiles, options.split)
     texts, content = [], {}
     sheets: dict[str, Image.Image] = {}
     for place, (name, table) in enumerate(zip(names, tables, strict=True)):
-        measured, title = measure(leed, table, options.device), Path(name).name
+        measured, title = measure(leed, table, options.device, of=f"{name}, {options.split}"), Path(name).name
         exact = place < len(rendered)
         named = rendered_metrics(measured.values) if exact else smile_metrics(measured.values)
         groups = {"all": metrics.everyone(len(measured.persons))}
         found = metrics.estimates(named, measured.persons, groups)["all"]
         texts.append(line_table(f"{len(measured.persons)} of {title}", LINES if exact else SMILE_LINES, found))
-        content[title] = as_json(found)
+        content[name if title in content else title] = as_json(found)
         if exact:
             drawn = doubtful_sheets(leed, table, measured, options.device)
             sheets |= {f"{title}-{kind}.png": sheet for kind, sheet in drawn.items()}
-    print("\n\n".join(texts))
-    if options.output_dir:
-        what = {"model": options.model, "split": options.split, "metrics": content}
-        folder = save_results(options.output_dir, "remains", "\n\n".join(texts), what)
-        for file, sheet in sheets.items():
-            sheet.save(folder / file)
+    what = {"model": options.model, "split": options.split, "metrics": content}
+    if present(options.output_dir, "remains", "\n\n".join(texts), what):
+        save_sheets(options.output_dir, sheets)
 
 
 if __name__ == "__main__":

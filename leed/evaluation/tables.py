@@ -39,8 +39,17 @@ def save_results(folder: str | Path, name: str, text: str, content: dict) -> Pat
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.md").write_text(text + "\n")
-    (folder / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+    (folder / f"{name}.json").write_text(json.dumps(without_nan(content), indent=2) + "\n")
     return folder
+
+
+def without_nan(value: object) -> object:
+    """Values of JSON with None for NaN and infinity, which JSON does not know."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: without_nan(part) for name, part in value.items()}
+    return [without_nan(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def as_json(named: Mapping[str, Estimate]) -> dict[str, dict[str, float | None]]:

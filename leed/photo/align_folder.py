@@ -13,13 +13,15 @@ from pathlib import Path
 from PIL import Image
 from tqdm.auto import tqdm
 
-from leed.files import atomic_write
+from leed.commands import command_line, exit_on, folder
+from leed.files import atomic_write, writable
 from leed.images import IMAGE_SUFFIXES, image_files
 from leed.photo.alignment import align
 from leed.photo.detection import find_faces
 from leed.photo.editor import NoFaceError
 from leed.photo.opening import PhotoError, open_photo
 
+PROGRAM = "python -m leed.photo.align_folder"
 SIZE = 256  # twice the models', which resize; side of the open face set's pictures [px]
 QUALITY = 95  # of files in lossy formats
 LEFT_OUT = "left-out.txt"
@@ -78,10 +80,11 @@ def align_folder(source: Path, target: Path, size: int = SIZE) -> Outcome:
 
 
 def check_folders(source: Path, target: Path) -> None:
-    """Raises `ValueError` if pictures written to one folder would be read from the other."""
+    """Raises `ValueError` if the second cannot be written to, or pictures in it would be read from the first."""
     inner, outer = source.resolve(), target.resolve()
     if inner.is_relative_to(outer) or outer.is_relative_to(inner):
         raise ValueError(f"{target} must not lie in {source} or hold it: give a folder beside {source} to write to")
+    writable(target)
 
 
 def is_aligned(path: Path, size: int) -> bool:
@@ -123,23 +126,17 @@ def write_left_out(outcome: Outcome, path: Path) -> None:
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m leed.photo.align_folder",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("source", metavar="IN", type=Path, help="folder of pictures, searched to its depths")
-    parser.add_argument("target", metavar="OUT", type=Path, help="folder to write to, beside IN")
+    parser = command_line(PROGRAM, __doc__)
+    parser.add_argument("source", metavar="IN", type=folder, help="folder of pictures, searched to its depths")
+    parser.add_argument("target", metavar="OUT", type=folder, help="folder to write to, beside IN")
     parser.add_argument("--size", type=int, default=SIZE, help=f"side of the aligned faces [px] (default {SIZE})")
     return parser.parse_args(arguments)
 
 
+@exit_on(PROGRAM)
 def main(arguments: list[str] | None = None) -> None:
     options = parse_args(arguments)
-    try:
-        outcome = align_folder(options.source, options.target, options.size)
-    except (ValueError, OSError) as error:
-        raise SystemExit(str(error)) from None
+    outcome = align_folder(options.source, options.target, options.size)
     if outcome.faceless or outcome.unreadable:
         print(f"{options.target / LEFT_OUT} names the pictures left out")
     print(outcome)

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 
+from leed.commands import command_line, exit_on
 from leed.study.answers import Answers
 from leed.study.page import CONSENT, DEBRIEF, launch
 from leed.study.pictures import read_pictures
@@ -19,6 +20,7 @@ from leed.study.questions import Settings
 from leed.study.rating import Study
 from leed.web.internals import UnknownGradioError
 
+PROGRAM = "python -m leed.study"
 HELP = {
     "per_source": "pictures to judge as real or fake, of each source: the real ones and each method",
     "comparisons": "choices of the most real picture, by a rater",
@@ -27,7 +29,7 @@ HELP = {
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="leed.study", description="Hosts the user studies.")
+    parser = command_line(PROGRAM, __doc__)
     parser.add_argument("--pictures", type=Path, required=True, metavar="FOLDER", help="real/ and one folder a method")
     parser.add_argument("--answers", type=Path, required=True, metavar="FILE", help="SQLite; made if needed")
     parser.add_argument("--consent", type=Path, default=CONSENT, metavar="FILE", help="Markdown, shown first")
@@ -50,7 +52,7 @@ def read_text(path: Path) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    try:
+    with exit_on(PROGRAM):
         settings = Settings(**{field.name: getattr(args, field.name) for field in fields(Settings)})
         consent, debrief = read_text(args.consent), read_text(args.debrief)
         pictures = read_pictures(args.pictures)
@@ -58,14 +60,10 @@ def main(argv: list[str] | None = None) -> None:
             take_up(args.answers, args.hub_dataset)
         answers = Answers(args.answers)
         study = Study(pictures, answers, settings, consent)
-    except ValueError as error:
-        raise SystemExit(str(error)) from error
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the last answers are pushed
     with AnswersScheduler(answers, args.hub_dataset, args.push_minutes) if args.hub_dataset else nullcontext():
-        try:
+        with exit_on(PROGRAM, UnknownGradioError):
             launch(study, debrief, blocked_paths=[str(args.pictures), str(args.answers)])
-        except UnknownGradioError as error:
-            raise SystemExit(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ vary as much as these, since each rater gave several. So it holds for raters lik
 answers agree, each rater counts as one.
 """
 
-import argparse
 import json
 import sqlite3
 from contextlib import closing
@@ -21,12 +20,14 @@ from scipy import stats
 from statsmodels.api import OLS
 from statsmodels.stats.proportion import proportion_confint
 
+from leed.commands import command_line, exit_on
 from leed.evaluation.metrics import UNKNOWN, Estimate
 from leed.evaluation.tables import NOT_MEASURED, markdown_table, show_estimate
 from leed.study.answers import AnswersError
 from leed.study.pictures import REAL
 from leed.study.questions import MORE_REAL, REAL_OR_FAKE
 
+PROGRAM = "python -m leed.study.table"
 RULE = "A rater's answers count if the rater answered an attention check and answered none of them wrongly."
 
 
@@ -149,13 +150,11 @@ def markdown(path: Path) -> str:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="The table of the user studies from a file of answers.")
+@exit_on(PROGRAM)
+def main(arguments: list[str] | None = None) -> None:
+    parser = command_line(PROGRAM, __doc__)
     parser.add_argument("--answers", type=Path, required=True, metavar="FILE", help="what leed.study wrote")
-    try:
-        print(markdown(parser.parse_args().answers))
-    except AnswersError as error:
-        parser.exit(1, f"{error}\n")
+    print(markdown(parser.parse_args(arguments).answers))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
 """The command line of `train_accelerate.py`, made of the fields of the settings."""
 
 import argparse
-import contextlib
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import Field, fields, replace
 from typing import Any
 
@@ -87,12 +86,3 @@ def tuple_of_ints(text: str) -> tuple[int, ...]:
 def tuple_of_floats(text: str) -> tuple[float, ...]:
     """`0.5,0.3` as a tuple."""
     return tuple(float(part) for part in text.split(","))
-
-
-@contextlib.contextmanager
-def exit_on(*kinds: type[Exception]) -> Iterator[None]:
-    """Errors of these kinds end the program with their message alone."""
-    try:
-        yield
-    except kinds as error:
-        raise SystemExit(f"train_accelerate.py: {error}") from error

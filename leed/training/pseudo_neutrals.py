@@ -14,7 +14,6 @@ get there at once.
 import argparse
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from leed.commands import OPTIONS, add_options, command_line, exit_on
 from leed.data.faces import FaceDataset, load_faces
 from leed.data.readers.registry import READERS
 from leed.data.table import standard_table
@@ -31,6 +31,7 @@ from leed.networks.classifier import ExpressionClassifier, load_evaluator
 from leed.networks.neutralizer import Neutralizer
 from leed.training.augmentation import resample
 
+PROGRAM = "python -m leed.training.pseudo_neutrals"
 CONFIDENT = 0.8
 """Probability of neutral from which on a photograph is shown in no further view."""
 
@@ -147,11 +148,7 @@ def pair_sheet(pairs: Dataset, size: int) -> Image.Image:
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m leed.training.pseudo_neutrals",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line(PROGRAM, __doc__)
     parser.add_argument("--neutralizer", required=True, help="a folder or a name on the Hub")
     parser.add_argument(
         "--classifier", required=True, help="one that sees the face alone: trained on other photographs"
@@ -159,22 +156,18 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--dataset_name", required=True, help="photographs: a folder or a name on the Hub")
     parser.add_argument("--dataset_reader", choices=sorted(READERS), help="default: guessed")
     parser.add_argument("--dataset_split", default="train")
-    parser.add_argument("--max_samples", type=int, help="of the photographs, drawn at random; default: all")
+    add_options(parser, OPTIONS, max_samples="of the photographs, drawn at random; default: all")
     parser.add_argument("--least", type=float, default=MIN_CONFIDENCE, help="confidence below which there is no pair")
-    parser.add_argument("--output_dir", required=True)
-    parser.add_argument("--batch_size", type=int, default=32)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add_options(parser, OPTIONS, "batch_size", "device", output_dir={"required": True})
     return parser.parse_args(arguments)
 
 
+@exit_on(PROGRAM)
 def main(arguments: list[str] | None = None) -> None:
     """Writes a data set of pairs, and a sheet of them to look at."""
     options = parse_args(arguments)
-    neutralizer = Neutralizer.from_pretrained(options.neutralizer).to(options.device).eval()
-    try:
-        classifier = load_evaluator(options.classifier).to(options.device)
-    except ValueError as error:
-        raise SystemExit(str(error)) from None
+    neutralizer = Neutralizer.from_pretrained(options.neutralizer, map_location=options.device)
+    classifier = load_evaluator(options.classifier).to(options.device)
     table = load_faces(
         options.dataset_name, options.dataset_reader, options.dataset_split, max_samples=options.max_samples
     )
@@ -183,8 +176,8 @@ def main(arguments: list[str] | None = None) -> None:
     pairs = make_pairs(neutralizer, classifier, photographs, options.least, options.batch_size)
     print(f"{len(pairs)} of {len(photographs)} photographs have a neutral face that is neutral enough")
     if not len(pairs):
-        raise SystemExit(f"nothing to write: lower --least, which is {options.least}, or look at the classifier")
-    folder = Path(options.output_dir)
+        raise ValueError(f"nothing to write: lower --least, which is {options.least}, or look at the classifier")
+    folder = options.output_dir
     folder.mkdir(parents=True, exist_ok=True)
     pairs.to_parquet(folder / "train-00000-of-00001.parquet")
     pair_sheet(pairs, size).save(folder / "pairs.png")

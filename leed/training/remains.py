@@ -17,7 +17,6 @@ them. Written are `remains/model.safetensors` and `config.json` in the model's f
 import argparse
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +24,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from leed.commands import OPTIONS, add_options, at_least, command_line, exit_on, folder
 from leed.config import NEUTRAL
 from leed.data.faces import FaceDataset, load_faces, split_sets_by_person
 from leed.images import EYES, MOUTH, denormalize, normalize, part, resize
@@ -32,6 +32,7 @@ from leed.model import LEED, Expression
 from leed.networks.remains import REMAINS, SIDE, VISIBLE, RemainsEstimator
 from leed.training.augmentation import STRONG, augment, flip, move
 
+PROGRAM = "python -m leed.training.remains"
 MOUTH_VISIBLE, EYES_VISIBLE = 0.4, 0.5
 """Relative differences to the true neutral face, at the mouth and at one eye, from which on people see them."""
 
@@ -249,12 +250,8 @@ def at_most(table: Dataset, count: int | None, seed: int) -> Dataset:
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m leed.training.remains",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--model", type=Path, required=True, help="folder of a LEED")
+    parser = command_line(PROGRAM, __doc__)
+    parser.add_argument("--model", type=folder, required=True, help="folder of a LEED")
     parser.add_argument(
         "--rendered",
         required=True,
@@ -262,14 +259,13 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--smiles", help="set whose neutral faces are other photographs")
     parser.add_argument("--photographs", help="everyday photographs, of which those labelled neutral are edited")
-    parser.add_argument("--max_samples", type=int, help="of each set but the smiles, drawn at random; default: all")
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--batch_size", type=int, default=32)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add_options(parser, OPTIONS, max_samples="of each set but the smiles, drawn at random; default: all")
+    parser.add_argument("--steps", type=at_least(1), default=3000)
+    add_options(parser, OPTIONS, "batch_size", "seed", "device")
     return parser.parse_args(arguments)
 
 
+@exit_on(PROGRAM)
 def main(arguments: list[str] | None = None) -> None:
     """Fits an estimator and saves it beside the model."""
     options = parse_args(arguments)
@@ -288,9 +284,8 @@ def main(arguments: list[str] | None = None) -> None:
     tables = [at_most(table, options.max_samples, options.seed) for table in tables]
     examples = [make_examples(leed.neutralizer, table, size, device, batch_size) for table in tables]
     estimator = fit(Examples.joined(examples), others, options.steps, batch_size, device)
-    folder = options.model / REMAINS
-    estimator.save_pretrained(folder, dtype=torch.float16)
-    print(f"wrote {folder}; measure it with python -m leed.evaluation.remains")
+    estimator.save_pretrained(options.model / REMAINS, dtype=torch.float16)
+    print(f"wrote {options.model / REMAINS}; measure it with python -m leed.evaluation.remains")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from leed.web.sweeping import Storage
+from leed.web.units import KIB, MIB
 
 Scope = MutableMapping[str, Any]  # as ASGI has them: any value
 Message = MutableMapping[str, Any]
@@ -22,7 +23,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-KIB, MIB = 2**10, 2**20
 READ_PAST_BYTES = 32 * MIB
 """Bytes of a refused body that are read past, so that its sender gets to read the answer."""
 

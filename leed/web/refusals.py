@@ -11,7 +11,8 @@ from gradio.route_utils import FnIndexInferError
 from starlette.responses import JSONResponse
 
 from leed.web.checked import MAX_SHOWN, MISTAKES, argument_names, shown
-from leed.web.limits import MIB, App, Message, Receive, RefusedError, Scope, Send, answer
+from leed.web.limits import App, Message, Receive, RefusedError, Scope, Send, answer
+from leed.web.units import MIB
 
 
 async def refuse_body(request: Request, error: Exception) -> JSONResponse:

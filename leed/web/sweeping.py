@@ -12,7 +12,7 @@ from pathlib import Path
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-GIB, MIB = 2**30, 2**20
+from leed.web.units import GIB, MIB
 
 
 def use_own_folder() -> None:

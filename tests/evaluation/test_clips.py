@@ -74,6 +74,23 @@ def write_video(file: Path, frames: torch.Tensor) -> None:
     writer.close()
 
 
+@pytest.mark.parametrize(
+    ("size", "length", "message"),
+    [
+        ((256, 128), 20, "has frames of 256 x 128 pixels, expected square ones"),
+        ((64, 64), 4, "has 4 frames, expected at least 10"),
+    ],
+)
+def test_videos_of_another_form_are_named(tmp_path: Path, size: tuple[int, int], length: int, message: str) -> None:
+    writer = imageio_ffmpeg.write_frames(str(tmp_path / "x.mp4"), size, fps=25, macro_block_size=2)
+    writer.send(None)
+    for _ in range(length):
+        writer.send(bytes(3 * size[0] * size[1]))
+    writer.close()
+    with pytest.raises(ValueError, match=message):
+        clips.read_clip(tmp_path / "x.mp4", 32)
+
+
 def test_command(lively_leed: LEED, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     lively_leed.save_pretrained(tmp_path / "model")
     arguments = ["--model", str(tmp_path / "model"), "--data_dir", str(tmp_path)]

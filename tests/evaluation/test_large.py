@@ -80,6 +80,15 @@ def test_cases_belong_to_their_people(folder: Path) -> None:
     assert len(list(large.load_pairs(folder, 2))) == 2
 
 
+def test_a_wrong_triple_and_missing_people_are_named(folder: Path) -> None:
+    with pytest.raises(ValueError, match="has no real smiles of validation people, in whose rows `split` is"):
+        list(large.load_smiles(folder, "validation"))
+    table = pq.read_table(folder / "pairs-0.parquet")
+    pq.write_table(table.set_column(0, "triple", pa.array([0, 4, -1])), folder / "pairs-0.parquet")
+    with pytest.raises(ValueError, match="faces-large, row 1: triple 4 is not one of the 4 in .*faces-pairs"):
+        list(large.load_pairs(folder))
+
+
 def test_command(folder: Path, lively_leed: LEED, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     lively_leed.save_pretrained(tmp_path / "model")
     out = tmp_path / "out"

@@ -69,6 +69,11 @@ def test_a_perfect_edit_measures_perfectly(faces: Path) -> None:
     assert np.isnan(found["identity_taken"].value) and np.isnan(found["neutral_smile"].value)
 
 
+def test_photographs_need_a_reference_with_an_expression() -> None:
+    with pytest.raises(ValueError, match="no reference for the photographs"):
+        photographs.edit_photographs(LEED(TINY), torch.zeros(1, 3, 32, 32), {0: torch.zeros(1, 3, 32, 32)}, "cpu")
+
+
 def test_command(faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     LEED(TINY).save_pretrained(tmp_path / "leed")
     face_alone = ExpressionClassifier(TINY.from_dict(TINY.to_dict() | {"classifier_sees_neutral": False}))

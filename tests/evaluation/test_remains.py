@@ -65,6 +65,15 @@ def test_command(drawn_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert content["split"] == "held_out" and content["metrics"]
 
 
+def test_a_set_without_neutral_faces_is_named(drawn_folder: Path) -> None:
+    leed = LEED(TINY)
+    leed._estimators = (RemainsEstimator(TINY),)
+    table = load_faces(drawn_folder)
+    without = table.remove_columns("neutral").add_column("neutral", [None] * len(table)).cast(table.features)
+    with pytest.raises(ValueError, match=f"none of the {len(table)} pictures of mine has a true neutral face"):
+        remains.measure(leed, without, "cpu", of="mine")
+
+
 def test_missed_and_alarms_are_shown(lively_leed: LEED, drawn_folder: Path) -> None:
     table = load_faces(drawn_folder)
     count = len(table)

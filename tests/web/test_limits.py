@@ -18,7 +18,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
-from leed.web.limits import MIB, Bounds, Limits, RequestLimits, TrustedForwarding, client_address, is_stream
+from leed.web.limits import Bounds, Limits, RequestLimits, TrustedForwarding, client_address, is_stream
+from leed.web.units import MIB
 
 LIMITS = Limits(
     call=Bounds(1000, 0.5),

@@ -5,11 +5,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow.parquet as pq
 from datasets import Dataset
 
 from leed.data.readers.files import DESCRIPTIONS, all_shallow
-from leed.data.readers.parquet import all_parquet
+from leed.data.readers.parquet import all_parquet, read_schema
 from leed.files import is_hidden
 from leed.images import IMAGE_SUFFIXES
 
@@ -34,7 +33,7 @@ class Contents:
         """The schema of one of the folder's parquet files, if it has any; of the split `train` where there is one."""
         files = () if self.description else all_parquet(self.folder)
         file = min(files, key=lambda path: (not path.name.startswith("train"), path), default=None)
-        return None if file is None else pq.read_schema(file)
+        return None if file is None else read_schema(file)
 
     @cached_property
     def picture(self) -> Path | None:

@@ -14,10 +14,10 @@ import argparse
 import shlex
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from accelerate import PartialState
 
+from leed.commands import at_least, command_line, exit_on, folder, output_folder
 from leed.config import OPENFACE_MAX_YAW
 from leed.evaluation.paper import clusters, imperfect
 from leed.evaluation.paper.cache import processes
@@ -35,18 +35,14 @@ from leed.model import LEED
 from leed.networks.classifier import ExpressionClassifier
 from leed.pretrained import CONFIG, find_folder, read_config
 
+PROGRAM = "python -m leed.evaluation.paper"
 TABLES = {"table1": table1, "table2": table2}
 IN_NUMBERS = {"figure3": variants_table, "figure6": imperfect_table}
 PARTS = (*TABLES, "table3", *FIGURES)
-POSITIVE = ("num_edits", "seeds", "steps", "classifier_batch_size", "num_imperfect", "num_study", "batch_size")
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m leed.evaluation.paper",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line(PROGRAM, __doc__)
     model = parser.add_argument_group("models: folders or names on the Hub")
     model.add_argument("--leed", required=True)
     model.add_argument("--stargan", help="a neutraliser of kind stargan, trained with labels")
@@ -57,29 +53,35 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     data = parser.add_argument_group("data")
     data.add_argument("--data_dir", required=True, help="face set: a folder, a name on the Hub, or drawn")
     data.add_argument("--reader", help="as train_accelerate.py's --dataset_reader; default: guessed")
-    data.add_argument("--pairs_dir", help="triples with true edits; default: <data_dir>-pairs, if there is one")
+    data.add_argument(
+        "--pairs_dir", type=folder, help="triples with true edits; default: <data_dir>-pairs, if there is one"
+    )
     data.add_argument(
         "--held_out", type=float, default=HELD_OUT, help="share of test people, where a set is undivided"
     )
-    data.add_argument("--wild_dir", help="photographs for Figure 8; default: the composite people of the gallery")
+    data.add_argument(
+        "--wild_dir", type=folder, help="photographs for Figure 8; default: the composite people of the gallery"
+    )
     data.add_argument(
         "--profile_action_units",
         action="store_true",
         help=f"also compare GANimation on faces turned by over {OPENFACE_MAX_YAW:g} degrees, and give it their units",
     )
     work = parser.add_argument_group("settings")
-    work.add_argument("--output_dir", required=True)
+    work.add_argument("--output_dir", type=output_folder, required=True)
     work.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: all")
     work.add_argument("--extractor", choices=(*EXTRACTORS, "auto"), default="auto")
-    work.add_argument("--num_edits", type=int, default=5000, help="edits for Table 1's distances and for Table 2")
-    work.add_argument("--max_triples", type=int, help="of the true edits, so many only, spread over all")
-    work.add_argument("--num_real", type=int, help="real pictures of test people for Table 1; default: all")
+    work.add_argument(
+        "--num_edits", type=at_least(1), default=5000, help="edits for Table 1's distances and for Table 2"
+    )
+    work.add_argument("--max_triples", type=at_least(1), help="of the true edits, so many only, spread over all")
+    work.add_argument("--num_real", type=at_least(1), help="real pictures of test people for Table 1; default: all")
     work.add_argument("--generated", choices=("test", "train"), default="test", help="whose edits R + G trains on")
-    work.add_argument("--seeds", type=int, default=7)
-    work.add_argument("--steps", type=int, default=Recipe.steps, help="updates of each classifier")
-    work.add_argument("--classifier_batch_size", type=int, default=Recipe.batch_size)
+    work.add_argument("--seeds", type=at_least(1), default=7)
+    work.add_argument("--steps", type=at_least(1), default=Recipe.steps, help="updates of each classifier")
+    work.add_argument("--classifier_batch_size", type=at_least(1), default=Recipe.batch_size)
     work.add_argument("--mixed_precision", choices=("no", "bf16"), default="no", help="of the classifiers' training")
-    work.add_argument("--num_imperfect", type=int, default=200, help="triples for Figures 3 and 6 in numbers")
+    work.add_argument("--num_imperfect", type=at_least(1), default=200, help="triples for Figures 3 and 6 in numbers")
     work.add_argument(
         "--imperfect_shares",
         type=float,
@@ -87,14 +89,15 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         default=imperfect.SHARES,
         help="of the expressive picture in Figure 6's neutral faces, from 0 to 1",
     )
-    work.add_argument("--num_points", type=int, default=1000, help="test pictures in Figure 4")
-    work.add_argument("--study_dir", help="folder for the pictures of Table 3's user studies, python -m leed.study")
-    work.add_argument("--num_study", type=int, default=100, help="edits by each method in it")
-    work.add_argument("--batch_size", type=int, default=32)
+    work.add_argument("--num_points", type=at_least(1), default=1000, help="test pictures in Figure 4")
+    work.add_argument(
+        "--study_dir",
+        type=output_folder,
+        help="folder for the pictures of Table 3's user studies, python -m leed.study",
+    )
+    work.add_argument("--num_study", type=at_least(1), default=100, help="edits by each method in it")
+    work.add_argument("--batch_size", type=at_least(1), default=32)
     options = parser.parse_args(arguments)
-    for name in POSITIVE:
-        if getattr(options, name) < 1:
-            parser.error(f"--{name} must be at least 1, got {getattr(options, name)}")
     if not all(0 < share <= 1 for share in options.imperfect_shares):
         parser.error(f"--imperfect_shares must be above 0 and at most 1, got {options.imperfect_shares}")
     return options
@@ -155,7 +158,7 @@ def load(options: argparse.Namespace, state: PartialState) -> Work:
     measuring, study = None, None
     if "table3" in options.parts and options.study_dir:
         study = study_edits(experiment.edits, options.num_study)
-        check_folder(Path(options.study_dir), experiment.methods, study)
+        check_folder(options.study_dir, experiment.methods, study)
     if TABLES.keys() & set(options.parts):
         with state.main_process_first():  # one process downloads weights
             extractor = load_extractor(options.extractor).to(state.device)
@@ -173,15 +176,13 @@ def subtitle(experiment: Experiment) -> str:
     return text
 
 
+@exit_on(PROGRAM)
 def main(arguments: list[str] | None = None) -> None:
     options = parse_args(arguments)
     state = processes()
-    try:
-        work = load(options, state)
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        raise SystemExit(f"leed.evaluation.paper: {error}") from error
-    experiment, folder = work.experiment, Path(options.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    work = load(options, state)
+    experiment = work.experiment
+    options.output_dir.mkdir(parents=True, exist_ok=True)
     absent = lacking(experiment)
     parts = [part for part in options.parts if part not in absent]
     measured = [TABLES[name](experiment, work.measuring) for name in TABLES if name in parts and work.measuring]
@@ -191,14 +192,14 @@ def main(arguments: list[str] | None = None) -> None:
     if not state.is_main_process:
         return
     if work.study is not None:
-        write_pictures(Path(options.study_dir), experiment.methods, work.study, options.batch_size)
-        print(f"pictures for python -m leed.study --pictures {shlex.quote(options.study_dir)}")
+        write_pictures(options.study_dir, experiment.methods, work.study, options.batch_size)
+        print(f"pictures for python -m leed.study --pictures {shlex.quote(str(options.study_dir))}")
     tables = [table for table in measured if table is not None]
     plates, not_made = make_plates(experiment, parts, found, in_numbers)
     missing = left_out(experiment, absent | not_made)
     given = sys.argv[1:] if arguments is None else arguments
-    command = shlex.join(["python", "-m", "leed.evaluation.paper", *given])
-    page = write_report(folder, subtitle(experiment), tables, plates, missing, command)
+    command = f"{PROGRAM} {shlex.join(given)}"
+    page = write_report(options.output_dir, subtitle(experiment), tables, plates, missing, command)
     print("\n\n".join(table.markdown() for table in all_tables(tables, plates)))
     print("\n".join(f"left out: {reason}" for reason in missing))
     print(page)

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader
 from PIL import Image
 
 from leed.evaluation.paper.cache import write_text
-from leed.evaluation.tables import markdown_table
+from leed.evaluation.tables import markdown_table, without_nan
 from leed.files import atomic_write
 
 TEMPLATE = "report.html"
@@ -82,9 +82,10 @@ def write_report(
     lines += [plate.markdown() for plate in plates]
     lines += ["## Left out\n\n" + "\n".join(f"- {reason}" for reason in missing)] if missing else []
     lines.append(f"Made by\n\n    {command}")
+    numbers = [without_nan(asdict(table)) for table in all_tables(tables, plates)]
     contents = {
         "report.md": "\n\n".join(lines) + "\n",
-        "tables.json": json.dumps([_as_json(asdict(table)) for table in all_tables(tables, plates)], indent=2) + "\n",
+        "tables.json": json.dumps(numbers, indent=2) + "\n",
         TEMPLATE: page,
     }
     for name, text in contents.items():
@@ -95,12 +96,3 @@ def write_report(
 def all_tables(tables: list[Table], plates: list[Plate]) -> list[Table]:
     """These tables and those of figures."""
     return tables + [plate.table for plate in plates if plate.table is not None]
-
-
-def _as_json(value: object) -> object:
-    """The same with None for NaN, which JSON does not know."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {name: _as_json(part) for name, part in value.items()}
-    return [_as_json(part) for part in value] if isinstance(value, list | tuple) else value
