@@ -51,6 +51,7 @@ COMMANDS = {
     "leed.evaluation.__main__": ["--model", "{model}", "--data_dir", "{data}", *EVALUATION],
     "leed.evaluation.neutral": ["--model", "{model}", "--data_dir", "{data}", "--output_dir", "{output}"],
     "leed.evaluation.large": ["--model", "{model}", "--data_dir", "{data}", "--output_dir", "{output}"],
+    "leed.evaluation.capacity": ["--model", "{model}", "--dataset_name", "{data}", "--output_dir", "{output}"],
     "leed.evaluation.clips": ["--model", "{model}", "--data_dir", "{data}", "--output_dir", "{output}"],
     "leed.evaluation.remains": ["--model", "{model}", "--rendered", "{data}", "--output_dir", "{output}"],
     "leed.evaluation.photographs": ["--model", "{model}", "--data_dir", "{data}", "--output_dir", "{output}"],

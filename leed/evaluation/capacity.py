@@ -21,18 +21,21 @@ from PIL import Image
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from leed.commands import at_least, command_line, exit_on
 from leed.data.faces import FaceDataset, load_faces, split_by_person
 from leed.evaluation import metrics
+from leed.evaluation.commands import add_options, present, save_sheets
 from leed.evaluation.edits import share_of
 from leed.evaluation.free import PARTS, changes
 from leed.evaluation.metrics import Estimate, Metric, mean_of
 from leed.evaluation.sheets import panel, side_by_side
-from leed.evaluation.tables import as_json, markdown_table, save_results, show_estimate
+from leed.evaluation.tables import as_json, markdown_table, show_estimate
 from leed.images import denormalize, inner_face, normalize
 from leed.model import LEED
 from leed.similarity import inner_ssim
 from leed.training.losses import image_loss, structure_loss
 
+PROGRAM = "python -m leed.evaluation.capacity"
 COMPONENTS = (4, 8, 16, 32)  # of delta_exp that are kept
 STEPS = 80  # of the fit
 STEP_SIZE = 0.02  # of the fit, relative to the size of the set's delta_exp
@@ -185,39 +188,28 @@ def sheet(rebuilding: Rebuilding, pictures: dict[str, Tensor]) -> Image.Image:
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m leed.evaluation.capacity",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--model", required=True, help="LEED: a folder or a name on the Hub")
+    parser = command_line(PROGRAM, __doc__)
+    add_options(parser, "model")
     parser.add_argument("--dataset_name", required=True, help="a face set with true neutral faces, as for training")
     parser.add_argument("--validation_fraction", type=float, default=0.1, help="of the people, as in training")
-    parser.add_argument("--max_faces", type=int, default=128, help="spread over all (default 128)")
-    parser.add_argument("--steps", type=int, default=STEPS, help=f"of the fit (default {STEPS})")
-    parser.add_argument("--batch_size", type=int, default=32)
-    parser.add_argument("--output_dir", help="for table, metrics and sheet")
+    parser.add_argument("--max_faces", type=at_least(1), default=128, help="spread over all (default 128)")
+    parser.add_argument("--steps", type=at_least(1), default=STEPS, help=f"of the fit (default {STEPS})")
+    add_options(parser, "batch_size", output_dir="for table, metrics and sheet")
     return parser.parse_args(arguments)
 
 
+@exit_on(PROGRAM)
 def main(arguments: list[str] | None = None) -> None:
     """Prints the table and, if asked to, writes it."""
     options = parse_args(arguments)
     leed = LEED.from_pretrained(options.model).eval().requires_grad_(False)
-    try:
-        faces, persons, axes = load_held_out(
-            leed, options.dataset_name, options.validation_fraction, options.max_faces
-        )
-    except ValueError as error:
-        raise SystemExit(str(error)) from error
+    faces, persons, axes = load_held_out(leed, options.dataset_name, options.validation_fraction, options.max_faces)
     values, pictures = rebuild_all(faces, axes, options.steps, options.batch_size)
     found = evaluate(values, persons)
     text = report(found, f"{len(faces)} faces of {len(set(persons.tolist()))} held-out people")
-    print(text)
-    if options.output_dir:
-        content = {name: as_json(named) for name, named in found.items()}
-        folder = save_results(options.output_dir, "capacity", text, content)
-        sheet(faces, pictures).save(folder / "capacity.png")
+    content = {name: as_json(named) for name, named in found.items()}
+    if present(options.output_dir, "capacity", text, content):
+        save_sheets(options.output_dir, {"capacity.png": sheet(faces, pictures)})
 
 
 if __name__ == "__main__":
