@@ -41,6 +41,7 @@ def setting(
     resume: bool = False,
     above: float | None = None,
     below: float | None = None,
+    before: object = None,
 ) -> T:
     """A field of a settings dataclass, with its meaning and its range beside it.
 
@@ -50,9 +51,10 @@ def setting(
         least, most: the smallest and the largest value that is allowed.
         above, below: bounds that the value itself must not reach.
         resume: whether a resumed run may change it.
+        before: the value that files from before there was this setting stand for; None for one as old as the files.
     """
     limits = {"least": least, "most": most, "above": above, "below": below}
-    return field(default=default, metadata={"help": help, "resume": resume} | limits)
+    return field(default=default, metadata={"help": help, "resume": resume, "before": before} | limits)
 
 
 def check_settings(config: "DataclassInstance") -> None:
@@ -135,6 +137,9 @@ class ModelConfig:
     interpolator_width: int = setting(128, "channels of the interpolator at the side of a code", least=1)
     interpolator_depth: int = setting(2, "residual blocks of the interpolator", least=0)
     flow: bool = setting(True, "the interpolator warps the neutral face, then adds a residual; False: as in the paper")
+    flow_cells: int = setting(
+        2, "vectors of the flow along a side of each place of a code, at most patch_size", least=1, before=2
+    )
 
     # Networks that only training needs.
     siamese_size: int = setting(64, "length of a transform vector", least=1)
@@ -179,6 +184,8 @@ class ModelConfig:
             )
         if self.flow and (not self.patch_skip or self.delta_size == 0):
             raise ValueError("flow needs patch_skip and a vector delta_exp (delta_size > 0)")
+        if self.flow_cells > self.patch_size:
+            raise ValueError(f"flow_cells must be at most patch_size = {self.patch_size}, got {self.flow_cells}")
         if len(self.classifier_layers) != 4 or min(self.classifier_layers) < 1:
             raise ValueError(f"classifier_layers must be four counts of blocks, got {self.classifier_layers}")
 
@@ -188,12 +195,19 @@ class ModelConfig:
         return self.image_size // self.patch_size
 
     def to_dict(self) -> dict[str, Any]:  # Any: the fields' own types
-        """Plain values, as `config.json` holds them."""
-        return asdict(self) | {"classifier_layers": list(self.classifier_layers)}
+        """Plain values, as `config.json` holds them.
+
+        A later setting is left out where it has the value from before there was one: older files stay as they are.
+        """
+        later = {spec.name: spec.metadata["before"] for spec in fields(self)}
+        values = asdict(self) | {"classifier_layers": list(self.classifier_layers)}
+        return {name: value for name, value in values.items() if later[name] is None or value != later[name]}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ModelConfig":
         """Inverse of `to_dict`. Raises `ValueError` naming missing and unknown keys."""
+        later = {spec.name: spec.metadata["before"] for spec in fields(cls) if spec.metadata["before"] is not None}
+        values = later | dict(values)
         known = {field.name for field in fields(cls)}
         missing, unknown = sorted(known - set(values)), sorted(set(values) - known)
         if missing or unknown:

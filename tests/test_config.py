@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from leed.config import check_settings, setting
+from leed.config import TINY, ModelConfig, check_settings, replace, setting
 
 
 @dataclass(frozen=True)
@@ -53,3 +53,15 @@ def test_settings_within_their_range_pass(value: dict) -> None:
 def test_settings_outside_their_range_are_refused(value: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check_settings(Example(**value))
+
+
+def test_files_from_before_a_setting_stand_for_its_value_then() -> None:
+    """They stay valid to the last byte of their digest, and a model with that value writes such a file."""
+    values = TINY.to_dict()
+    assert "flow_cells" not in values and ModelConfig.from_dict(values) == TINY
+    finer = replace(TINY, flow_cells=4)
+    assert finer.to_dict() == values | {"flow_cells": 4} and ModelConfig.from_dict(finer.to_dict()) == finer
+    with pytest.raises(ValueError, match="missing keys \\['flow'\\]"):
+        ModelConfig.from_dict({name: value for name, value in values.items() if name != "flow"})
+    with pytest.raises(ValueError, match="flow_cells must be at most patch_size = 4, got 8"):
+        replace(TINY, flow_cells=8)

@@ -109,7 +109,10 @@ class Extractor(nn.Module):
 
 
 class Interpolation(NamedTuple):
-    """A code (B, C, c, c) with an expression, and the flow (B, 2, 2c, 2c) in it, in units of half a side, or None."""
+    """A code (B, C, c, c) with an expression, and the flow in it or None.
+
+    The flow is (B, 2, f c, f c), f being `flow_cells`, in units of half a side.
+    """
 
     code: Tensor
     flow: Tensor | None
@@ -129,7 +132,8 @@ class Interpolator(nn.Module):
         wide = width * 5 // 3
         self.vector = config.delta_size > 0
         self.transform = PatchTransform(config.patch_size, channels) if config.flow else None
-        self.flow = conv3x3(width, 8, bias=False) if config.flow else None
+        self.flow_cells = config.flow_cells
+        self.flow = conv3x3(width, 2 * self.flow_cells**2, bias=False) if config.flow else None
         if self.vector:
             self.place = nn.Parameter(torch.zeros(1, width, side, side))  # where on the crop
             self.content = conv3x3(channels, width)
@@ -173,7 +177,7 @@ class Interpolator(nn.Module):
         residual = self.head(h)
         if self.flow is None or self.transform is None:
             return Interpolation(code_neutral + residual, None)
-        flow = FLOW_SCALE * F.pixel_shuffle(self.flow(h), 2)  # (B, 2, 2c, 2c)
+        flow = FLOW_SCALE * F.pixel_shuffle(self.flow(h), self.flow_cells)  # (B, 2, f c, f c)
         return Interpolation(self.transform.encode(warp(self.transform.decode(code_neutral), flow)) + residual, flow)
 
     def motion(self, context: Tensor, delta_exp: Tensor) -> Tensor:

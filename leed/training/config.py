@@ -162,6 +162,9 @@ class TrainConfig:
         "true",
         "neutral faces that the editor uses as input and as expression origin; mixed: true ones as input",
     )
+    freeze_encoder: bool = setting(
+        False, "the editor's encoder keeps the weights that it starts with: codes cannot drift in a long finetuning"
+    )
     view_probability: float = setting(
         0.5, "share of faces whose delta_exp comes from the second camera's picture of the shot", least=0, most=1
     )
@@ -312,6 +315,8 @@ class TrainConfig:
             raise ValueError("data_on_device needs the pictures decoded: leave out --no-data_in_memory")
         if (self.hub_model_id or self.hub_token) and not self.push_to_hub:
             raise ValueError("hub_model_id and hub_token have an effect only with --push_to_hub")
+        if self.freeze_encoder and self.stage not in ("leed", "all"):
+            raise ValueError("freeze_encoder serves the editor: --stage leed or all")
         if self.resume_elastic and not self.resume_from_checkpoint:
             raise ValueError("resume_elastic has an effect only with --resume_from_checkpoint")
         if not self.use_ema and self.ema_decay != TrainConfig.ema_decay:

@@ -288,10 +288,16 @@ class EditorStage(Stage[LEED]):
 
     @classmethod
     def build(cls, settings: Settings, device: torch.device) -> "EditorStage":
-        """The editor with the classifier and the neutraliser of the earlier stages."""
+        """The editor with the classifier and the neutraliser of the earlier stages.
+
+        Raises `ValueError` for an encoder that would neither learn nor start from anything.
+        """
         config, weights, sizes = settings
+        if config.freeze_encoder and not (sizes.patch_skip or config.init_from):
+            raise ValueError("freeze_encoder needs --init_from, or an encoder with patch_skip: this one knows nothing")
         psi = load_stage_model("classifier", ExpressionClassifier, config.classifier, config.output_dir).to(device)
         leed = LEED(sizes)
+        leed.encoder.requires_grad_(not config.freeze_encoder)
         copy_neutralizer(leed, load_stage_model("neutralizer", Neutralizer, config.neutralizer, config.output_dir))
         phi = PerceptualFeatures(config.phi, psi).to(device)
         augmentation = AUGMENTATIONS[cls.recipe.given(config).augmentation]

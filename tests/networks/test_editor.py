@@ -11,6 +11,21 @@ from leed.networks.editor import Extractor, Interpolator
 from networks.inputs import inputs
 
 
+@pytest.mark.parametrize("cells", [1, 2, 4])
+def test_the_flow_has_as_many_vectors_as_asked_for(cells: int, perturb: Callable) -> None:
+    """All of them different, and each where it belongs: what one place of the features gives stays about it."""
+    config = replace(TINY, flow_cells=cells)
+    network, x = perturb(Interpolator(config)), inputs(TINY)
+    flow = network(x["code"], x["delta"]).flow
+    side = config.code_size * cells
+    assert flow.shape[1:] == (2, side, side) and flow[0, 0].unique().numel() > 0.9 * side**2
+    features = torch.zeros(1, config.interpolator_width, config.code_size, config.code_size)
+    features[..., 3, 5] = 1
+    found = torch.nn.functional.pixel_shuffle(network.flow(features), cells)[0].abs().sum(0).nonzero()
+    assert found.min(0).values.tolist() == [2 * cells, 4 * cells]
+    assert found.max(0).values.tolist() == [5 * cells - 1, 7 * cells - 1]
+
+
 def test_nothing_moves_at_alpha_zero(perturb: Callable) -> None:
     x = inputs(TINY)
     code, flow = perturb(Interpolator(TINY))(x["code"], 0 * x["delta"])

@@ -11,7 +11,8 @@ from training_runs import stages
 from leed import ExpressionClassifier, Neutralizer
 from leed.config import TINY
 from leed.data.faces import FaceDataset
-from leed.training.config import LossWeights
+from leed.training.config import LossWeights, Settings, TrainConfig
+from leed.training.editor import EditorStage
 from leed.training.inputs import SHEET_ROWS, choose_neutrals
 from leed.training.neutral_faces import LearnedNeutrals
 
@@ -51,3 +52,18 @@ def test_learned_neutrals_replace_the_true_ones(faces: FaceDataset, psi: Express
     assert torch.equal(never["neutral"], batch["neutral"])
     batch["has_neutral"] = torch.zeros(16, dtype=torch.bool)
     assert torch.equal(choose_neutrals(batch, 0.0)["neutral"], batch["learned_neutral"])
+
+
+def test_a_frozen_encoder_keeps_its_weights(psi: ExpressionClassifier, faces: FaceDataset, tmp_path: Path) -> None:
+    psi.save_pretrained(tmp_path / "classifier")
+    Neutralizer(TINY).save_pretrained(tmp_path / "neutralizer")
+    config = TrainConfig(stage="leed", output_dir=str(tmp_path), phi="psi", freeze_encoder=True)
+    stage = EditorStage.build(Settings(config, LossWeights(), TINY), torch.device("cpu"))
+    stage.objectives["editor"](stage.inputs(faces.__getitems__(list(range(8))))).total.backward()
+    assert all(parameter.grad is None for parameter in stage.model.encoder.parameters())
+    assert all(parameter.grad is not None for parameter in stage.model.interpolator.parameters())
+    from_nothing = Settings(config, LossWeights(), replace(TINY, patch_skip=False, flow=False))
+    with pytest.raises(ValueError, match="freeze_encoder needs --init_from"):
+        EditorStage.build(from_nothing, torch.device("cpu"))
+    with pytest.raises(ValueError, match="freeze_encoder serves the editor"):
+        TrainConfig(stage="neutralizer", freeze_encoder=True)
