@@ -73,16 +73,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "slow" not in item.keywords)
 
 
-def on_two_processes(script: Path, *arguments: str) -> None:
-    """Runs a script, which can import this project and its tests, in two processes, as torchrun starts them."""
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*launch, str(script), *arguments], env=environment, capture_output=True, text=True, timeout=900
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
 def reset_accelerator() -> None:
     """Forgets what Accelerate keeps in the process."""
     AcceleratorState._reset_state(reset_partial_state=True)
