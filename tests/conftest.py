@@ -1,5 +1,6 @@
 """What tests share: no network, no GPU, one thread, tiny networks and a small set of drawn faces."""
 
+import gc
 import os
 import shutil
 import socket
@@ -71,6 +72,12 @@ BROWSER_OPTIONS = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Starts what takes long first, so that two processes end together."""
     items.sort(key=lambda item: "slow" not in item.keywords)
+
+
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector what the imported packages hold: a training run asks for a full collection."""
+    gc.collect()
+    gc.freeze()
 
 
 def reset_accelerator() -> None:
