@@ -43,6 +43,7 @@ def test_resumed_equals_unbroken(editor_run: list[str], tmp_path: Path) -> None:
         assert greatest_difference(run / last, whole / last) == 0
 
 
+@pytest.mark.slow
 def test_resumed_equals_unbroken_with_two_processes(editor_run: list[str], tmp_path: Path) -> None:
     driver = tmp_path / "driver.py"
     driver.write_text(
