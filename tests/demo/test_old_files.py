@@ -5,17 +5,14 @@ import time
 from pathlib import Path
 from types import ModuleType
 
-from conftest import ROOT
 from gradio.utils import get_upload_folder
 from gradio_client.utils import is_file_obj, traverse
 
 from leed.demo import page
 from leed.web.sweeping import sweep
 
-PORTRAIT = ROOT / "leed/gallery/portraits/comp02.jpg"
 
-
-def test_old_files_are_removed_with_their_folders(no_worker: None, tiny_actions: ModuleType):
+def test_old_files_are_removed_with_their_folders(no_worker: None, tiny_actions: ModuleType, small_portrait: Path):
     """Those of requests, of uploads that broke off and of those that Gradio removed: all but what the page shows."""
     built = page.build(3600, 600)
     cache, shown = Path(get_upload_folder()), set()
@@ -23,8 +20,9 @@ def test_old_files_are_removed_with_their_folders(no_worker: None, tiny_actions:
         traverse(getattr(block, "value", None), lambda file: shown.add(Path(file["path"])), is_file_obj)
     assert len(shown) > 20 and all(cache in path.parents for path in shown)
 
-    results = [*tiny_actions.edit(str(PORTRAIT)), *tiny_actions.make_sequence(str(PORTRAIT), 40)]
-    (preview, edited), *faces = tiny_actions.render_preview(str(PORTRAIT), 0, None, 1.0, False, 0)
+    photo = str(small_portrait)
+    results = [*tiny_actions.edit(photo), *tiny_actions.make_sequence(photo, 40)]
+    (preview, edited), *faces = tiny_actions.render_preview(photo, 0, None, 1.0, False, 0)
     pictures = {preview, edited, *faces}
     assert len({path.parent for path in results}) == 2 and len({path.parent for path in pictures}) == 1
     (cache / "empty").mkdir()

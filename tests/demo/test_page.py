@@ -211,6 +211,7 @@ def test_the_last_of_quick_clicks_counts(page: "sync_api.Page"):
     assert edited() == of_quick_clicks
 
 
+@pytest.mark.slow
 def test_sequence_plays_and_is_saved_marked(page: "sync_api.Page", tmp_path: Path):
     page.get_by_role("tab", name="Sequence").click()
     page.click("#make-sequence")

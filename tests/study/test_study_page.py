@@ -22,6 +22,7 @@ class StudyVisit:
         self.page = self.context.new_page()
         self.page.set_default_timeout(SECONDS * 1000)
         self.requests: list[str] = []
+        self.page.clock.install()
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.file = study_page.answers
         self.page.goto(study_page.url)
@@ -29,7 +30,7 @@ class StudyVisit:
 
     def wait_for_question(self, number: int) -> None:
         self.page.wait_for_selector(f".progress:has-text('Question {number} of 13')")
-        self.page.wait_for_timeout(450)  # until a click is no longer taken for the second of two
+        self.page.clock.fast_forward(450)  # until a click is no longer taken for the second of two
 
     def pictures(self) -> list[str]:
         images = self.page.locator(".picture img:visible")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT, on_two_processes
+from conftest import ROOT
 from PIL import Image
+from processes import on_two_processes
 from safetensors.torch import load_file
 
 import train_accelerate

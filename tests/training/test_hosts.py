@@ -6,27 +6,29 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT, free_port
+from processes import on_two
 from training_runs import greatest_difference
 
 import leed.training.hosts as hosts
 from leed.training.hosts import agreed, processes_on_host, together
 
+SCRIPT = ROOT / "train_accelerate.py"
 
-def on_two_hosts(arguments: list[str], folders: list[Path], others: tuple[list[str], ...] = ([], [])) -> list[str]:
-    """What two launchers print, each a host of one process with an output folder of its own; "" for success."""
+
+def launched_on_two_hosts(arguments: list[list[str]]) -> list[str]:
+    """What two launchers print, each a host of one process, with arguments of its own; "" for success."""
     port = str(free_port())
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
     runs = []
-    for rank, (folder, more) in enumerate(zip(folders, others, strict=True)):
+    for rank, own in enumerate(arguments):
         launch = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--node-rank", str(rank)]
-        launch += ["--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", port]
-        command = [*launch, str(ROOT / "train_accelerate.py"), *arguments, "--output_dir", str(folder), *more]
-        own = environment | {"HF_HOME": str(folder.with_name(f"{folder.name}-home"))}
-        runs.append(subprocess.Popen(command, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+        launch += ["--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", port, str(SCRIPT), *own]
+        runs.append(subprocess.Popen(launch, env=environment, stdout=PIPE, stderr=STDOUT, text=True))
     outputs = [run.communicate(timeout=300)[0] for run in runs]
     return ["" if run.returncode == 0 else output for run, output in zip(runs, outputs, strict=True)]
 
@@ -35,24 +37,25 @@ def on_two_hosts(arguments: list[str], folders: list[Path], others: tuple[list[s
 def test_hosts_without_a_shared_folder(classifier_run: list[str], tmp_path: Path) -> None:
     """Both keep the same checkpoints and models, go on from them, and refuse to go on from different ones."""
     folders = [tmp_path / "a", tmp_path / "b"]
-    arguments = [*classifier_run, "--train_batch_size", "4", "--max_train_steps", "3", "--checkpointing_steps", "1"]
-    assert on_two_hosts(arguments, folders) == ["", ""]
+    short = [*classifier_run, "--train_batch_size", "4", "--max_train_steps", "3", "--checkpointing_steps", "1"]
+    arguments = [[*short, "--output_dir", f"{folder}", "--cache_dir", f"{folder}-cache"] for folder in folders]
+    assert launched_on_two_hosts(arguments) == ["", ""]
     shutil.copytree(folders[0] / "classifier", tmp_path / "whole")
     assert greatest_difference(tmp_path / "whole", folders[1] / "classifier") == 0
     for folder in folders:
         shutil.rmtree(folder / "classifier")
         shutil.rmtree(folder / "checkpoints/classifier/step-0000003")
 
-    again = [*arguments, "--resume_from_checkpoint", "latest"]
+    again = [[*own, "--resume_from_checkpoint", "latest"] for own in arguments]
     shutil.move(folders[1] / "checkpoints", tmp_path / "kept")
     start = time.monotonic()
-    for output in on_two_hosts(again, folders):
+    for output in on_two(SCRIPT, again, one_host=False):
         assert "do not agree on the latest checkpoint: process 0 has step-0000002, process 1 has none" in output
         assert "let all hosts share one --output_dir" in output
     assert time.monotonic() - start < 100  # nobody waits for a timeout
 
     shutil.move(tmp_path / "kept", folders[1] / "checkpoints")
-    assert on_two_hosts(again, folders) == ["", ""]
+    assert on_two(SCRIPT, again, one_host=False) == ["", ""]
     for folder in folders:
         assert greatest_difference(folder / "classifier", tmp_path / "whole") == 0
 

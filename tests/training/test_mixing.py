@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import on_two_processes
 from PIL import Image
+from processes import on_two_processes
 from samples import png
 from training_runs import ALL_TERMS, greatest_difference, interrupted_at, refusal, stages
 

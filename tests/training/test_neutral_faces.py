@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import on_two_processes
+from processes import on_two_processes
 from training_runs import greatest_difference
 
 import leed.data.faces

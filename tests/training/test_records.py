@@ -7,7 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, on_two_processes
+from conftest import ROOT
+from processes import on_two_processes
 from safetensors.torch import load_file, save_file
 from training_runs import refusal
 

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import textwrap
 import time
@@ -13,7 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate import Accelerator
-from conftest import ROOT, on_two_processes
+from conftest import ROOT
+from processes import on_two_processes, start
 from safetensors.torch import load_file
 from training_runs import greatest_difference, interrupted_at, refusal, tensors
 from training_windows import steps_of
@@ -43,6 +43,7 @@ def test_resumed_equals_unbroken(editor_run: list[str], tmp_path: Path) -> None:
         assert greatest_difference(run / last, whole / last) == 0
 
 
+@pytest.mark.slow
 def test_resumed_equals_unbroken_with_two_processes(editor_run: list[str], tmp_path: Path) -> None:
     driver = tmp_path / "driver.py"
     driver.write_text(
@@ -98,18 +99,13 @@ def test_killed_run_resumes_exactly(classifier_run: list[str], tmp_path: Path) -
     whole = tmp_path / "whole"
     arguments = [*classifier_run, "--max_train_steps", "8"]
     train_accelerate.main([*arguments, "--output_dir", str(whole)])
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    script = subprocess.Popen(
-        [sys.executable, str(ROOT / "train_accelerate.py"), *arguments],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    script = start(ROOT / "train_accelerate.py", arguments, tmp_path / "printed")
     folder, limit = tmp_path / "run" / "checkpoints" / "classifier", time.monotonic() + 300
-    while not list(folder.glob("step-*")) and script.poll() is None and time.monotonic() < limit:
+    while not list(folder.glob("step-*")) and script.is_alive() and time.monotonic() < limit:
         time.sleep(0.02)
     os.kill(script.pid, signal.SIGKILL)
-    script.wait()
+    script.join()
+    assert script.exitcode == -signal.SIGKILL
     assert list(folder.glob("step-*/run.json"))
     train_accelerate.main([*arguments, "--resume_from_checkpoint", "latest"])
     assert greatest_difference(tmp_path / "run" / "classifier", whole / "classifier") == 0

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import on_two_processes
 from PIL import Image
+from processes import on_two_processes
 from samples import write_triples
 from torch import nn
 
