@@ -16,7 +16,9 @@ timed after each step, so that a busy moment meets both. A step's operations are
 products, forward and backward, the optimiser's included (torch.utils.flop_counter).
 
 With `--processes 2`, one process and two take turns, each process with the threads of `--threads` (default: the cores
-shared among the processes), on as many faces each: the ratio of faces a second is how well training spreads.
+shared among the processes), on as many faces each: the ratio of faces a second is how well training spreads. It needs
+cores that nobody else uses: else one process may get as much of them as two. With `--cpu_time` it leaves out the time
+that the processes wait for each other, and tells only what sharing memory and exchanging gradients costs.
 
 To compare with another version of this repository, give its folder as PYTHONPATH.
 """
@@ -209,26 +211,31 @@ def serve(turn: Callable[[int], float], parent: TextIO) -> None:
         print(turn(steps), file=parent, flush=True)
 
 
-def take_turns(run: Any, faces: Any) -> None:
+def take_turns(run: Any, faces: Any, clock: Clock) -> None:
     """Runs steps when the parent says so; the first process asks, and all begin together."""
-    watch = Stopwatch(time.perf_counter, run.accelerator.device)
+    watch = Stopwatch(clock, run.accelerator.device)
     batches = endless(train_accelerate.make_loader(faces, run.accelerator, run.config))
 
-    def turn(steps: int) -> float:
-        given = torch.tensor(steps)
+    def run_steps(wanted: int) -> int:
+        """Runs as many steps as the first process wants, and returns their number."""
+        steps = torch.tensor(wanted)
         if torch.distributed.is_initialized():
-            torch.distributed.broadcast(given, src=0)
-        start = watch.now()
-        for _ in range(int(given)):
+            torch.distributed.broadcast(steps, src=0)
+        for _ in range(int(steps)):
             step(run, batches, watch)
+        return int(steps)
+
+    def turn(wanted: int) -> float:
+        start = watch.now()
+        run_steps(wanted)
         return watch.now() - start
 
     if run.accelerator.is_main_process:
         with socket.create_connection(("127.0.0.1", int(os.environ[PORT]))) as connection:
             serve(turn, connection.makefile("rw"))
-        turn(0)  # the others end, too
+        run_steps(0)  # the others end, too
     else:
-        while turn(0):
+        while run_steps(0):
             pass
 
 
@@ -254,6 +261,8 @@ def compare(processes: int, threads: int, turns: int, steps: int, arguments: lis
     workers: list[TextIO] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         environment = os.environ | {"OMP_NUM_THREADS": str(threads), PORT: str(server.getsockname()[1])}
+        if not torch.cuda.is_available():
+            environment["ACCELERATE_USE_CPU"] = "true"  # else Accelerate leaves the processes alone
         try:
             for number in (1, processes):
                 command = [*launch, str(number), __file__, *arguments]
@@ -305,16 +314,18 @@ def main(arguments: list[str] | None = None) -> None:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = options.threads or max(cores // options.processes, 1)
+    clock = time.process_time if options.cpu_time else time.perf_counter
     if PORT in os.environ:  # one of those that take turns
-        return train_instead(take_turns, others)
+        return train_instead(lambda run, faces: take_turns(run, faces, clock), others)
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     print(f"torch {torch.__version__}, {cores} cores, {threads} threads a process{load}")
     if options.processes > 1:
-        found = compare(options.processes, threads, options.turns, options.steps, ["--stage", "classifier", *others])
+        same = ["--cpu_time"] if options.cpu_time else []
+        same += ["--stage", "classifier", *others]
+        found = compare(options.processes, threads, options.turns, options.steps, same)
         print(f"{options.processes} processes: {found:.2f} times the faces a second of one")
         return
     torch.set_num_threads(threads)
-    clock = time.process_time if options.cpu_time else time.perf_counter
     train_instead(lambda run, faces: measure(run, faces, options.steps, clock), others)
 
 
