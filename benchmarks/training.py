@@ -311,6 +311,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, help="of each process; default: the cores shared among the processes")
     parser.add_argument("--cpu_time", action="store_true", help="time of the processor, for one that others use")
     options, others = parser.parse_known_args(arguments)
+    train_accelerate.parse_args(others)  # refuses what it does not know before anything is started
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = options.threads or max(cores // options.processes, 1)
