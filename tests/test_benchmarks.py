@@ -130,6 +130,36 @@ def test_one_process_and_several_take_turns(training, capsys) -> None:
     assert "one process 1000 ms, 2 processes 1250 ms" in capsys.readouterr().out
 
 
+def test_faces_named_as_rafd_s_are_read_as_such(tmp_path: Path) -> None:
+    from leed.data.faces import load_faces
+
+    benchmark = load_benchmark("paper_preset")
+    benchmark.write_rafd(tmp_path, people=1)
+    table = load_faces(tmp_path, rafd_cameras=benchmark.ALL_CAMERAS)
+    assert len(table) == 5 * 8 and set(table["person"]) == {"rafd-01"}
+    assert sorted(set(table["expression"])) == list(range(8)) and set(table["yaw"]) == {-90, -45, 0, 45, 90}
+
+
+def test_losses_of_a_run_are_summed_up_and_plotted(tmp_path: Path, capsys) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    benchmark = load_benchmark("paper_preset")
+    for value in (1.0, float("nan")):
+        with SummaryWriter(str(tmp_path / "logs" / "leed-classifier")) as log:
+            for number in range(20):
+                log.add_scalar("classifier/cross_entropy", value * (2 - number / 10), number)
+            log.add_scalar("classifier/validation/accuracy", 0.5, 19)
+        if value == 1:
+            benchmark.report(tmp_path)
+            found = re.search(r"cross_entropy +([\d.]+) +([\d.]+) +([\d.]+)", capsys.readouterr().out)
+            first, last, greatest = found.groups()
+            assert (float(first), float(last), float(greatest)) == pytest.approx((1.95, 0.15, 2))
+            assert Image.open(tmp_path / "losses.png").width == 1200
+        else:
+            with pytest.raises(SystemExit, match="not finite: classifier/cross_entropy"):
+                benchmark.report(tmp_path)
+
+
 @pytest.mark.parametrize("roll", [0, 10])
 def test_true_alignment_is_the_set_s_crop(alignment, roll: float) -> None:
     """Level eyes on row 100, a face from column 50 to 206: the square (28, 40, 228, 240); rolled, it rolls along."""
