@@ -74,7 +74,7 @@ def test_what_this_machine_lacks(classifier_run: list[str], monkeypatch: pytest.
 
 
 def test_the_gpu_of_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
-    mac = SimpleNamespace(device=torch.device("mps"), mixed_precision="no")
+    mac = SimpleNamespace(device=torch.device("mps"), mixed_precision="no", num_processes=1)
     monkeypatch.setattr(launch, "Accelerator", lambda **named: mac)
     monkeypatch.setattr(torch, "__version__", TorchVersion("2.9.1"))
     with pytest.raises(ValueError, match="torch 2.9.1 cannot .* ACCELERATE_USE_CPU=true"):
