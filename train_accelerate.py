@@ -27,7 +27,7 @@ from leed.training.config import Settings, TrainConfig
 from leed.training.data import RunData, load_data
 from leed.training.earlier import load_start, model_digests
 from leed.training.faces import Faces
-from leed.training.hosts import agreed, share_folder, together
+from leed.training.hosts import LostProcessError, agreed, connected, share_folder, together
 from leed.training.launch import as_launched, describe, make_accelerator
 from leed.training.mixing import shared_draws
 from leed.training.publish import hub_names, publish, push
@@ -53,8 +53,14 @@ def main(arguments: list[str] | None = None) -> None:
             print(as_json(settings.to_dict()).decode())
             write_settings(settings, overwrite=False)
         return
-    stages = stages_named(config.stage)
     accelerator.print(describe(accelerator, config))
+    with exit_on(PROGRAM, LostProcessError), connected():
+        run_all(stages_named(config.stage), accelerator, settings)
+
+
+def run_all(stages: tuple[type[Stage], ...], accelerator: Accelerator, settings: Settings) -> None:
+    """Loads the faces, then runs the stages in their order and uploads their models where that is asked for."""
+    config = settings.train
     with exit_on(PROGRAM, ValueError, OSError):
         with together():
             uploads = hub_names(stages, config) if config.push_to_hub and accelerator.is_main_process else {}

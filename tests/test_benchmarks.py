@@ -2,6 +2,8 @@
 
 import importlib.util
 import re
+import socket
+import threading
 from pathlib import Path
 from types import ModuleType
 
@@ -25,6 +27,11 @@ def load_benchmark(name: str) -> ModuleType:
 @pytest.fixture(scope="module")
 def latency() -> ModuleType:
     return load_benchmark("latency")
+
+
+@pytest.fixture(scope="module")
+def training() -> ModuleType:
+    return load_benchmark("training")
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +77,87 @@ def test_latency_prints_the_ratios(latency, capsys, tmp_path: Path) -> None:
     }.items():
         pattern = rf"^{name}: \d+\.\d{{3}} of StarGAN's time \(budget {budget}: \w+\)"
         assert re.search(pattern, output, re.MULTILINE), name
+
+
+@pytest.mark.usefixtures("fresh_accelerator")
+def test_training_times_the_trainer_s_own_step(
+    training, classifier_run: list[str], tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Warm-up, counted and timed steps are all `Run.update`; the parts make up a step; nothing is left behind."""
+    from leed.training.run import Run
+
+    update, steps = Run.update, []
+
+    def recorded(run: Run, batch: dict, num_steps: int) -> dict | None:
+        steps.append(run.step)
+        return update(run, batch, num_steps)
+
+    monkeypatch.setattr(Run, "update", recorded)
+    loop = training.train_accelerate.train
+    training.main([*classifier_run, "--steps", "2", "--threads", "1", "--cpu_time"])
+    assert steps == list(range(training.WARM_UP + 1 + 2))
+    assert training.train_accelerate.train is loop and not (tmp_path / "run").exists()
+    output = capsys.readouterr().out
+    assert re.search(r"^classifier: [\d.]+ steps a second, ", output, re.MULTILINE)
+    shares = re.findall(r"(\w+) (-?\d+)%", output.split("\n  ")[1])
+    assert [name for name, _ in shares] == [*training.PARTS, "rest"]
+    assert 95 <= sum(int(share) for _, share in shares) <= 105
+    assert min(int(share) for name, share in shares if name in ("forward", "backward", "optimiser")) > 0
+
+
+def test_operations_of_a_step_count_both_passes(training) -> None:
+    a, b = torch.zeros(10, 20, requires_grad=True), torch.zeros(20, 30, requires_grad=True)
+    assert training.count(lambda: (a @ b).sum().backward()) == 3 * 2 * 10 * 20 * 30
+
+
+def test_one_process_and_several_take_turns(training, capsys) -> None:
+    """Two processes, each step of which takes a quarter longer, do 1.6 times the work of one."""
+    workers, threads = [], []
+    for seconds in (1.0, 1.25):
+        ours, theirs = socket.socketpair()
+        turn = lambda steps, seconds=seconds: steps * seconds  # noqa: E731
+        threads.append(threading.Thread(target=training.serve, args=(turn, theirs.makefile("rw"))))
+        threads[-1].start()
+        workers.append(ours.makefile("rw"))
+        ours.close()
+        theirs.close()
+    assert training.ratio(workers, 2, turns=3, steps=4) == pytest.approx(1.6)
+    for worker in workers:
+        print(0, file=worker, flush=True)
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert "one process 1000 ms, 2 processes 1250 ms" in capsys.readouterr().out
+
+
+def test_faces_named_as_rafd_s_are_read_as_such(tmp_path: Path) -> None:
+    from leed.data.faces import load_faces
+
+    benchmark = load_benchmark("paper_preset")
+    benchmark.write_rafd(tmp_path, people=1)
+    table = load_faces(tmp_path, rafd_cameras=benchmark.ALL_CAMERAS)
+    assert len(table) == 5 * 8 and set(table["person"]) == {"rafd-01"}
+    assert sorted(set(table["expression"])) == list(range(8)) and set(table["yaw"]) == {-90, -45, 0, 45, 90}
+
+
+def test_losses_of_a_run_are_summed_up_and_plotted(tmp_path: Path, capsys) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    benchmark = load_benchmark("paper_preset")
+    for value in (1.0, float("nan")):
+        with SummaryWriter(str(tmp_path / "logs" / "leed-classifier")) as log:
+            for number in range(20):
+                log.add_scalar("classifier/cross_entropy", value * (2 - number / 10), number)
+            log.add_scalar("classifier/validation/accuracy", 0.5, 19)
+        if value == 1:
+            benchmark.report(tmp_path)
+            found = re.search(r"cross_entropy +([\d.]+) +([\d.]+) +([\d.]+)", capsys.readouterr().out)
+            first, last, greatest = found.groups()
+            assert (float(first), float(last), float(greatest)) == pytest.approx((1.95, 0.15, 2))
+            assert Image.open(tmp_path / "losses.png").width == 1200
+        else:
+            with pytest.raises(SystemExit, match="not finite: classifier/cross_entropy"):
+                benchmark.report(tmp_path)
 
 
 @pytest.mark.parametrize("roll", [0, 10])

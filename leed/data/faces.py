@@ -52,8 +52,7 @@ def load_faces(
     """
     if reader is not None and reader not in READERS:
         raise ValueError(f"reader must be one of {sorted(READERS)}, got {reader!r}")
-    if max_samples is not None and max_samples < 1:
-        raise ValueError(f"max_samples must be at least 1, got {max_samples}")
+    _check_count(max_samples)
     chosen = reader or guess_reader(source)
     folder = Path(os.path.abspath(Path(source).expanduser()))  # absolute: readers look for siblings by its name
     place = Path(source) if chosen == "table" and not folder.exists() else folder
@@ -71,9 +70,20 @@ def load_faces(
         raise ValueError(f"{error} ({hint})") from error
     if len(dataset) == 0:
         raise ValueError(f"split {split!r} of {source} (reader {chosen!r}) is empty")
-    if max_samples is not None and max_samples < len(dataset):
-        dataset = dataset.select(sorted(random.Random(seed).sample(range(len(dataset)), max_samples)))
-    return dataset
+    return at_most(dataset, max_samples, seed)
+
+
+def at_most(dataset: Dataset, max_samples: int | None, seed: int = 0) -> Dataset:
+    """So many rows of a table at most, drawn by `seed`, in their order; with None all of them."""
+    _check_count(max_samples)
+    if max_samples is None or max_samples >= len(dataset):
+        return dataset
+    return dataset.select(sorted(random.Random(seed).sample(range(len(dataset)), max_samples)))
+
+
+def _check_count(max_samples: int | None) -> None:
+    if max_samples is not None and max_samples < 1:
+        raise ValueError(f"max_samples must be at least 1, got {max_samples}")
 
 
 def split_by_person(dataset: Dataset, fraction: float = 0.1, seed: int = 0) -> tuple[Dataset, Dataset]:

@@ -7,10 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 
+from leed.files import first_line
+
 Value = TypeVar("Value")
+
+
+class LostProcessError(RuntimeError):
+    """Another process of the run has ended, or cannot be reached."""
 
 
 def processes_on_host(num_processes: int) -> int:
@@ -57,6 +64,24 @@ def together() -> Iterator[None]:
     for rank, text in enumerate(texts):
         if text is not None:
             raise ValueError(f"process {rank} cannot go on: {text}")
+
+
+@contextlib.contextmanager
+def connected() -> Iterator[None]:
+    """Raises `LostProcessError` in one sentence where the connection to another process breaks.
+
+    NCCL's errors have a class; gloo's are known by the file of its that they name.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.distributed.DistError) and "/gloo/" not in str(error):
+            raise
+        reason = first_line(error).split(". ")[0]  # gloo goes on with advice
+        raise LostProcessError(
+            f"another process of this run has ended or cannot be reached ({reason}): see what it printed, then start "
+            "all processes again with --resume_from_checkpoint latest"
+        ) from error
 
 
 def share_folder(accelerator: Accelerator, folder: Path) -> bool:

@@ -1,6 +1,7 @@
 """The machine of a run: Accelerate's settings, the command line's before the launcher's."""
 
 import importlib.util
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def make_accelerator(config: TrainConfig) -> Accelerator:
         project_dir=str(Path(config.output_dir) / config.logging_dir),
         dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, data_seed=config.seed),
     )
+    check_together(accelerator.num_processes, int(os.environ.get("WORLD_SIZE", 1)))
     if accelerator.mixed_precision == "fp16" and accelerator.device.type == "cpu":
         raise ValueError("mixed precision fp16 needs a GPU, on a CPU it would be ignored: give --mixed_precision no")
     if accelerator.device.type == "mps" and torch.__version__ < "2.13":  # a TorchVersion, compared as such
@@ -38,6 +40,18 @@ def make_accelerator(config: TrainConfig) -> Accelerator:
         torch.set_float32_matmul_precision("high" if config.allow_tf32 else "highest")
         torch.backends.cudnn.allow_tf32 = config.allow_tf32
     return accelerator
+
+
+def check_together(num_processes: int, launched: int) -> None:
+    """Raises `ValueError` if a launcher has started more processes than Accelerate brings together.
+
+    Each would train alone, and write into the same folder.
+    """
+    if launched > num_processes:
+        raise ValueError(
+            f"the launcher started {launched} processes, and they would train apart from each other: without a GPU, "
+            "set ACCELERATE_USE_CPU=true"
+        )
 
 
 def as_launched(settings: Settings, accelerator: Accelerator) -> Settings:

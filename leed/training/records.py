@@ -1,5 +1,6 @@
 """Records that a run writes of itself, and the settings in them that a resumed run must share."""
 
+import hashlib
 import json
 from dataclasses import fields
 from pathlib import Path
@@ -18,11 +19,31 @@ def as_json(values: dict) -> bytes:
 def read_record(file: Path) -> dict:
     """A run's record, a JSON file. Raises `ValueError` naming a file that is damaged."""
     try:
-        return json.loads(file.read_bytes())
+        record = json.loads(file.read_bytes())
+        if not isinstance(record, dict) or not isinstance(record.get("settings"), dict):
+            raise ValueError("it holds no settings")
     except ValueError as error:
         raise ValueError(
             f"{file} is damaged ({error}): remove this file, and what it was written for counts as never finished"
         ) from error
+    return record
+
+
+def file_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 (64 digits) of each file of a checkpoint that decides how the run goes on, by its name.
+
+    Not of the states of random generators: random numbers follow from seed and step.
+    """
+    digests = {}
+    for path in sorted(folder.iterdir()):
+        if path.name == "run.json" or path.name.startswith("random_states"):
+            continue
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while chunk := file.read(2**20):
+                digest.update(chunk)
+        digests[path.name] = digest.hexdigest()
+    return digests
 
 
 def write_settings(settings: Settings, overwrite: bool = True) -> None:
@@ -73,13 +94,10 @@ def relevant_settings(stage: type[Stage], settings: dict[str, object]) -> dict[s
     return {name: value for name, value in settings.items() if relevant(name)}
 
 
-def recorded_settings(stage: type[Stage], file: Path) -> dict[str, object]:
-    """The settings in a record that mean something to a stage; weights newer than it are the defaults.
-
-    Raises `ValueError` for a damaged record.
-    """
+def recorded_settings(stage: type[Stage], record: dict) -> dict[str, object]:
+    """The settings in a record that mean something to a stage; weights newer than it are the defaults."""
     defaults = {f"weight_{spec.name}": spec.default for spec in fields(LossWeights)}
-    return relevant_settings(stage, defaults | read_record(file)["settings"])
+    return relevant_settings(stage, defaults | record["settings"])
 
 
 def diff_settings(before: dict, now: dict) -> dict[str, str]:
@@ -98,8 +116,11 @@ def diff_settings(before: dict, now: dict) -> dict[str, str]:
 
 
 def is_finished(folder: Path, stage: type[Stage], settings: dict) -> bool:
-    """Whether this folder holds a stage's published model, of a run with these settings."""
+    """Whether this folder holds a stage's published model, of a run with these settings.
+
+    Raises `ValueError` for a damaged record.
+    """
     file = folder / "training.json"
     if not file.is_file():
         return False
-    return not diff_settings(recorded_settings(stage, file), json.loads(json.dumps(settings)))
+    return not diff_settings(recorded_settings(stage, read_record(file)), json.loads(json.dumps(settings)))

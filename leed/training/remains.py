@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 
 from leed.commands import OPTIONS, add_options, at_least, command_line, exit_on, folder
 from leed.config import NEUTRAL
-from leed.data.faces import FaceDataset, load_faces, split_sets_by_person
+from leed.data.faces import FaceDataset, at_most, load_faces, split_sets_by_person
 from leed.images import EYES, MOUTH, denormalize, normalize, part, resize
 from leed.model import LEED, Expression
 from leed.networks.remains import REMAINS, SIDE, VISIBLE, RemainsEstimator
@@ -239,14 +239,6 @@ def split_tables(rendered: Sequence[str], smiles: str | None) -> dict[str, list[
     tables = [load_faces(name) for name in [*rendered, *([smiles] if smiles else [])]]
     training, held_out = zip(*split_sets_by_person(tables, HELD_OUT), strict=True)
     return {"training": list(training), "held_out": list(held_out)}
-
-
-def at_most(table: Dataset, count: int | None, seed: int) -> Dataset:
-    """So many rows of a table at most, drawn at random, in their order."""
-    if count is None or len(table) <= count:
-        return table
-    rows = torch.randperm(len(table), generator=torch.Generator().manual_seed(seed))[:count]
-    return table.select(rows.sort().values.tolist())
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -17,7 +17,7 @@ from leed.pretrained import HubModel, tensors_digest
 from leed.training.config import TrainConfig
 from leed.training.hosts import agreed, together
 from leed.training.optimisation import base_rate, learning_rate_factor, make_optimizer, moving_average
-from leed.training.records import ELASTIC, as_json, diff_settings, read_record, recorded_settings
+from leed.training.records import ELASTIC, as_json, diff_settings, file_digests, read_record, recorded_settings
 from leed.training.stage import Stage
 
 
@@ -208,6 +208,7 @@ class Run:
                 average = {name: value.contiguous() for name, value in self.average.state_dict().items()}
                 save_file(average, temporary / "average.safetensors")
             state = {"stage": self.name, "step": self.step, "settings": self.fixed}
+            state["digests"] = file_digests(temporary)
             (temporary / "run.json").write_bytes(as_json(state))
             sync(*temporary.iterdir(), temporary)
             remove_folder(final)
@@ -265,9 +266,10 @@ class Run:
         state = read_record(Path(which) / "run.json")
         if state["stage"] != self.name:
             raise ValueError(f"{which} is a checkpoint of stage {state['stage']}, and this is stage {self.name}")
-        before = recorded_settings(type(self.stage), Path(which) / "run.json")
+        before = recorded_settings(type(self.stage), state)
         changed = diff_settings(before, self.fixed)
         self.check_changes(which, changed)
+        self.check_files(Path(which), state.get("digests"))
         self.load(Path(which))
         self.step = state["step"]
         self.accelerator.print(f"resumed stage {self.name} at step {self.step}")
@@ -288,6 +290,30 @@ class Run:
             f"{which} is of a run with other settings ({', '.join(changed.values())}): give it the same, or {other}"
         )
 
+    def check_files(self, folder: Path, recorded: dict[str, str] | None) -> None:
+        """Raises `ValueError` for a checkpoint whose files are not those that the run wrote, by their digests.
+
+        One process of each folder reads them.
+        """
+        if recorded is None:
+            self.accelerator.print(f"{folder} is of an earlier version, without digests: its files are not checked")
+            return
+        if not self.writes:
+            return
+        found = file_digests(folder)
+        changed = sorted(name for name in found.keys() | recorded if found.get(name) != recorded.get(name))
+        if changed:
+            raise self.damaged(folder, f"{', '.join(changed)} not as the run wrote it")
+
+    def damaged(self, folder: Path, reason: str) -> ValueError:
+        """The error for a checkpoint that the run cannot go on from, with the cure."""
+        earlier = [path.name for path in self.checkpoints() if path.name < folder.name]
+        place = f"at {earlier[-1]}" if earlier else "at the beginning"
+        return ValueError(
+            f"{folder} is damaged, or of another version of leed ({reason}): remove this folder, and "
+            f"--resume_from_checkpoint latest goes on {place}"
+        )
+
     def load(self, folder: Path) -> None:
         """Weights, optimiser and average of a checkpoint. Raises `ValueError` for one that cannot be read."""
         hook = self.accelerator.register_load_state_pre_hook(self.load_objectives)
@@ -296,12 +322,7 @@ class Run:
             if self.average is not None:
                 self.average.load_state_dict(load_file(folder / "average.safetensors"))
         except UNREADABLE as error:
-            earlier = [path.name for path in self.checkpoints() if path.name < folder.name]
-            place = f"at {earlier[-1]}" if earlier else "at the beginning"
-            raise ValueError(
-                f"{folder} is damaged, or of another version of leed ({first_line(error)}): remove this folder, and "
-                f"--resume_from_checkpoint latest goes on {place}"
-            ) from error
+            raise self.damaged(folder, first_line(error)) from error
         finally:
             hook.remove()
 

@@ -8,7 +8,15 @@ from PIL import Image as PILImage
 from samples import plain, png, save
 from torch.utils.data import DataLoader
 
-from leed.data.faces import FaceDataset, check_images, collate, load_faces, split_by_person, split_sets_by_person
+from leed.data.faces import (
+    FaceDataset,
+    at_most,
+    check_images,
+    collate,
+    load_faces,
+    split_by_person,
+    split_sets_by_person,
+)
 from leed.data.readers.drawn import drawn_faces
 from leed.data.table import PICTURES, standard_table
 
@@ -24,6 +32,10 @@ def test_max_samples_is_seeded(openfaces):
     first, second = (load_faces(openfaces, max_samples=2, seed=3) for _ in range(2))
     assert first["yaw"][:] == second["yaw"][:] and len(first) == 2
     assert len(load_faces(openfaces, max_samples=10)) == 3
+    table = load_faces(openfaces)
+    assert at_most(table, 2, seed=3)["yaw"][:] == first["yaw"][:] and at_most(table, None) is table
+    with pytest.raises(ValueError, match="max_samples must be at least 1, got 0"):
+        at_most(table, 0)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -10,12 +10,13 @@ from subprocess import PIPE, STDOUT
 from types import SimpleNamespace
 
 import pytest
+import torch
 from conftest import ROOT, free_port
 from processes import on_two
 from training_runs import greatest_difference
 
 import leed.training.hosts as hosts
-from leed.training.hosts import agreed, processes_on_host, together
+from leed.training.hosts import LostProcessError, agreed, connected, processes_on_host, together
 
 SCRIPT = ROOT / "train_accelerate.py"
 
@@ -84,6 +85,18 @@ def test_an_error_of_one_is_an_error_of_all(monkeypatch: pytest.MonkeyPatch) -> 
         pass
     with pytest.raises(TypeError), together():  # an error of the program, which ends this process at once
         raise TypeError
+
+
+def test_a_lost_process_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    gloo = (
+        "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:545] Connection closed by peer. This is advice.\nmore"
+    )
+    for error in (RuntimeError(gloo), torch.distributed.DistBackendError("NCCL error: remote process exited")):
+        with pytest.raises(LostProcessError, match="another process of this run has ended") as caught, connected():
+            raise error
+        assert "advice" not in str(caught.value) and str(caught.value).endswith("--resume_from_checkpoint latest")
+    with pytest.raises(RuntimeError, match="^size mismatch$"), connected():
+        raise RuntimeError("size mismatch")
 
 
 def test_processes_of_a_host(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,10 +74,21 @@ def test_what_this_machine_lacks(classifier_run: list[str], monkeypatch: pytest.
 
 
 def test_the_gpu_of_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
-    mac = SimpleNamespace(device=torch.device("mps"), mixed_precision="no")
+    mac = SimpleNamespace(device=torch.device("mps"), mixed_precision="no", num_processes=1)
     monkeypatch.setattr(launch, "Accelerator", lambda **named: mac)
     monkeypatch.setattr(torch, "__version__", TorchVersion("2.9.1"))
     with pytest.raises(ValueError, match="torch 2.9.1 cannot .* ACCELERATE_USE_CPU=true"):
         launch.make_accelerator(TrainConfig())
     monkeypatch.setattr(torch, "__version__", TorchVersion("2.13.0"))
     assert launch.make_accelerator(TrainConfig()) is mac
+
+
+def test_processes_that_would_train_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As torchrun's do without a GPU, unless Accelerate is told to use the CPU."""
+    launch.check_together(2, launched=2)
+    launch.check_together(2, launched=1)  # other launchers do not say
+    monkeypatch.delenv("ACCELERATE_USE_CPU")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr("accelerate.state.PartialState._prepare_backend", lambda *_: (None, "NO"))
+    with pytest.raises(ValueError, match="started 2 processes, and they would train apart.* ACCELERATE_USE_CPU=true"):
+        launch.make_accelerator(TrainConfig())

@@ -17,7 +17,7 @@ from leed import ExpressionClassifier
 from leed.config import TINY
 from leed.data.faces import load_faces
 from leed.training.config import LossWeights
-from leed.training.records import relevant_settings
+from leed.training.records import file_digests, relevant_settings
 from leed.training.stages import STAGES
 
 pytestmark = pytest.mark.usefixtures("fresh_accelerator")
@@ -60,6 +60,31 @@ def test_a_damaged_record_is_named(classifier_run: list[str], one_step: Path, tm
     checkpoint = tmp_path / "run" / "checkpoints" / "classifier" / "step-0000001" / "run.json"
     checkpoint.write_bytes(b"{")
     assert f"{checkpoint} is damaged" in refusal(again)
+    checkpoint.write_bytes(b"{}")
+    assert f"{checkpoint} is damaged (it holds no settings)" in refusal(again)
+
+
+def test_a_checkpoint_that_was_changed_on_disk(
+    classifier_run: list[str], one_step: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Weights and optimiser that can be read, but are not the run's; records of earlier versions have no digests."""
+    shutil.copytree(one_step, tmp_path / "run")
+    again = [*classifier_run, "--max_train_steps", "2", "--resume_from_checkpoint", "latest"]
+    folder = tmp_path / "run" / "checkpoints" / "classifier" / "step-0000001"
+    whole = {name: (folder / name).read_bytes() for name in ("model.safetensors", "optimizer.bin")}
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: value * 2 for name, value in weights.items()}, folder / "model.safetensors")
+    message = refusal(again)
+    assert f"{folder} is damaged" in message and "(model.safetensors not as the run wrote it)" in message
+    (folder / "optimizer.bin").unlink()
+    assert "(model.safetensors, optimizer.bin not as the run wrote it)" in refusal(again)
+    for name, content in whole.items():
+        (folder / name).write_bytes(content)
+    record = json.loads((folder / "run.json").read_text())
+    assert len(record.pop("digests")) == 3  # with the average
+    (folder / "run.json").write_text(json.dumps(record))
+    train_accelerate.main(again)
+    assert "without digests: its files are not checked" in capsys.readouterr().out
 
 
 def test_settings_are_written_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -141,6 +166,7 @@ def test_another_number_of_processes_where_it_is_asked_for(
     save_file({f"module.{name}": value for name, value in weights.items()}, folder / "model.safetensors")
     record = json.loads((folder / "run.json").read_text())
     record["settings"] |= {"processes": 2, "train_batch_size": 4}
+    record["digests"] = file_digests(folder)
     (folder / "run.json").write_text(json.dumps(record))
     again = [*classifier_run, "--max_train_steps", "2", "--resume_from_checkpoint", "latest"]
     message = refusal(again)
