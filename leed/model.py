@@ -11,12 +11,13 @@ from PIL import Image
 from torch import Tensor
 
 from leed.config import ModelConfig
+from leed.expression import Expression, short
 from leed.images import to_pil, to_tensor
 from leed.networks.editor import Decoder, Encoder, Extractor, Interpolation, Interpolator
 from leed.networks.layers import upsample_to, warp
 from leed.networks.neutralizer import Neutralizer
 from leed.networks.remains import REMAINS, Remains, RemainsEstimator
-from leed.pretrained import CONFIG, WEIGHTS, HubModel
+from leed.pretrained import CONFIG, WEIGHTS, HubModel, read_digest
 
 MAX_ALPHA = 2.0
 """The largest alpha of an edit."""
@@ -28,17 +29,6 @@ MAX_SHOWN_ALPHA = 1.5
 
 Face = TypeVar("Face", Image.Image, Tensor)
 """The two kinds of faces that the user's calls take: they return the kind that they were given."""
-
-
-@dataclass(frozen=True)
-class Expression:
-    """An expression taken from references: delta_exp (B, Z), or (B, C, c, c) for a map."""
-
-    delta_exp: Tensor
-
-    def like(self, code: Tensor) -> "Expression":
-        """The same on the device and in the precision of a code: other models' expressions may be elsewhere."""
-        return Expression(self.delta_exp.to(code.device, code.dtype))
 
 
 class Warped(NamedTuple):
@@ -106,7 +96,8 @@ class PreparedEdit(Generic[Face]):
         return Warped(edited.clamp(-1, 1), flow)
 
     def with_expression(self, expression: Expression) -> "PreparedEdit[Face]":
-        """The same face with another expression."""
+        """The same face with another expression. Raises `ValueError` for another model's."""
+        self.leed.check_expression(expression)
         check_count(len(expression.delta_exp), len(self.code_neutral), "references")
         return replace(self, expression=expression.like(self.code_neutral))
 
@@ -154,6 +145,9 @@ class FaceModel(ABC):
     """
 
     config: ModelConfig
+    digest: str | None = None
+    """The digest of the file of weights that the model was last loaded from or saved to; None before that."""
+
     _estimators: tuple[RemainsEstimator, ...] = ()  # none or one; in a tuple, its weights are not among LEED's own
 
     @property
@@ -215,9 +209,10 @@ class FaceModel(ABC):
         """The edit with everything computed that does not depend on alpha; calling it with alpha is cheap."""
         expression = reference if isinstance(reference, Expression) else self.expression(reference)
         face = self._face(image, "image")
+        self.check_expression(expression)
+        check_count(len(expression.delta_exp), len(face), "references")
         neutral, flow = self.neutral(face)
         code_neutral = self.encode(neutral)
-        check_count(len(expression.delta_exp), len(code_neutral), "references")
         expression, context = expression.like(code_neutral), self.context(code_neutral)
         return PreparedEdit(self, code_neutral, context, expression, shown_like(image), face, flow)
 
@@ -226,7 +221,22 @@ class FaceModel(ABC):
         """The expression that a reference face shows, for any number of later edits."""
         reference = self._face(reference, "reference")
         reference_neutral = self.neutral(reference).image
-        return Expression(self.extract(self.encode(reference), self.encode(reference_neutral)))
+        return Expression(self.extract(self.encode(reference), self.encode(reference_neutral)), self.digest)
+
+    def check_expression(self, expression: Expression) -> None:
+        """Raises `ValueError` for an expression that another model made, as far as that can be told."""
+        if None not in (expression.model, self.digest) and expression.model != self.digest:
+            raise ValueError(
+                f"the expression was made by another model (its weights begin with {short(str(expression.model))}, "
+                f"this model's with {short(str(self.digest))}): make it anew with this model, from its references"
+            )
+        config = self.config
+        size = (config.delta_size,) if config.delta_size else (config.code_channels, *[config.code_size] * 2)
+        if expression.delta_exp.shape[1:] != size:
+            raise ValueError(
+                f"the expression must be of shape (B, {', '.join(map(str, size))}) for this model, got "
+                f"{tuple(expression.delta_exp.shape)}: make it anew with this model"
+            )
 
     @torch.no_grad()
     def neutralize(self, image: Face) -> Face:
@@ -290,13 +300,21 @@ class LEED(HubModel, FaceModel):
     def _from_pretrained(cls, *, model_id: str, **options: Any) -> "LEED":
         leed = super()._from_pretrained(model_id=model_id, **options)
         leed.find_estimator(Path(model_id))
+        leed.digest = read_digest(Path(model_id) / WEIGHTS)
         return leed
 
     def _save_pretrained(self, save_directory: Path, dtype: torch.dtype | None = None) -> None:
         """Writes weights and configuration, and the estimator if there is one; without, one that is there stays."""
         super()._save_pretrained(save_directory, dtype)
+        self.digest = read_digest(save_directory / WEIGHTS)
         if self.estimator is not None:
             self.estimator._save_pretrained(save_directory / REMAINS, dtype)  # a card there is kept
+
+    def train(self, mode: bool = True) -> "LEED":
+        """As every module's; weights that may change from here on have no digest until they are saved."""
+        if mode:
+            self.digest = None
+        return super().train(mode)
 
     # The mathematics: float tensors in [-1, 1].
 

@@ -84,7 +84,9 @@ class OnnxLEED(FaceModel):
         """From a folder or "organisation/name", verified. Raises `GraphError`, and `ModelFileError` as LEED does."""
         folder = find_folder(str(name), (*LEED.FILES, f"{FOLDER}/*"))
         config = read_config(folder / CONFIG, LEED.__name__)
-        leed = cls(config, _read_graphs(folder / FOLDER, read_digest(folder / WEIGHTS)))
+        digest = read_digest(folder / WEIGHTS)
+        leed = cls(config, _read_graphs(folder / FOLDER, digest))
+        leed.digest = digest
         leed.find_estimator(folder)  # small enough to run in PyTorch
         return leed
 

@@ -9,7 +9,7 @@ import pytest
 import leed
 
 FOLDER = Path(leed.__file__).parent
-FOUNDATION = {"config", "files", "images", "onnx_session", "similarity", "pretrained", "uploading"}
+FOUNDATION = {"config", "expression", "files", "images", "onnx_session", "similarity", "pretrained", "uploading"}
 MAY_IMPORT = {
     "networks": FOUNDATION,
     "model": FOUNDATION | {"networks"},

@@ -18,8 +18,8 @@ from PIL import Image
 from leed import gallery
 from leed.demo.signing import Signer
 from leed.demo.texts import DELETED
+from leed.expression import Expression
 from leed.gallery import GalleryFace
-from leed.model import Expression
 from leed.photo.detection import Face, find_faces
 from leed.photo.editor import FaceEditor, PreparedPhoto
 from leed.photo.grid import expression_grid

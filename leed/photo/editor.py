@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 
 from PIL import Image, ImageChops
 
+from leed.expression import Expression
 from leed.images import to_pil, to_rgb
-from leed.model import Expression, FaceModel, PreparedEdit
+from leed.model import FaceModel, PreparedEdit
 from leed.photo.alignment import align
 from leed.photo.detection import Face, find_faces, has_tiny_faces
 from leed.photo.geometry import Alignment, centre_alignment
