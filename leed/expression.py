@@ -23,6 +23,7 @@ from torch import Tensor
 
 from leed.files import atomic_write, atomic_write_all
 from leed.pretrained import CARD, ModelFileError, find_folder, tensors_digest
+from leed.regions import in_quarters, is_regional, joined, quarters_of
 from leed.uploading import upload
 
 SUFFIX = ".safetensors"
@@ -59,9 +60,10 @@ Use them on photographs of people only with their consent.
 class Expression:
     """An expression taken from references: delta_exp (B, Z), or (B, C, c, c) for a map.
 
-    `model` is the digest of the model that made it, if that is known; `name` and `maker` are for people. Expressions
-    of one model can be added, subtracted, and multiplied and divided by numbers; zero is the neutral face. Raises
-    `ValueError` for expressions of two models and for numbers that are not finite.
+    With one for each quarter of the face (`leed.regions`) it is (B, 4, Z), or (B, 4, C, c, c). `model` is the digest
+    of the model that made it, if that is known; `name` and `maker` are for people. Expressions of one model can be
+    added, subtracted, and multiplied and divided by numbers; zero is the neutral face. Raises `ValueError` for
+    expressions of two models and for numbers that are not finite.
 
     >>> wistful = 0.6 * happy + 0.4 * sad
     >>> wistful.save("wistful.safetensors")
@@ -78,13 +80,15 @@ class Expression:
         if not isinstance(other, Expression):
             return NotImplemented
         model = common_model((self, other))
-        counts = {len(self), len(other)}
-        if self.delta_exp.shape[1:] != other.delta_exp.shape[1:] or len(counts - {1}) > 1:
+        mine, others = self.delta_exp, other.like(self.delta_exp).delta_exp
+        if is_regional(mine) or is_regional(others):
+            mine, others = in_quarters(mine), in_quarters(others)
+        if mine.shape[1:] != others.shape[1:] or len({len(self), len(other)} - {1}) > 1:
             raise ValueError(
                 f"expressions of shapes {tuple(self.delta_exp.shape)} and {tuple(other.delta_exp.shape)} cannot be "
                 "mixed: expected those of one model, and as many as the other's or one"
             )
-        return Expression(self.delta_exp + other.like(self.delta_exp).delta_exp, model)
+        return Expression(joined(mine + others), model)
 
     def __radd__(self, other: object) -> "Expression":
         if isinstance(other, int) and other == 0:  # where `sum` begins
@@ -102,7 +106,7 @@ class Expression:
             return NotImplemented
         if not math.isfinite(weight):
             raise ValueError(f"an expression can be multiplied by a finite number, got {weight}")
-        return Expression(self.delta_exp * float(weight), self.model)
+        return Expression(joined(self.delta_exp * float(weight)), self.model)
 
     __rmul__ = __mul__
 
@@ -119,6 +123,20 @@ class Expression:
         if not several:
             raise ValueError("the mean of no expressions: expected at least one")
         return reduce(lambda a, b: a + b, several) / len(several)
+
+    def at(self, *regions: str) -> "Expression":
+        """The expression in one region of the face, "eyes", "mouth", "left" or "right", and none elsewhere.
+
+        With several, in what belongs to all of them. Eyes come with brows, the mouth with cheeks and chin; left and
+        right are the person's own. Regional expressions mix as all do. Raises `ValueError` for another region.
+
+        >>> happy.at("mouth") + angry.at("eyes")
+        >>> wink.at("eyes", "left")
+        """
+        kept = torch.tensor(quarters_of(*regions), device=self.delta_exp.device)
+        delta_exp = in_quarters(self.delta_exp)
+        kept = kept.view(1, -1, *[1] * (delta_exp.ndim - 2))
+        return Expression(joined(delta_exp.where(kept, torch.zeros_like(delta_exp))), self.model)
 
     # A batch.
 

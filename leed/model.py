@@ -18,6 +18,7 @@ from leed.networks.layers import upsample_to, warp
 from leed.networks.neutralizer import Neutralizer
 from leed.networks.remains import REMAINS, Remains, RemainsEstimator
 from leed.pretrained import CONFIG, WEIGHTS, HubModel, read_digest
+from leed.regions import NUM_QUARTERS, is_regional, parts
 
 MAX_ALPHA = 2.0
 """The largest alpha of an edit."""
@@ -191,6 +192,7 @@ class FaceModel(ABC):
         """D(I(C_IN, alpha delta_exp)), a face (B, 3, H, W), and the flow from I_N.
 
         `alpha` is (1,) or (B,), `delta_exp` of one expression or of B, `context` that of `code_neutral` (B, C, c, c).
+        delta_exp may be regional (`leed.regions`).
         """
 
     # The user's calls: pictures, or float tensors (B, 3, H, W) in [-1, 1].
@@ -232,7 +234,7 @@ class FaceModel(ABC):
             )
         config = self.config
         size = (config.delta_size,) if config.delta_size else (config.code_channels, *[config.code_size] * 2)
-        if expression.delta_exp.shape[1:] != size:
+        if expression.delta_exp.shape[1:] not in (size, (NUM_QUARTERS, *size)):
             raise ValueError(
                 f"the expression must be of shape (B, {', '.join(map(str, size))}) for this model, got "
                 f"{tuple(expression.delta_exp.shape)}: make it anew with this model"
@@ -347,7 +349,16 @@ class LEED(HubModel, FaceModel):
 
     def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0) -> Warped:
         """D(I(C_IN, alpha delta_exp)) (B, 3, H, W), and the flow from I_N; `context` is that of `code_neutral`."""
-        code, flow = self.interpolator.interpolate(code_neutral, context, scaled(alpha, delta_exp))
+        if is_regional(delta_exp):
+            delta_exp, masks = parts(delta_exp.expand(len(code_neutral), *delta_exp.shape[1:]), self.config.code_size)
+            return self.render_parts(code_neutral, context, delta_exp, masks.to(code_neutral), alpha)
+        return self.render_parts(code_neutral, context, delta_exp, None, alpha)
+
+    def render_parts(
+        self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, masks: Tensor | None, alpha: float | Tensor
+    ) -> Warped:
+        """As `render`; with `masks` (R, c, c), delta_exp has R expressions of B faces (`leed.regions.parts`)."""
+        code, flow = self.interpolator.interpolate(code_neutral, context, scaled(alpha, delta_exp), masks)
         return Warped(self.decode(code), no_flow(code) if flow is None else flow)
 
     def forward(self, image: Tensor, reference: Tensor, alpha: float | Tensor = 1.0) -> Tensor:

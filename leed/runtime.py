@@ -7,6 +7,7 @@ The graphs lie beside the weights in the folder `onnx`, one for each step of `Fa
 import hashlib
 import json
 import logging
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from leed.config import ModelConfig
 from leed.model import LEED, FaceModel, Warped
 from leed.onnx_session import cpu_session
 from leed.pretrained import CONFIG, WEIGHTS, ModelFileError, find_folder, read_config, read_digest
+from leed.regions import is_regional, parts
 
 FOLDER, MANIFEST = "onnx", "graphs.json"
 
@@ -27,9 +29,12 @@ INPUTS = {
     "encode": ("image",),
     "extract": ("code", "code_neutral"),
     "context": ("code_neutral",),
-    "render": ("code_neutral", "context", "delta_exp", "alpha"),
+    "render": ("code_neutral", "context", "parts", "masks", "alpha"),
 }
-"""The steps of `FaceModel`, each a graph, and their inputs."""
+"""The steps of `FaceModel`, each a graph, and their inputs; `parts` and `masks` are those of `leed.regions.parts`."""
+
+WITHOUT_REGIONS = ("code_neutral", "context", "delta_exp", "alpha")
+"""The inputs of the graph `render` in models that were published before there were regions."""
 
 
 OUTPUTS = {
@@ -74,10 +79,11 @@ class OnnxLEED(FaceModel):
     device = torch.device("cpu")
     dtype = torch.float32
 
-    def __init__(self, config: ModelConfig, graphs: dict[str, bytes]) -> None:
-        """`graphs` has a serialised graph for each step. Raises `GraphError` if one cannot be read."""
-        self.config = config
+    def __init__(self, config: ModelConfig, graphs: dict[str, bytes], folder: Path | None = None) -> None:
+        """`graphs` has a serialised graph for each step, `folder` the weights. Raises `GraphError` for bad graphs."""
+        self.config, self.folder = config, folder
         self.sessions = {name: _session(name, graphs[name]) for name in INPUTS}
+        self.has_regions = "masks" in {value.name for value in self.sessions["render"].get_inputs()}
 
     @classmethod
     def from_pretrained(cls, name: str | Path) -> "OnnxLEED":
@@ -85,7 +91,7 @@ class OnnxLEED(FaceModel):
         folder = find_folder(str(name), (*LEED.FILES, f"{FOLDER}/*"))
         config = read_config(folder / CONFIG, LEED.__name__)
         digest = read_digest(folder / WEIGHTS)
-        leed = cls(config, _read_graphs(folder / FOLDER, digest))
+        leed = cls(config, _read_graphs(folder / FOLDER, digest), folder)
         leed.digest = digest
         leed.find_estimator(folder)  # small enough to run in PyTorch
         return leed
@@ -104,11 +110,24 @@ class OnnxLEED(FaceModel):
 
     def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor) -> Warped:
         count = len(code_neutral)
-        delta_exp = delta_exp.expand(count, *delta_exp.shape[1:])
-        return Warped(*self._run("render", code_neutral, context, delta_exp, alpha.expand(count)))
+        alpha, delta_exp = alpha.expand(count), delta_exp.expand(count, *delta_exp.shape[1:])
+        if self.has_regions:
+            return Warped(*self._run("render", code_neutral, context, *parts(delta_exp, self.config.code_size), alpha))
+        if is_regional(delta_exp):
+            return self.in_pytorch.render(code_neutral, context, delta_exp, alpha)
+        return Warped(*self._run("render", code_neutral, context, delta_exp, alpha))
+
+    @cached_property
+    def in_pytorch(self) -> LEED:
+        """The same model in PyTorch, for what older graphs do not know. Raises `GraphError` without its weights."""
+        if self.folder is None:
+            raise GraphError("these graphs know no regions of a face: export them again with python hub/graphs.py.")
+        logger.info("The graphs in %s know no regions of a face: PyTorch renders those.", self.folder)
+        return LEED.from_pretrained(self.folder)
 
     def _run(self, step: str, *inputs: Tensor) -> list[Tensor]:
-        feed = {name: np.ascontiguousarray(value.numpy()) for name, value in zip(INPUTS[step], inputs, strict=True)}
+        names = WITHOUT_REGIONS if step == "render" and not self.has_regions else INPUTS[step]
+        feed = {name: np.ascontiguousarray(value.numpy()) for name, value in zip(names, inputs, strict=True)}
         return [torch.from_numpy(output) for output in self.sessions[step].run(None, feed)]
 
 

@@ -9,7 +9,7 @@ import pytest
 import leed
 
 FOLDER = Path(leed.__file__).parent
-FOUNDATION = {"config", "expression", "files", "images", "onnx_session", "similarity", "pretrained", "uploading"}
+FOUNDATION = set("config expression files images onnx_session pretrained regions similarity uploading".split())
 MAY_IMPORT = {
     "networks": FOUNDATION,
     "model": FOUNDATION | {"networks"},
