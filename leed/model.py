@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from leed.config import ModelConfig
 from leed.expression import Expression, short
+from leed.gallery.expressions import GalleryExpressions
 from leed.images import to_pil, to_tensor
 from leed.networks.editor import Decoder, Encoder, Extractor, Interpolation, Interpolator
 from leed.networks.layers import upsample_to, warp
@@ -225,6 +227,14 @@ class FaceModel(ABC):
         reference_neutral = self.neutral(reference).image
         return Expression(self.extract(self.encode(reference), self.encode(reference_neutral)), self.digest)
 
+    @cached_property
+    def expressions(self) -> GalleryExpressions:
+        """Expressions by name, "happy", "sad" and so on: averages over the gallery's people.
+
+        >>> leed.edit(face, 0.6 * leed.expressions["happy"] + 0.4 * leed.expressions["surprised"])
+        """
+        return GalleryExpressions(self.expression)
+
     def check_expression(self, expression: Expression) -> None:
         """Raises `ValueError` for an expression that another model made, as far as that can be told."""
         if None not in (expression.model, self.digest) and expression.model != self.digest:
@@ -316,6 +326,7 @@ class LEED(HubModel, FaceModel):
         """As every module's; weights that may change from here on have no digest until they are saved."""
         if mode:
             self.digest = None
+            vars(self).pop("expressions", None)
         return super().train(mode)
 
     # The mathematics: float tensors in [-1, 1].

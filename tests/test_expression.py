@@ -8,8 +8,8 @@ import safetensors.torch
 import torch
 from safetensors import safe_open
 
-from leed import LEED, Expression, ExpressionCollection, between
-from leed.config import TINY
+from leed import LEED, Expression, ExpressionCollection, between, gallery
+from leed.config import EXPRESSIONS, TINY
 from leed.expression import FILE
 from leed.pretrained import ModelFileError
 from leed.uploading import upload
@@ -192,3 +192,15 @@ def test_zero_is_the_neutral_face_and_mixes_are_edits(lively_leed: LEED) -> None
     face, happy = faces[:1], lively_leed.expression(faces[1:])
     assert torch.equal(lively_leed.edit(face, 0 * happy), lively_leed.edit(face, happy, 0.0))
     torch.testing.assert_close(lively_leed.edit(face, 0.5 * happy), lively_leed.edit(face, happy, 0.5))
+
+
+def test_the_gallery_s_expressions_by_name(lively_leed: LEED) -> None:
+    expressions = lively_leed.expressions
+    assert list(expressions) == list(EXPRESSIONS) and expressions is lively_leed.expressions
+    sad = expressions["sad"]
+    faces = [face for face in gallery.faces(gallery.FRONTAL) if face.expression == "sad"]
+    assert {face.person for face in faces} == {path.stem for path in gallery.portraits()}
+    assert sad == Expression.mean(lively_leed.expression(face.open()) for face in faces) and sad.name == "sad"
+    assert expressions["sad"] is sad and expressions["neutral"] == 0 * sad
+    with pytest.raises(KeyError, match="no expression 'joyful'; there are neutral, "):
+        expressions["joyful"]

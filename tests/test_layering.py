@@ -12,7 +12,7 @@ FOLDER = Path(leed.__file__).parent
 FOUNDATION = set("config expression files images onnx_session pretrained regions similarity uploading".split())
 MAY_IMPORT = {
     "networks": FOUNDATION,
-    "model": FOUNDATION | {"networks"},
+    "model": FOUNDATION | {"gallery", "networks"},
     "runtime": FOUNDATION | {"model"},
     "export": FOUNDATION | {"model", "runtime", "data"},
     "data": FOUNDATION,
