@@ -7,6 +7,7 @@ The graphs lie beside the weights in the folder `onnx`, one for each step of `Fa
 import hashlib
 import json
 import logging
+import os
 from functools import cached_property
 from pathlib import Path
 
@@ -47,6 +48,10 @@ OUTPUTS = {
 """The outputs of the steps."""
 
 
+DEFAULT_MODEL = Path(__file__).parents[1] / "hub/leed-open"
+"""The model of a clone."""
+
+
 logger = logging.getLogger(__name__)
 
 
@@ -63,6 +68,17 @@ def load(name: str | Path) -> FaceModel:
     except GraphError as error:
         logger.warning("%s PyTorch is used instead, which is slower.", error)
         return LEED.from_pretrained(name)
+
+
+def default_model() -> str:
+    """The model that the variable LEED_MODEL names, else `hub/leed-open` of a clone. Raises `ModelFileError`."""
+    named = os.environ.get("LEED_MODEL")
+    if not named and not DEFAULT_MODEL.is_dir():
+        raise ModelFileError(
+            "There is no model here: name one, a model's folder or its name on the Hub, owner/name, also by the "
+            "variable LEED_MODEL; a clone of the repository has hub/leed-open."
+        )
+    return named or str(DEFAULT_MODEL)
 
 
 class GraphError(ModelFileError):

@@ -20,6 +20,8 @@ MAY_IMPORT = {
     "training": FOUNDATION | {"networks", "model", "data"},
     "gallery": FOUNDATION,
     "web": set(),
+    "cli": FOUNDATION | {"model", "runtime", "photo", "demo"},
+    "__main__": {"cli"},
     "demo": FOUNDATION | {"gallery", "model", "runtime", "photo", "web"},
     "evaluation": FOUNDATION | {"gallery", "networks", "model", "data", "photo", "training"},
     "study": FOUNDATION | {"evaluation", "photo", "web"},
