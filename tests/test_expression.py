@@ -198,9 +198,10 @@ def test_the_gallery_s_expressions_by_name(lively_leed: LEED) -> None:
     expressions = lively_leed.expressions
     assert list(expressions) == list(EXPRESSIONS) and expressions is lively_leed.expressions
     sad = expressions["sad"]
-    faces = [face for face in gallery.faces(gallery.FRONTAL) if face.expression == "sad"]
-    assert {face.person for face in faces} == {path.stem for path in gallery.portraits()}
-    assert sad == Expression.mean(lively_leed.expression(face.open()) for face in faces) and sad.name == "sad"
+    shown = [face for face in gallery.faces(gallery.FRONTAL) if face.expression == "sad"]
+    people = [path.stem for path in gallery.portraits()]
+    strongest = [max((f for f in shown if f.person == person), key=lambda f: f.intensity) for person in people]
+    assert sad == Expression.mean(lively_leed.expression(face.open()) for face in strongest) and sad.name == "sad"
     assert expressions["sad"] is sad and expressions["neutral"] == 0 * sad
     with pytest.raises(KeyError, match="no expression 'joyful'; there are neutral, "):
         expressions["joyful"]
