@@ -20,5 +20,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> bool:
     jobs = pictures.find_jobs(options)
     editor = expressions.editor_of(options.model)
-    neutral = editor.leed.expressions["neutral"]
-    return pictures.run_jobs(jobs, lambda path: edit.edited(editor, path, neutral, 0.0, options.face))
+    return edit.run_edits(options, jobs, editor, editor.leed.expressions["neutral"], 0.0)

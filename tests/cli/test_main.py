@@ -100,6 +100,9 @@ def test_one_face_or_all(model: str, editor: FaceEditor, two_people: Path, tmp_p
         command = ["edit", str(two_people), "--expression", str(HAPPY), "--face", face, "--model", model]
         assert main([*command, "--out", str(tmp_path / face)]) == 0
         np.testing.assert_array_equal(pixels(tmp_path / face / "two.png"), pixels(expected))
+    Image.new("RGB", (200, 200), "grey").save(wall := tmp_path / "wall.png")
+    command = ["neutralize", str(wall), "--face", "all", "--model", model, "--out", str(tmp_path / "centre")]
+    assert main(command) == 1 and main([*command, "--center_crop"]) == 0
     assert main(["neutralize", str(two_people), "--face", "5", "--model", model, "--out", str(tmp_path / "none")]) == 1
 
 
