@@ -129,6 +129,13 @@ def test_nothing_is_overwritten_in_silence(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ann.png", "ann.tiff", "face.png", "faces"]
 
 
+def test_results_inside_the_folder_are_not_taken_again(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "ann.png").write_bytes(photo.read_bytes())
+    align = ["align", str(tmp_path), "--size", "32", "--out", str(tmp_path / "faces"), "--overwrite"]
+    assert main(align) == 0 and main(align) == 0
+    assert [path.name for path in (tmp_path / "faces").iterdir()] == ["ann.png"]
+
+
 def test_expressions_are_made(model: str, editor: FaceEditor, tmp_path: Path) -> None:
     out, named = tmp_path / "mine.safetensors", editor.leed.expressions
     make = ["expression", "happy", "sad@eyes", "--model", model, "--out", str(out)]
