@@ -9,10 +9,12 @@ import pytest
 import leed
 
 FOLDER = Path(leed.__file__).parent
-FOUNDATION = {"commands", "config", "files", "images", "onnx_session", "similarity", "pretrained", "uploading"}
+FOUNDATION = set(
+    "commands config expression files images onnx_session pretrained regions similarity uploading".split()
+)
 MAY_IMPORT = {
     "networks": FOUNDATION,
-    "model": FOUNDATION | {"networks"},
+    "model": FOUNDATION | {"gallery", "networks"},
     "runtime": FOUNDATION | {"model"},
     "export": FOUNDATION | {"model", "runtime", "data"},
     "data": FOUNDATION,
@@ -20,6 +22,8 @@ MAY_IMPORT = {
     "training": FOUNDATION | {"networks", "model", "data"},
     "gallery": FOUNDATION,
     "web": set(),
+    "cli": FOUNDATION | {"model", "runtime", "photo", "demo"},
+    "__main__": {"cli"},
     "demo": FOUNDATION | {"gallery", "model", "runtime", "photo", "web"},
     "evaluation": FOUNDATION | {"gallery", "networks", "model", "data", "photo", "training"},
     "study": FOUNDATION | {"evaluation", "photo", "web"},

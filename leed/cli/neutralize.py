@@ -1,0 +1,23 @@
+"""Takes the expression from the faces of photos and writes the photos, marked as altered by a model."""
+
+import argparse
+
+from leed.cli import edit, expressions, pictures
+
+EPILOG = """\
+examples:
+  leed neutralize photo.jpg --out neutral.jpg
+  leed neutralize holiday/ --face all --out neutral/
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    pictures.add_arguments(parser)
+    edit.add_face(parser)
+    expressions.add_model(parser)
+
+
+def run(options: argparse.Namespace) -> bool:
+    jobs = pictures.find_jobs(options)
+    editor = expressions.editor_of(options.model)
+    return edit.run_edits(options, jobs, editor, editor.leed.expressions["neutral"], 0.0)
