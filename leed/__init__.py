@@ -4,7 +4,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 from leed.config import EXPRESSIONS, PRESETS, ModelConfig
-from leed.model import LEED, Expression, PreparedEdit
+from leed.expression import Expression, ExpressionCollection, between
+from leed.model import LEED, PreparedEdit
 from leed.networks.classifier import ExpressionClassifier
 from leed.networks.ganimation import GANimation
 from leed.networks.neutralizer import Neutralizer
@@ -21,12 +22,14 @@ __all__ = [
     "PRESETS",
     "Expression",
     "ExpressionClassifier",
+    "ExpressionCollection",
     "FaceEditor",
     "GANimation",
     "ModelConfig",
     "Neutralizer",
     "PreparedEdit",
     "RemainsEstimator",
+    "between",
     "load",
     "open_photo",
 ]

@@ -18,6 +18,7 @@ from leed.pretrained import WEIGHTS, read_digest
 from leed.runtime import FOLDER, INPUTS, MANIFEST, OUTPUTS, OnnxLEED, manifest_of
 
 OPSET = 20
+METHODS = {"render": "render_parts"}  # of LEED, where a step's graph has another name
 SMALL = 1024  # constants with fewer numbers stay in float32
 
 
@@ -33,13 +34,17 @@ def export_graphs(folder: Path) -> Path:
 
 def step_graph(leed: LEED, name: str) -> bytes:
     """One step of a model on the CPU as a serialised graph."""
-    batch = 2  # the exporter takes a size of 1 for a constant
+    batch, regions = 2, 3  # the exporter takes a size of 1 for a constant
     image = torch.zeros(batch, 3, leed.config.image_size, leed.config.image_size)
     with torch.no_grad():
         code = leed.encode(image)
         examples = {"image": image, "code": code, "code_neutral": code.clone(), "delta_exp": leed.extract(code, code)}
         examples |= {"context": leed.context(code).clone(), "alpha": torch.ones(batch)}
+    examples["parts"] = torch.stack([examples["delta_exp"]] * regions, 1)
+    examples["masks"] = torch.rand(regions, *code.shape[2:])
     inputs = tuple(examples[argument] for argument in INPUTS[name])
+    any_size = torch.export.Dim.DYNAMIC
+    sizes = {argument: {0: any_size} for argument in examples} | {"parts": {0: any_size, 1: any_size}}
     with TemporaryDirectory() as folder:
         path = Path(folder) / "graph.onnx"
         torch.onnx.export(
@@ -48,7 +53,7 @@ def step_graph(leed: LEED, name: str) -> bytes:
             path,
             input_names=INPUTS[name],
             output_names=OUTPUTS[name],
-            dynamic_shapes=(tuple({0: torch.export.Dim.DYNAMIC} for _ in inputs),),
+            dynamic_shapes=(tuple(sizes[argument] for argument in INPUTS[name]),),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,
@@ -65,7 +70,7 @@ class Step(nn.Module):
         self.leed, self.name = leed, name
 
     def forward(self, *inputs: Tensor) -> Tensor | Warped:
-        return getattr(self.leed, self.name)(*inputs)
+        return getattr(self.leed, METHODS.get(self.name, self.name))(*inputs)
 
 
 def without_notes(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -99,7 +104,7 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def compare_graphs(folder: Path, batches: tuple[int, ...] = (1, 2, 8)) -> dict[str, float]:
-    """Largest differences between a model's graphs and PyTorch on synthetic faces: of neutral face, delta_exp, edit.
+    """Largest differences between a model's graphs and PyTorch on synthetic faces, by what is compared.
 
     Faces lie in [-1, 1]; each takes the expression of the next, alpha between 0 and 2.
     """
@@ -119,8 +124,10 @@ def compare_graphs(folder: Path, batches: tuple[int, ...] = (1, 2, 8)) -> dict[s
 def _results(model: FaceModel, faces: Tensor) -> dict[str, Tensor]:
     """Neutral faces, delta_exp and edits of faces (B + 1, 3, H, W) with the expressions of the next."""
     image, reference = faces[:-1], faces[1:]
+    expression, alpha = model.expression(reference), torch.linspace(0, 2, len(image))
     return {
         "neutral face": model.neutralize(image),
-        "delta_exp": model.expression(reference).delta_exp,
-        "edit": model.edit(image, reference, torch.linspace(0, 2, len(image))),
+        "delta_exp": expression.delta_exp,
+        "edit": model.edit(image, expression, alpha),
+        "edit of regions": model.edit(image, expression.at("mouth") + expression[0].at("eyes"), alpha),
     }

@@ -124,9 +124,9 @@ def png(face: Tensor) -> bytes:
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
-def image_files(folder: Path) -> list[Path]:
+def image_files(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> list[Path]:
     """All pictures below a folder but for hidden ones, sorted. Raises `ValueError` if it is not a folder."""
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder")
-    pictures = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    pictures = (path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
     return sorted(path for path in pictures if not is_hidden(path, folder))

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
@@ -11,12 +12,15 @@ from PIL import Image
 from torch import Tensor
 
 from leed.config import ModelConfig
+from leed.expression import Expression, short
+from leed.gallery.expressions import GalleryExpressions
 from leed.images import to_pil, to_tensor
 from leed.networks.editor import Decoder, Encoder, Extractor, Interpolation, Interpolator
 from leed.networks.layers import upsample_to, warp
 from leed.networks.neutralizer import Neutralizer
 from leed.networks.remains import REMAINS, Remains, RemainsEstimator
-from leed.pretrained import CONFIG, WEIGHTS, HubModel
+from leed.pretrained import CONFIG, WEIGHTS, HubModel, read_digest
+from leed.regions import NUM_QUARTERS, is_regional, parts
 
 MAX_ALPHA = 2.0
 """The largest alpha of an edit."""
@@ -28,17 +32,6 @@ MAX_SHOWN_ALPHA = 1.5
 
 Face = TypeVar("Face", Image.Image, Tensor)
 """The two kinds of faces that the user's calls take: they return the kind that they were given."""
-
-
-@dataclass(frozen=True)
-class Expression:
-    """An expression taken from references: delta_exp (B, Z), or (B, C, c, c) for a map."""
-
-    delta_exp: Tensor
-
-    def like(self, code: Tensor) -> "Expression":
-        """The same on the device and in the precision of a code: other models' expressions may be elsewhere."""
-        return Expression(self.delta_exp.to(code.device, code.dtype))
 
 
 class Warped(NamedTuple):
@@ -106,7 +99,8 @@ class PreparedEdit(Generic[Face]):
         return Warped(edited.clamp(-1, 1), flow)
 
     def with_expression(self, expression: Expression) -> "PreparedEdit[Face]":
-        """The same face with another expression."""
+        """The same face with another expression. Raises `ValueError` for another model's."""
+        self.leed.check_expression(expression)
         check_count(len(expression.delta_exp), len(self.code_neutral), "references")
         return replace(self, expression=expression.like(self.code_neutral))
 
@@ -154,6 +148,9 @@ class FaceModel(ABC):
     """
 
     config: ModelConfig
+    digest: str | None = None
+    """The digest of the file of weights that the model was last loaded from or saved to; None before that."""
+
     _estimators: tuple[RemainsEstimator, ...] = ()  # none or one; in a tuple, its weights are not among LEED's own
 
     @property
@@ -197,6 +194,7 @@ class FaceModel(ABC):
         """D(I(C_IN, alpha delta_exp)), a face (B, 3, H, W), and the flow from I_N.
 
         `alpha` is (1,) or (B,), `delta_exp` of one expression or of B, `context` that of `code_neutral` (B, C, c, c).
+        delta_exp may be regional (`leed.regions`).
         """
 
     # The user's calls: pictures, or float tensors (B, 3, H, W) in [-1, 1].
@@ -215,9 +213,10 @@ class FaceModel(ABC):
         """The edit with everything computed that does not depend on alpha; calling it with alpha is cheap."""
         expression = reference if isinstance(reference, Expression) else self.expression(reference)
         face = self._face(image, "image")
+        self.check_expression(expression)
+        check_count(len(expression.delta_exp), len(face), "references")
         neutral, flow = self.neutral(face)
         code_neutral = self.encode(neutral)
-        check_count(len(expression.delta_exp), len(code_neutral), "references")
         expression, context = expression.like(code_neutral), self.context(code_neutral)
         return PreparedEdit(self, code_neutral, context, expression, shown_like(image), face, flow)
 
@@ -226,7 +225,30 @@ class FaceModel(ABC):
         """The expression that a reference face shows, for any number of later edits."""
         reference = self._face(reference, "reference")
         reference_neutral = self.neutral(reference).image
-        return Expression(self.extract(self.encode(reference), self.encode(reference_neutral)))
+        return Expression(self.extract(self.encode(reference), self.encode(reference_neutral)), self.digest)
+
+    @cached_property
+    def expressions(self) -> GalleryExpressions:
+        """Expressions by name, "happy", "sad" and so on: averages over the gallery's people.
+
+        >>> leed.edit(face, 0.6 * leed.expressions["happy"] + 0.4 * leed.expressions["surprised"])
+        """
+        return GalleryExpressions(self.expression)
+
+    def check_expression(self, expression: Expression) -> None:
+        """Raises `ValueError` for an expression that another model made, as far as that can be told."""
+        if None not in (expression.model, self.digest) and expression.model != self.digest:
+            raise ValueError(
+                f"the expression was made by another model (its weights begin with {short(str(expression.model))}, "
+                f"this model's with {short(str(self.digest))}): make it anew with this model, from its references"
+            )
+        config = self.config
+        size = (config.delta_size,) if config.delta_size else (config.code_channels, *[config.code_size] * 2)
+        if expression.delta_exp.shape[1:] not in (size, (NUM_QUARTERS, *size)):
+            raise ValueError(
+                f"the expression must be of shape (B, {', '.join(map(str, size))}) for this model, got "
+                f"{tuple(expression.delta_exp.shape)}: make it anew with this model"
+            )
 
     @torch.no_grad()
     def neutralize(self, image: Face) -> Face:
@@ -290,13 +312,22 @@ class LEED(HubModel, FaceModel):
     def _from_pretrained(cls, *, model_id: str, **options: Any) -> "LEED":
         leed = super()._from_pretrained(model_id=model_id, **options)
         leed.find_estimator(Path(model_id))
+        leed.digest = read_digest(Path(model_id) / WEIGHTS)
         return leed
 
     def _save_pretrained(self, save_directory: Path, dtype: torch.dtype | None = None) -> None:
         """Writes weights and configuration, and the estimator if there is one; without, one that is there stays."""
         super()._save_pretrained(save_directory, dtype)
+        self.digest = read_digest(save_directory / WEIGHTS)
         if self.estimator is not None:
             self.estimator._save_pretrained(save_directory / REMAINS, dtype)  # a card there is kept
+
+    def train(self, mode: bool = True) -> "LEED":
+        """As every module's; weights that may change from here on have no digest until they are saved."""
+        if mode:
+            self.digest = None
+            vars(self).pop("expressions", None)
+        return super().train(mode)
 
     # The mathematics: float tensors in [-1, 1].
 
@@ -329,7 +360,16 @@ class LEED(HubModel, FaceModel):
 
     def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0) -> Warped:
         """D(I(C_IN, alpha delta_exp)) (B, 3, H, W), and the flow from I_N; `context` is that of `code_neutral`."""
-        code, flow = self.interpolator.interpolate(code_neutral, context, scaled(alpha, delta_exp))
+        if is_regional(delta_exp):
+            delta_exp, masks = parts(delta_exp.expand(len(code_neutral), *delta_exp.shape[1:]), self.config.code_size)
+            return self.render_parts(code_neutral, context, delta_exp, masks.to(code_neutral), alpha)
+        return self.render_parts(code_neutral, context, delta_exp, None, alpha)
+
+    def render_parts(
+        self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, masks: Tensor | None, alpha: float | Tensor
+    ) -> Warped:
+        """As `render`; with `masks` (R, c, c), delta_exp has R expressions of B faces (`leed.regions.parts`)."""
+        code, flow = self.interpolator.interpolate(code_neutral, context, scaled(alpha, delta_exp), masks)
         return Warped(self.decode(code), no_flow(code) if flow is None else flow)
 
     def forward(self, image: Tensor, reference: Tensor, alpha: float | Tensor = 1.0) -> Tensor:

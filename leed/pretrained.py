@@ -54,7 +54,7 @@ Model = TypeVar("Model", bound="HubModel")
 
 
 class ModelFileError(ValueError):
-    """A saved model cannot be loaded; the message names the file and the remedy."""
+    """A saved model, or saved expressions, cannot be loaded; the message names the file and the remedy."""
 
 
 class HubModel(

@@ -7,6 +7,8 @@ The graphs lie beside the weights in the folder `onnx`, one for each step of `Fa
 import hashlib
 import json
 import logging
+import os
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from leed.config import ModelConfig
 from leed.model import LEED, FaceModel, Warped
 from leed.onnx_session import cpu_session
 from leed.pretrained import CONFIG, WEIGHTS, ModelFileError, find_folder, read_config, read_digest
+from leed.regions import is_regional, parts
 
 FOLDER, MANIFEST = "onnx", "graphs.json"
 
@@ -27,9 +30,12 @@ INPUTS = {
     "encode": ("image",),
     "extract": ("code", "code_neutral"),
     "context": ("code_neutral",),
-    "render": ("code_neutral", "context", "delta_exp", "alpha"),
+    "render": ("code_neutral", "context", "parts", "masks", "alpha"),
 }
-"""The steps of `FaceModel`, each a graph, and their inputs."""
+"""The steps of `FaceModel`, each a graph, and their inputs; `parts` and `masks` are those of `leed.regions.parts`."""
+
+WITHOUT_REGIONS = ("code_neutral", "context", "delta_exp", "alpha")
+"""The inputs of the graph `render` in models that were published before there were regions."""
 
 
 OUTPUTS = {
@@ -40,6 +46,10 @@ OUTPUTS = {
     "render": ("edited", "flow"),
 }
 """The outputs of the steps."""
+
+
+DEFAULT_MODEL = Path(__file__).parents[1] / "hub/leed-open"
+"""The model of a clone."""
 
 
 logger = logging.getLogger(__name__)
@@ -60,6 +70,17 @@ def load(name: str | Path) -> FaceModel:
         return LEED.from_pretrained(name)
 
 
+def default_model() -> str:
+    """The model that the variable LEED_MODEL names, else `hub/leed-open` of a clone. Raises `ModelFileError`."""
+    named = os.environ.get("LEED_MODEL")
+    if not named and not DEFAULT_MODEL.is_dir():
+        raise ModelFileError(
+            "There is no model here: name one, a model's folder or its name on the Hub, owner/name, also by the "
+            "variable LEED_MODEL; a clone of the repository has hub/leed-open."
+        )
+    return named or str(DEFAULT_MODEL)
+
+
 class GraphError(ModelFileError):
     """A model has no graphs, or they are damaged or of another model; its weights may be intact."""
 
@@ -74,17 +95,20 @@ class OnnxLEED(FaceModel):
     device = torch.device("cpu")
     dtype = torch.float32
 
-    def __init__(self, config: ModelConfig, graphs: dict[str, bytes]) -> None:
-        """`graphs` has a serialised graph for each step. Raises `GraphError` if one cannot be read."""
-        self.config = config
+    def __init__(self, config: ModelConfig, graphs: dict[str, bytes], folder: Path | None = None) -> None:
+        """`graphs` has a serialised graph for each step, `folder` the weights. Raises `GraphError` for bad graphs."""
+        self.config, self.folder = config, folder
         self.sessions = {name: _session(name, graphs[name]) for name in INPUTS}
+        self.has_regions = "masks" in {value.name for value in self.sessions["render"].get_inputs()}
 
     @classmethod
     def from_pretrained(cls, name: str | Path) -> "OnnxLEED":
         """From a folder or "organisation/name", verified. Raises `GraphError`, and `ModelFileError` as LEED does."""
         folder = find_folder(str(name), (*LEED.FILES, f"{FOLDER}/*"))
         config = read_config(folder / CONFIG, LEED.__name__)
-        leed = cls(config, _read_graphs(folder / FOLDER, read_digest(folder / WEIGHTS)))
+        digest = read_digest(folder / WEIGHTS)
+        leed = cls(config, _read_graphs(folder / FOLDER, digest), folder)
+        leed.digest = digest
         leed.find_estimator(folder)  # small enough to run in PyTorch
         return leed
 
@@ -102,11 +126,24 @@ class OnnxLEED(FaceModel):
 
     def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor) -> Warped:
         count = len(code_neutral)
-        delta_exp = delta_exp.expand(count, *delta_exp.shape[1:])
-        return Warped(*self._run("render", code_neutral, context, delta_exp, alpha.expand(count)))
+        alpha, delta_exp = alpha.expand(count), delta_exp.expand(count, *delta_exp.shape[1:])
+        if self.has_regions:
+            return Warped(*self._run("render", code_neutral, context, *parts(delta_exp, self.config.code_size), alpha))
+        if is_regional(delta_exp):
+            return self.in_pytorch.render(code_neutral, context, delta_exp, alpha)
+        return Warped(*self._run("render", code_neutral, context, delta_exp, alpha))
+
+    @cached_property
+    def in_pytorch(self) -> LEED:
+        """The same model in PyTorch, for what older graphs do not know. Raises `GraphError` without its weights."""
+        if self.folder is None:
+            raise GraphError("these graphs know no regions of a face: export them again with python hub/graphs.py.")
+        logger.info("The graphs in %s know no regions of a face: PyTorch renders those.", self.folder)
+        return LEED.from_pretrained(self.folder)
 
     def _run(self, step: str, *inputs: Tensor) -> list[Tensor]:
-        feed = {name: np.ascontiguousarray(value.numpy()) for name, value in zip(INPUTS[step], inputs, strict=True)}
+        names = WITHOUT_REGIONS if step == "render" and not self.has_regions else INPUTS[step]
+        feed = {name: np.ascontiguousarray(value.numpy()) for name, value in zip(names, inputs, strict=True)}
         return [torch.from_numpy(output) for output in self.sessions[step].run(None, feed)]
 
 

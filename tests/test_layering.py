@@ -9,10 +9,10 @@ import pytest
 import leed
 
 FOLDER = Path(leed.__file__).parent
-FOUNDATION = {"config", "files", "images", "onnx_session", "similarity", "pretrained", "uploading"}
+FOUNDATION = set("config expression files images onnx_session pretrained regions similarity uploading".split())
 MAY_IMPORT = {
     "networks": FOUNDATION,
-    "model": FOUNDATION | {"networks"},
+    "model": FOUNDATION | {"gallery", "networks"},
     "runtime": FOUNDATION | {"model"},
     "export": FOUNDATION | {"model", "runtime", "data"},
     "data": FOUNDATION,
@@ -21,6 +21,8 @@ MAY_IMPORT = {
     "training": FOUNDATION | {"networks", "model", "data"},
     "gallery": FOUNDATION,
     "web": set(),
+    "cli": FOUNDATION | {"model", "runtime", "photo", "video", "demo"},
+    "__main__": {"cli"},
     "demo": FOUNDATION | {"gallery", "model", "runtime", "photo", "web"},
     "evaluation": FOUNDATION | {"gallery", "networks", "model", "data", "photo", "training", "video"},
     "study": FOUNDATION | {"evaluation", "photo", "web"},

@@ -56,6 +56,19 @@ except ModuleNotFoundError as error:
     assert printed.endswith("; in a clone: pip install '.[photo]'\n")
 
 
+def test_the_command_line_names_the_missing_extra() -> None:
+    script = """
+from leed.cli.main import main
+
+sys.stderr = sys.stdout
+assert main(["edit", "x.jpg", "--expression", "happy", "--out", "y"]) == 2
+main(["--help"])
+"""
+    printed = run(script).splitlines()
+    assert printed[0].startswith("leed: leed edit needs the package ") and "pip install '.[photo]'" in printed[0]
+    assert printed[1].startswith("usage: leed")
+
+
 def test_public_names_are_there() -> None:
     import leed
 

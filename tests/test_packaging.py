@@ -18,6 +18,7 @@ else:
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 EXTRA_OF = {
+    "cli": "photo",
     "data": "train",
     "demo": "demo",
     "evaluation": "evaluation",

@@ -14,10 +14,10 @@ from PIL import Image
 from leed import LEED
 from leed.config import TINY
 from leed.data.drawn import draw_face
-from leed.export import compare_graphs, export_graphs
+from leed.export import METHODS, compare_graphs, export_graphs, step_graph
 from leed.images import normalize
 from leed.pretrained import WEIGHTS, ModelFileError
-from leed.runtime import FOLDER, INPUTS, MANIFEST, GraphError, OnnxLEED, load
+from leed.runtime import FOLDER, INPUTS, MANIFEST, WITHOUT_REGIONS, GraphError, OnnxLEED, load, manifest_of
 
 pytest.importorskip("onnxscript", reason='exporting needs onnxscript: pip install -e ".[test]"')
 SIDE = TINY.image_size
@@ -58,6 +58,36 @@ def test_graphs_compute_what_pytorch_computes(folder: Path, count: int) -> None:
         lambda model: model.edit(image, reference[:1], 0.7),
     ):
         torch.testing.assert_close(call(graphs), call(leed), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_graphs_know_regions(folder: Path, count: int) -> None:
+    leed, graphs = LEED.from_pretrained(folder), OnnxLEED.from_pretrained(folder)
+    image, reference, alpha = faces(count), leed.expression(faces(count, first=9)), torch.linspace(0.5, 2, count)
+    happy = leed.expression(faces(1, first=20))
+    for mix in (happy.at("mouth"), happy.at("mouth") + reference.at("eyes"), reference.at("left") + happy.at("mouth")):
+        torch.testing.assert_close(graphs.edit(image, mix, alpha), leed.edit(image, mix, alpha), rtol=0, atol=1e-4)
+    assert "in_pytorch" not in vars(graphs) and graphs.digest == leed.digest == happy.model
+
+
+def test_older_graphs_leave_regions_to_pytorch(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graphs that were exported before there were regions go on as they were."""
+    leed = LEED.from_pretrained(copy)
+    graphs = {name: (copy / FOLDER / f"{name}.onnx").read_bytes() for name in INPUTS}
+    with monkeypatch.context() as patch:
+        patch.setitem(INPUTS, "render", WITHOUT_REGIONS)
+        patch.delitem(METHODS, "render")
+        graphs["render"] = step_graph(leed, "render")
+    (copy / FOLDER / "render.onnx").write_bytes(graphs["render"])
+    (copy / FOLDER / MANIFEST).write_text(json.dumps(manifest_of(graphs, leed.digest)))
+    older = OnnxLEED.from_pretrained(copy)
+    image, happy = faces(2), leed.expression(faces(1, first=9))
+    torch.testing.assert_close(older.edit(image, happy, 0.7), leed.edit(image, happy, 0.7), rtol=0, atol=1e-4)
+    assert "in_pytorch" not in vars(older)
+    mix = happy.at("mouth")
+    torch.testing.assert_close(older.edit(image, mix, 0.7), leed.edit(image, mix, 0.7), rtol=0, atol=1e-4)
+    with pytest.raises(GraphError, match="know no regions of a face: export them again"):
+        OnnxLEED(leed.config, graphs).edit(image, mix)
 
 
 @pytest.mark.slow

@@ -18,8 +18,8 @@ from PIL import Image
 from leed import gallery
 from leed.demo.signing import Signer
 from leed.demo.texts import DELETED
+from leed.expression import Expression
 from leed.gallery import GalleryFace
-from leed.model import Expression
 from leed.photo.detection import Face, find_faces
 from leed.photo.editor import FaceEditor, PreparedPhoto
 from leed.photo.grid import expression_grid
@@ -28,9 +28,8 @@ from leed.photo.opening import PhotoError, open_photo, shown_size
 from leed.photo.saving import jpeg_bytes, save_marked, save_marked_sequence, save_plain
 from leed.photo.sequence import FPS, sequence_frames
 from leed.pretrained import ModelFileError
-from leed.runtime import OnnxLEED, load
+from leed.runtime import DEFAULT_MODEL, OnnxLEED, load
 
-DEFAULT_MODEL = Path(__file__).parents[2] / "hub/leed-open"
 MODEL = os.environ.get("LEED_MODEL") or str(DEFAULT_MODEL)
 OWN = "your reference"  # its name on the sheet of expressions
 PREVIEW_SIDE = 900  # longest side of the photos on the page; the download has all pixels [px]

@@ -13,8 +13,9 @@ from leed.evaluation import metrics
 from leed.evaluation.identity import SAME_PERSON, FaceEmbedding, distance
 from leed.evaluation.metrics import Estimate, Metric, mean, mean_of, median_of, quotient_of, share
 from leed.evaluation.pairs import Triples
+from leed.expression import Expression
 from leed.images import denormalize, normalize
-from leed.model import LEED, Expression, PreparedEdit, unchanged
+from leed.model import LEED, PreparedEdit, unchanged
 from leed.networks.classifier import ExpressionClassifier
 from leed.similarity import inner_ssim, ssim
 

@@ -24,8 +24,9 @@ from leed.evaluation.metrics import Estimate, Metric, mean_of, median_of, quotie
 from leed.evaluation.pairs import camera_yaws
 from leed.evaluation.sheets import panel, side_by_side
 from leed.evaluation.tables import line_table, markdown_table, show, show_estimate
+from leed.expression import Expression
 from leed.images import EYES, MOUTH, denormalize, normalize, part
-from leed.model import LEED, Expression, PreparedEdit, unchanged
+from leed.model import LEED, PreparedEdit, unchanged
 from leed.networks.classifier import ExpressionClassifier
 from leed.similarity import inner_ssim, ssim
 

@@ -163,18 +163,37 @@ class Interpolator(nn.Module):
         content = F.leaky_relu(self.content_blocks(content), SLOPE)  # (B, width, c, c)
         return torch.cat([content, self.gates(content)], 1)
 
-    def interpolate(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor) -> Interpolation:
-        """The same as `forward`, with the `context` of `code_neutral`."""
+    def interpolate(
+        self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, masks: Tensor | None = None
+    ) -> Interpolation:
+        """The same as `forward`, with the `context` of `code_neutral`.
+
+        With `masks` (R, c, c), delta_exp has R expressions, (B, R, Z) or (B, R, C, c, c), each for a place of its own.
+        """
         if not self.vector:
+            if masks is not None:
+                delta_exp = (masks[:, None] * delta_exp).sum(1)
             linear = code_neutral + delta_exp  # Eq. 5
             h = self.fine(self.blocks(F.leaky_relu(self.content(linear), SLOPE)))
             return Interpolation(linear + self.head(F.leaky_relu(h, SLOPE)), None)
-        h = self.motion(context, delta_exp)  # (B, width, c, c)
+        # (B, width, c, c)
+        h = self.motion(context, delta_exp) if masks is None else self.motions(context, delta_exp, masks)
         residual = self.head(h)
         if self.flow is None or self.transform is None:
             return Interpolation(code_neutral + residual, None)
         flow = FLOW_SCALE * F.pixel_shuffle(self.flow(h), 2)  # (B, 2, 2c, 2c)
         return Interpolation(self.transform.encode(warp(self.transform.decode(code_neutral), flow)) + residual, flow)
+
+    def motions(self, context: Tensor, delta_exp: Tensor, masks: Tensor) -> Tensor:
+        """Features (B, width, c, c) of R changes, (B, R, Z), each where its mask (R, c, c) has it.
+
+        Features are mixed, not delta_exp or pictures: coarse blocks would carry one region's expression into the next,
+        and two differently moved pictures show ghosts where they meet.
+        """
+        count = delta_exp.shape[1]
+        context = context[:, None].expand(-1, count, -1, -1, -1).flatten(0, 1)
+        h = self.motion(context, delta_exp.flatten(0, 1)).unflatten(0, (-1, count))
+        return (h * masks[:, None]).sum(1)
 
     def motion(self, context: Tensor, delta_exp: Tensor) -> Tensor:
         """Features (B, width, c, c) of the change that the expression makes to this face; linear along delta_exp."""

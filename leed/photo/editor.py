@@ -1,11 +1,13 @@
 """Photo in, edited photo out: find and align a face, edit it, paste it back."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from PIL import Image, ImageChops
 
+from leed.expression import Expression
 from leed.images import to_pil, to_rgb
-from leed.model import Expression, FaceModel, PreparedEdit
+from leed.model import FaceModel, PreparedEdit
 from leed.photo.alignment import align
 from leed.photo.detection import Face, find_faces, has_tiny_faces
 from leed.photo.geometry import Alignment, centre_alignment
@@ -37,12 +39,18 @@ class PreparedPhoto:
     cutout: Image.Image | None = None  # the photo in RGBA, if it is transparent in parts
 
     def __call__(self, alpha: float = 1.0) -> Edit:
+        edited, photo = self.pasted(self.photo, alpha)
+        return Edit(self.crop, edited, self.cut_out(photo))
+
+    def pasted(self, photo: Image.Image, alpha: float) -> tuple[Image.Image, Image.Image]:
+        """The edited crop, and `photo`, this photo in RGB or one with other faces edited, with it."""
         trace = self.face.trace(alpha)
         edited = to_pil(trace.edited)
-        photo = paste(self.photo, self.crop, edited, self.alignment, Motion.of(trace))
-        if self.cutout is not None:
-            photo = cut_out(photo, self.photo, self.cutout)
-        return Edit(self.crop, edited, photo)
+        return edited, paste(photo, self.crop, edited, self.alignment, Motion.of(trace))
+
+    def cut_out(self, edited: Image.Image) -> Image.Image:
+        """The photo after edits in RGB, as transparent as it was."""
+        return edited if self.cutout is None else cut_out(edited, self.photo, self.cutout)
 
     def with_expression(self, expression: Expression) -> "PreparedPhoto":
         """The same photo with another expression."""
@@ -71,6 +79,19 @@ def cut_out(edited: Image.Image, photo: Image.Image, cutout: Image.Image) -> Ima
     return result
 
 
+def combined(edits: Sequence[tuple[PreparedPhoto, float]]) -> Image.Image:
+    """One photo with several of its faces edited, each with its alpha; the last lies on top where crops overlap.
+
+    All are prepared from that photo, so that no face sees another's edit. Raises `ValueError` if there are none.
+    """
+    if not edits:
+        raise ValueError("no face was chosen: expected at least one")
+    photo = edits[0][0].photo
+    for prepared, alpha in edits:
+        _, photo = prepared.pasted(photo, alpha)
+    return edits[0][0].cut_out(photo)
+
+
 class FaceEditor:
     """Edits the faces of photos.
 
@@ -95,6 +116,27 @@ class FaceEditor:
         Raises `NoFaceError` if no face is found, `ValueError` if there is no face `face` or alpha is out of range.
         """
         return self.prepare(photo, reference, face, center_crop)(alpha)
+
+    def faces(self, photo: Image.Image) -> list[Face]:
+        """The faces of a photo, the largest first, with their boxes in the upright photo."""
+        return find_faces(upright(photo))
+
+    def edit_faces(
+        self,
+        photo: Image.Image,
+        choices: Mapping[int, tuple[Image.Image | Expression, float]],
+        faces: list[Face] | None = None,
+    ) -> Image.Image:
+        """The photo with expressions on several of its faces, by number: reference or expression, and alpha, for each.
+
+        Face 0 is the largest; it lies on top where crops overlap. `faces` and errors are those of `prepare`.
+
+        >>> editor.edit_faces(photo, {0: (happy, 1.0), 1: (angry, 0.6)})
+        """
+        photo = upright(photo, keep_alpha=True)
+        faces = find_faces(photo) if faces is None else faces
+        ordered = sorted(choices.items(), reverse=True)
+        return combined([(self.prepare(photo, of, face, faces=faces), alpha) for face, (of, alpha) in ordered])
 
     def prepare(
         self,

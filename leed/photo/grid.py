@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from PIL import Image, ImageDraw, ImageFont
 
-from leed.model import Expression
+from leed.expression import Expression
 from leed.photo.editor import PreparedPhoto
 from leed.photo.geometry import Alignment
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from leed.model import Expression
+from leed.expression import Expression
 from leed.photo.alignment import follow, lies_at, search
 from leed.photo.detection import find_faces
 from leed.photo.editor import FaceEditor

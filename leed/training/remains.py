@@ -27,8 +27,9 @@ from tqdm.auto import tqdm
 
 from leed.config import NEUTRAL
 from leed.data.faces import FaceDataset, load_faces, split_sets_by_person
+from leed.expression import Expression
 from leed.images import EYES, MOUTH, denormalize, normalize, part, resize
-from leed.model import LEED, Expression
+from leed.model import LEED
 from leed.networks.remains import REMAINS, SIDE, VISIBLE, RemainsEstimator
 from leed.training.augmentation import STRONG, augment, flip, move
 

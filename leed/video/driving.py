@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from leed.model import Expression, FaceModel
+from leed.expression import Expression
+from leed.model import FaceModel
 from leed.video.frames import Frame
 from leed.video.identity import Person
 from leed.video.smoothing import Smoother, run_around, windows

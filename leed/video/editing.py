@@ -9,8 +9,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from leed.expression import Expression
 from leed.images import to_rgb
-from leed.model import Expression, FaceModel
+from leed.model import FaceModel
 from leed.photo.editor import FaceEditor
 from leed.photo.geometry import Alignment
 from leed.video.driving import driven

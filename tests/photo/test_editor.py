@@ -8,7 +8,7 @@ from conftest import ROOT
 from PIL import Image
 
 from leed import LEED, Expression
-from leed.photo.editor import FaceEditor, NoFaceError
+from leed.photo.editor import FaceEditor, NoFaceError, combined
 from leed.photo.opening import open_photo, upright
 from leed.photo.saving import save_marked
 
@@ -119,3 +119,68 @@ def test_a_cut_out_stays_cut_out(editor: FaceEditor, portrait: Image.Image, tmp_
 def test_alpha_out_of_range(editor: FaceEditor, portrait: Image.Image):
     with pytest.raises(ValueError, match="alpha must be in"):
         editor.edit(portrait, Image.open(HAPPY), alpha=3)
+
+
+@pytest.fixture(scope="module")
+def pair(two_people: Path) -> Image.Image:
+    return open_photo(two_people)
+
+
+def test_faces_are_listed(editor: FaceEditor, pair: Image.Image):
+    large, small = editor.faces(pair)
+    assert large.area > small.area and small.centre[0] < 700 < large.centre[0]
+
+
+def test_several_faces_each_with_its_own(editor: FaceEditor, pair: Image.Image):
+    happy, other = editor.expression(Image.open(HAPPY)), editor.expression(open_photo(PORTRAIT))
+    both = np.asarray(editor.edit_faces(pair, {0: (happy, 1.5), 1: (other, 0.6)}))
+    swapped = np.asarray(editor.edit_faces(pair, {1: (other, 0.6), 0: (happy, 1.5)}))
+    np.testing.assert_array_equal(both, swapped)
+    large = np.asarray(editor.edit(pair, happy, 1.5, face=0).photo)
+    small = np.asarray(editor.edit(pair, other, 0.6, face=1).photo)
+    np.testing.assert_array_equal(both[:, 700:], large[:, 700:])  # each is what it is alone
+    np.testing.assert_array_equal(both[:, :600], small[:, :600])
+    assert (large != small).any()
+    np.testing.assert_array_equal(editor.edit_faces(pair, {0: (Image.open(HAPPY), 1.5)}), large)
+
+
+def test_faces_whose_crops_overlap(editor: FaceEditor, portrait: Image.Image):
+    """Both are edited, neither sees the other's edit, and the larger lies on top."""
+    photo = Image.new("RGB", (640, 400), (200, 200, 200))
+    face = portrait.crop((140, 60, 560, 700))
+    photo.paste(face.resize((220, 335)), (90, 30))
+    photo.paste(face.resize((240, 366)), (300, 20))
+    happy = editor.expression(Image.open(HAPPY))
+    faces = editor.faces(photo)
+    prepared = [editor.prepare(photo, happy, face, faces=faces) for face in (0, 1)]
+    left, right = (each.alignment.bounds(photo.size) for each in (prepared[1], prepared[0]))
+    assert left[2] > right[0]  # they do overlap
+    result = np.asarray(editor.edit_faces(photo, {0: (happy, 2.0), 1: (happy, 2.0)}))
+    np.testing.assert_array_equal(result, combined([(prepared[1], 2.0), (prepared[0], 2.0)]))
+    for each in prepared:
+        alone = np.asarray(each(2.0).photo)
+        changed = (alone != np.asarray(photo)).any(2)
+        agree = (result == alone).all(2)[changed].mean()
+        assert changed.sum() > 1000 and agree > 0.9
+
+
+def test_several_faces_of_a_cutout(editor: FaceEditor, pair: Image.Image):
+    cutout = pair.convert("RGBA")
+    alpha = Image.new("L", pair.size, 255)
+    alpha.paste(0, (0, 0, pair.width, 60))
+    cutout.putalpha(alpha)
+    happy = editor.expression(Image.open(HAPPY))
+    result = editor.edit_faces(cutout, {0: (happy, 1.0), 1: (happy, 1.0)})
+    assert result.mode == "RGBA"
+    np.testing.assert_array_equal(result.getchannel("A"), alpha)
+    np.testing.assert_array_equal(np.asarray(result)[:60], np.asarray(cutout)[:60])
+
+
+def test_faces_that_are_not_there(editor: FaceEditor, pair: Image.Image):
+    happy = editor.expression(Image.open(HAPPY))
+    with pytest.raises(ValueError, match=r"face must be in \[0, 1\] for this photo, got 2"):
+        editor.edit_faces(pair, {0: (happy, 1.0), 2: (happy, 1.0)})
+    with pytest.raises(ValueError, match="no face was chosen"):
+        editor.edit_faces(pair, {})
+    with pytest.raises(NoFaceError, match="No face was found in the photo"):
+        editor.edit_faces(Image.new("RGB", (300, 200), "grey"), {0: (happy, 1.0)})

@@ -1,0 +1,1 @@
+"""The command `leed`: `main` finds the subcommand, each of which is a module here."""

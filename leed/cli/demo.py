@@ -1,0 +1,31 @@
+"""Serves the page of the demo until it is interrupted; docs/demo.md says how to host it."""
+
+import argparse
+import os
+
+EPILOG = """\
+examples:
+  leed demo
+  leed demo --model path/to/model --port 8080
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        help="a model's folder or its name on the Hub, owner/name (default: the variable LEED_MODEL, or hub/leed-open "
+        "in a clone)",
+    )
+    parser.add_argument("--port", type=int, help="of the address http://127.0.0.1:PORT (default 7860, or a free one)")
+
+
+def run(options: argparse.Namespace) -> bool:
+    if options.model:
+        os.environ["LEED_MODEL"] = options.model
+    if options.port is not None:
+        os.environ["GRADIO_SERVER_PORT"] = str(options.port)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for the worker, as in app.py
+    from leed.demo.serving import main  # reads the variables, and imports the page's packages
+
+    main()
+    return True

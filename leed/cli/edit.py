@@ -1,0 +1,81 @@
+"""Gives the faces of photos an expression and writes the photos, marked as altered by a model."""
+
+import argparse
+from pathlib import Path
+
+from PIL import Image
+
+from leed.cli import expressions, pictures
+from leed.cli.errors import UsageError
+from leed.expression import Expression
+from leed.photo.detection import find_faces
+from leed.photo.editor import FaceEditor, NoFaceError
+from leed.photo.opening import open_photo
+
+EPILOG = """\
+examples:
+  leed edit photo.jpg --expression happy --out smiling.jpg
+  leed edit holiday/ --expression wistful.safetensors --alpha 0.7 --face all --out edited/
+  leed edit photo.jpg --expression friend.jpg --region mouth --out edited/
+  leed edit 'photos/*.png' --expression happy@mouth --expression angry@eyes --out edited/
+"""
+
+ALL = "all"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    pictures.add_arguments(parser)
+    parser.add_argument(
+        "--expression",
+        metavar="SOURCE[@REGION]",
+        action="append",
+        required=True,
+        help=f"{expressions.SOURCES}; in one region of the face alone with @REGION. Several are added up",
+    )
+    parser.add_argument("--alpha", type=expressions.alpha, default=1.0, help="strength, 0 (neutral) to 2 (default 1)")
+    parser.add_argument(
+        "--region",
+        type=expressions.region,
+        help="where alone the face gets it: eyes (with brows), mouth (with cheeks and chin), left, right (the "
+        "person's own), or two with a comma: eyes,left",
+    )
+    add_face(parser)
+    expressions.add_model(parser)
+
+
+def add_face(parser: argparse.ArgumentParser) -> None:
+    """The argument `--face`."""
+    parser.add_argument(
+        "--face", type=face, default=0, help="which face, 0 being the largest, or 'all' (default 0)", metavar="N|all"
+    )
+
+
+def face(text: str) -> int | str:
+    """The type of `--face`: a number from 0, or ALL."""
+    if text != ALL and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a number from 0, or 'all', got {text!r}")
+    return text if text == ALL else int(text)
+
+
+def run(options: argparse.Namespace) -> bool:
+    jobs = pictures.find_jobs(options)
+    editor = expressions.editor_of(options.model)
+    named = [expressions.named_expression(editor, text) for text in options.expression]
+    try:
+        expression = sum(named[1:], named[0])
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if options.region:
+        expression = expression.at(*options.region)
+    return pictures.run_jobs(jobs, lambda path: edited(editor, path, expression, options.alpha, options.face))
+
+
+def edited(editor: FaceEditor, path: Path, expression: Expression, alpha: float, face: int | str) -> Image.Image:
+    """The photo in a file with an expression on one of its faces, or on all. Raises `PhotoError`, `NoFaceError`."""
+    photo = open_photo(path, keep_alpha=True)
+    if face != ALL:
+        return editor.edit(photo, expression, alpha, int(face)).photo
+    faces = find_faces(photo)
+    if not faces:
+        raise NoFaceError("No face was found in the photo.")
+    return editor.edit_faces(photo, dict.fromkeys(range(len(faces)), (expression, alpha)), faces)

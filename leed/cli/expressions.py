@@ -1,0 +1,85 @@
+"""Models and expressions as arguments name them."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from leed.cli.errors import UsageError
+from leed.expression import SUFFIX, Expression
+from leed.model import MAX_ALPHA
+from leed.photo.editor import FaceEditor
+from leed.photo.opening import open_photo
+from leed.pretrained import ModelFileError
+from leed.regions import REGIONS, quarters_of
+from leed.runtime import default_model, load
+
+SOURCES = (
+    "an expression of the gallery (neutral, happy, sad, ...), a file that `leed expression` wrote, or a picture of a "
+    "face that shows it"
+)
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """The argument `--model`."""
+    parser.add_argument(
+        "--model",
+        help="a model's folder or its name on the Hub, owner/name (default: the variable LEED_MODEL, or hub/leed-open "
+        "in a clone)",
+    )
+
+
+def editor_of(model: str | None) -> FaceEditor:
+    """The model that `--model` names. Raises `UsageError` with the reason if it cannot be loaded."""
+    try:
+        return FaceEditor(load(model or default_model()))
+    except ModelFileError as error:
+        raise UsageError(str(error)) from error
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """The type of an argument in [low, high]."""
+
+    def parse(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"must be in [{low:g}, {high:g}], got {text}")
+        return value
+
+    parse.__name__ = "number"  # argparse names it where there is none
+    return parse
+
+
+alpha = number(0, MAX_ALPHA)
+
+
+def region(text: str) -> tuple[str, ...]:
+    """The type of an argument that names a region, or several with a comma, for what belongs to all of them."""
+    names = tuple(text.split(","))
+    try:
+        quarters_of(*names)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return names
+
+
+def named_expression(editor: FaceEditor, text: str) -> Expression:
+    """The expression that an argument names, `SOURCE` or `SOURCE@REGION`. Raises `UsageError` if there is none."""
+    source, at, regions = text.rpartition("@")
+    if at and all(name in REGIONS for name in regions.split(",")):
+        return whole_expression(editor, source).at(*region(regions))
+    return whole_expression(editor, text)
+
+
+def whole_expression(editor: FaceEditor, source: str) -> Expression:
+    """The expression of a name, a file or a picture. Raises `UsageError` if it is none of them."""
+    if source in editor.leed.expressions:
+        return editor.leed.expressions[source]
+    path = Path(source)
+    if not path.exists():
+        raise UsageError(f"there is no expression or file {source}; names are {', '.join(editor.leed.expressions)}")
+    try:
+        expression = Expression.load(path) if path.suffix == SUFFIX else editor.expression(open_photo(path))
+        editor.leed.check_expression(expression)
+    except (ValueError, OSError) as error:
+        raise UsageError(f"{source}: {error}") from error
+    return expression

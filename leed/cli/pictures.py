@@ -1,0 +1,135 @@
+"""Many pictures in, many out: which files a command reads, where it writes, and what it says of those that failed."""
+
+import argparse
+import glob
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+from tqdm.auto import tqdm
+
+from leed.cli.errors import UsageError
+from leed.files import atomic_write, first_line
+from leed.images import IMAGE_SUFFIXES, image_files
+from leed.photo.saving import save_marked, save_plain
+
+PHOTO_SUFFIXES = (*IMAGE_SUFFIXES, ".avif", ".gif", ".heic", ".heif")
+"""Of the files that are taken from a folder; a file that is named itself is opened whatever it is called."""
+
+WRITTEN_AS = {".jpg": ".jpg", ".jpeg": ".jpg", ".webp": ".webp"}
+"""The format that keeps a picture's own; all others become PNG."""
+
+
+@dataclass
+class Jobs:
+    """Pictures to read, each with the file to write, and what failed so far, with the reason, by what was named."""
+
+    targets: dict[Path, Path] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that all commands for pictures have."""
+    parser.add_argument(
+        "pictures", metavar="PICTURE", nargs="+", help="files, folders (searched to their depths) or globs"
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        help="folder to write to, under the pictures' own names; for one picture also a file: .png, .webp or .jpg",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
+
+
+def find_jobs(options: argparse.Namespace) -> Jobs:
+    """Which pictures to read and where to write each. Raises `UsageError` if `--out` cannot serve.
+
+    Two pictures that would be written to one file, and those whose file is there already, have failed.
+    """
+    jobs, out = Jobs(), options.out
+    sources = dict(found(options.pictures, jobs.failed))
+    if is_picture(out) and not out.is_dir():
+        if len(sources) > 1:
+            raise UsageError(f"--out {out} is one file for {len(sources)} pictures: give a folder")
+        places = dict.fromkeys(sources, out)
+    elif out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} is a file, but no picture: give a folder, or a file .png, .webp or .jpg")
+    else:
+        places = {source: out / written_as(name) for source, name in sources.items()}
+    for source, target in places.items():
+        if target.resolve() == source.resolve():
+            jobs.failed[str(source)] = "it would be written over itself: give another --out"
+        elif target in jobs.targets.values():
+            jobs.failed[str(source)] = f"another picture is written to {target} already"
+        elif target.exists() and not options.overwrite:
+            jobs.failed[str(source)] = f"{target} is there already: give --overwrite or another --out"
+        else:
+            jobs.targets[source] = target
+    return jobs
+
+
+def found(named: Iterable[str], failed: dict[str, str]) -> Iterator[tuple[Path, Path]]:
+    """The pictures that arguments name, and the name of each below the folder that it came from."""
+    for name in named:
+        matches = [name] if os.path.lexists(name) else sorted(glob.glob(name, recursive=True))
+        if not matches:
+            failed[name] = "there is no such file"
+        for path in map(Path, matches):
+            if not path.is_dir():
+                yield path, Path(path.name)
+                continue
+            inside = image_files(path, PHOTO_SUFFIXES)
+            if not inside and len(matches) == 1:
+                failed[name] = "no pictures are in this folder"
+            yield from ((picture, picture.relative_to(path)) for picture in inside)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a path is called as the pictures that are written here."""
+    return path.suffix.lower() in (*WRITTEN_AS, ".png")
+
+
+def written_as(path: Path) -> Path:
+    """The path with the suffix of the format that a result has."""
+    return path.with_suffix(WRITTEN_AS.get(path.suffix.lower(), ".png"))
+
+
+def run_jobs(jobs: Jobs, work: Callable[[Path], Image.Image], altered: bool = True) -> bool:
+    """Does the work for each picture, writes its result, with the mark if it is `altered`, and reports.
+
+    What fails is reported at the end and stops nothing. Returns whether nothing failed.
+    """
+    done = 0
+    for source, target in tqdm(jobs.targets.items(), desc="pictures", unit="", disable=None):
+        try:
+            save(work(source), target, altered)
+        except Exception as error:  # of any file: the others are waiting
+            message = str(error) if isinstance(error, (ValueError, OSError)) else first_line(error)
+            jobs.failed[str(source)] = message
+        else:
+            done += 1
+    return report(done, jobs.failed)
+
+
+def save(picture: Image.Image, target: Path, altered: bool) -> None:
+    """Writes a picture whole or not at all."""
+    write, suffix = save_marked if altered else save_plain, written_as(target).suffix
+
+    def write_and_name(partial: Path) -> None:
+        written = write(picture, partial.with_name(partial.name + suffix))  # which tells the format
+        os.replace(written, partial)
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(target, write_and_name)
+
+
+def report(done: int, failed: dict[str, str]) -> bool:
+    """Prints how many pictures were written and why others were not. Returns whether nothing failed."""
+    print(f"{done} written, {len(failed)} failed", file=sys.stderr)
+    for name, reason in failed.items():
+        print(f"  {name}: {reason}", file=sys.stderr)
+    return not failed

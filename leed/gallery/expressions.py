@@ -1,0 +1,44 @@
+"""The gallery's expressions by name, each the average of what a model sees on all ten people."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from PIL import Image
+
+from leed import gallery
+from leed.config import EXPRESSIONS
+from leed.expression import Expression, unknown
+
+NEUTRAL = EXPRESSIONS[0]
+
+
+class GalleryExpressions(Mapping[str, Expression]):
+    """The expressions that the gallery shows, as one model sees them.
+
+    Each is the mean of all frontal faces of that name, three of each of ten people, computed when it is asked for; so
+    it holds little of any one person. "neutral" is zero.
+    """
+
+    def __init__(self, express: Callable[[Image.Image], Expression]) -> None:
+        """`express` is the model's own: the expression of an aligned face."""
+        self._express = express
+        self._found: dict[str, Expression] = {}
+
+    def __getitem__(self, name: str) -> Expression:
+        if name not in EXPRESSIONS:
+            raise KeyError(unknown(name, EXPRESSIONS))
+        if name not in self._found:
+            self._found[name] = replace(self._mean(name), name=name, maker="the gallery")
+        return self._found[name]
+
+    def _mean(self, name: str) -> Expression:
+        if name == NEUTRAL:
+            return 0 * self[EXPRESSIONS[1]]
+        faces = (face for face in gallery.faces(gallery.FRONTAL) if face.expression == name)
+        return Expression.mean(self._express(face.open()) for face in faces)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(EXPRESSIONS)
+
+    def __len__(self) -> int:
+        return len(EXPRESSIONS)

@@ -1,0 +1,221 @@
+"""The command `leed`: pictures in, marked pictures out, one sentence and an exit code for what goes wrong."""
+
+import importlib
+import os
+import shlex
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+from leed import LEED, Expression, FaceEditor, open_photo
+from leed.cli.main import COMMANDS, main
+from leed.photo.saving import is_marked
+
+PORTRAIT = ROOT / "leed/gallery/portraits/comp02.jpg"
+HAPPY = ROOT / "leed/gallery/faces/090_comp07_female_happy_v0.webp"
+
+
+@pytest.fixture(scope="module")
+def model(lively_leed: LEED, tmp_path_factory: pytest.TempPathFactory) -> str:
+    lively_leed.save_pretrained(folder := tmp_path_factory.mktemp("model"))
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def editor(model: str) -> FaceEditor:
+    return FaceEditor(LEED.from_pretrained(model))
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("photo") / "ann.png"
+    open_photo(PORTRAIT).resize((240, 260)).save(path)
+    return path
+
+
+def pixels(picture: Path | Image.Image) -> np.ndarray:
+    return np.asarray(Image.open(picture) if isinstance(picture, Path) else picture)
+
+
+def test_a_folder_with_bad_files(model: str, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Good files are edited, wherever the bad ones stand; these are named at the end, and nothing else is written."""
+    folder, out = tmp_path / "holiday", tmp_path / "edited"
+    (folder / "beach").mkdir(parents=True)
+    picture = Image.open(photo)
+    for name in ("a.png", "b.webp", "beach/c.PNG", "beach/d.jpeg", "e.tiff"):
+        picture.save(folder / name)
+    (folder / "0-empty.jpg").write_bytes(b"")
+    (folder / "c-cut.png").write_bytes(photo.read_bytes()[:9000])
+    Image.new("RGB", (200, 200), "grey").save(folder / "wall.jpg")
+    (folder / "notes.txt").write_text("no picture")
+    assert main(["edit", str(folder), "--expression", str(HAPPY), "--model", model, "--out", str(out)]) == 1
+    printed = capsys.readouterr().err.splitlines()
+    assert printed[0] == "5 written, 3 failed"
+    for line, (name, reason) in zip(
+        printed[1:],
+        {"0-empty.jpg": "not a picture", "c-cut.png": "damaged", "wall.jpg": "No face was found"}.items(),
+        strict=True,
+    ):
+        assert line.startswith(f"  {folder / name}: ") and reason in line
+    written = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+    assert written == ["a.png", "b.webp", "beach/c.png", "beach/d.jpg", "e.png"]
+    assert all(is_marked(out / name) for name in written)
+
+
+def test_sources_of_expressions(model: str, editor: FaceEditor, photo: Path, tmp_path: Path) -> None:
+    picture, named = open_photo(photo), editor.leed.expressions["happy"]
+    own = editor.expression(open_photo(HAPPY))
+    own.save(file := tmp_path / "smile.safetensors")
+    for number, (arguments, expression, alpha) in enumerate(
+        [
+            (["--expression", "happy"], named, 1.0),
+            (["--expression", str(file), "--alpha", "0.5"], own, 0.5),
+            (["--expression", str(HAPPY), "--region", "eyes,left"], own.at("eyes", "left"), 1.0),
+            (
+                ["--expression", "happy@mouth", "--expression", f"{HAPPY}@eyes"],
+                named.at("mouth") + own.at("eyes"),
+                1.0,
+            ),
+        ]
+    ):
+        out = tmp_path / f"{number}.png"
+        assert main(["edit", str(photo), *arguments, "--model", model, "--out", str(out)]) == 0
+        np.testing.assert_array_equal(pixels(out), pixels(editor.edit(picture, expression, alpha).photo))
+    assert main(["neutralize", str(photo), "--model", model, "--out", str(out := tmp_path / "neutral.png")]) == 0
+    np.testing.assert_array_equal(pixels(out), pixels(editor.edit(picture, own, 0.0).photo))
+    assert is_marked(out)
+
+
+def test_one_face_or_all(model: str, editor: FaceEditor, two_people: Path, tmp_path: Path) -> None:
+    pair, own = open_photo(two_people), editor.expression(open_photo(HAPPY))
+    for face, expected in (
+        ("1", editor.edit(pair, own, face=1).photo),
+        ("all", editor.edit_faces(pair, {0: (own, 1.0), 1: (own, 1.0)})),
+    ):
+        command = ["edit", str(two_people), "--expression", str(HAPPY), "--face", face, "--model", model]
+        assert main([*command, "--out", str(tmp_path / face)]) == 0
+        np.testing.assert_array_equal(pixels(tmp_path / face / "two.png"), pixels(expected))
+    assert main(["neutralize", str(two_people), "--face", "5", "--model", model, "--out", str(tmp_path / "none")]) == 1
+
+
+def test_nothing_is_overwritten_in_silence(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ann.png").write_bytes(photo.read_bytes())
+    align = ["align", "ann.png", "--size", "64", "--out"]
+    assert main([*align, "."]) == 1 and main([*align, "ann.png", "--overwrite"]) == 1
+    assert capsys.readouterr().err.count("ann.png: it would be written over itself") == 2
+    assert (tmp_path / "ann.png").read_bytes() == photo.read_bytes()
+    assert main([*align, "face.png"]) == 0
+    face = (tmp_path / "face.png").read_bytes()
+    assert Image.open("face.png").size == (64, 64) and not is_marked(Path("face.png"))
+    (tmp_path / "face.png").write_bytes(b"mine")
+    assert main([*align, "face.png"]) == 1 and (tmp_path / "face.png").read_bytes() == b"mine"
+    assert "face.png is there already: give --overwrite" in capsys.readouterr().err
+    assert main([*align, "face.png", "--overwrite"]) == 0 and (tmp_path / "face.png").read_bytes() == face
+    (tmp_path / "ann.tiff").write_bytes(b"")
+    assert main(["align", "ann.*", "nobody.jpg", "--out", "faces"]) == 1
+    printed = capsys.readouterr().err
+    assert "nobody.jpg: there is no such file" in printed and "ann.tiff: another picture is written to" in printed
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ann.png", "ann.tiff", "face.png", "faces"]
+
+
+def test_expressions_are_made(model: str, editor: FaceEditor, tmp_path: Path) -> None:
+    out, named = tmp_path / "mine.safetensors", editor.leed.expressions
+    make = ["expression", "happy", "sad@eyes", "--model", model, "--out", str(out)]
+    assert main([*make, "--maker", "Ann"]) == 0
+    made = Expression.load(out)
+    assert (made.name, made.maker, made.model) == ("mine", "Ann", editor.leed.digest)
+    assert np.allclose((made - 0.5 * named["happy"] - 0.5 * named["sad"].at("eyes")).delta_exp, 0, atol=1e-5)
+    assert main(make) == 2 and main([*make, "--overwrite", "--weights=1,-0.5", "--name", "wistful"]) == 0
+    assert Expression.load(out) == named["happy"] - 0.5 * named["sad"].at("eyes")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("edit PHOTO --expression joy --out x", "there is no expression or file joy; names are neutral, happy"),
+        ("edit PHOTO --expression happy --alpha 3 --out x", "must be in [0, 2], got 3"),
+        ("edit PHOTO --expression happy --region nose --out x", "a region is one of eyes, mouth, left, right"),
+        ("edit PHOTO --expression happy --face -1 --out x", "--face: must be a number from 0, or 'all'"),
+        ("edit PHOTO PHOTO/../second.png --expression happy --out x.png", "is one file for 2 pictures: give a folder"),
+        ("edit PHOTO --expression happy --out PHOTO/../notes.txt", "is a file, but no picture"),
+        ("edit PHOTO --expression PHOTO/../notes.txt --out x", "notes.txt: This file is not a picture"),
+        ("edit PHOTO --expression PHOTO/../other.safetensors --out x", "made by another model"),
+        ("edit PHOTO --expression happy --model nowhere --out x", "folder nowhere does not exist"),
+        ("edit PHOTO --expression happy", "the following arguments are required: --out"),
+        ("expression happy sad --weights 1 --out x.safetensors", "got 1 weights for 2 sources"),
+        ("expression happy --out x.png", "--out must be a file *.safetensors"),
+        ("align PHOTO --size 0 --out x", "--size must be at least 1 pixel"),
+        ("smile PHOTO", "invalid choice: 'smile'"),
+        ("", "arguments are required: COMMAND"),
+    ],
+)
+def test_wrong_usage(
+    command: str,
+    message: str,
+    model: str,
+    photo: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEED_MODEL", model)
+    for name in ("ann.png", "second.png"):
+        (tmp_path / name).write_bytes(photo.read_bytes())
+    (tmp_path / "notes.txt").write_text("no picture")
+    zeros = LEED.from_pretrained(model).expressions["neutral"].delta_exp
+    Expression(zeros, "f" * 64).save(tmp_path / "other.safetensors")
+    arguments = command.replace("PHOTO/../", "").replace("PHOTO", "ann.png").split()
+    try:
+        code = main(arguments)
+    except SystemExit as ended:  # by argparse
+        code = ended.code
+    assert code == 2 and message in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_without_a_model(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch) -> None:
+    """As from an installed wheel."""
+    monkeypatch.delenv("LEED_MODEL", raising=False)
+    monkeypatch.setattr("leed.runtime.DEFAULT_MODEL", tmp_path / "none")
+    assert main(["neutralize", str(photo), "--out", str(tmp_path / "x.png")]) == 2
+    assert "There is no model here: name one" in capsys.readouterr().err
+
+
+def test_the_demo_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEED_MODEL", "")
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "")
+    started = []
+    serving = SimpleNamespace(main=lambda: started.append(dict(os.environ)))
+    monkeypatch.setitem(sys.modules, "leed.demo.serving", serving)
+    assert main(["demo", "--model", "owner/name", "--port", "8080"]) == 0
+    assert started[0]["LEED_MODEL"] == "owner/name" and started[0]["GRADIO_SERVER_PORT"] == "8080"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_teaches_by_examples_that_are_understood(
+    name: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([name, "--help"])
+    printed = capsys.readouterr().out
+    assert "examples:" in printed and "exit codes: 0 all went well" in printed
+    module = importlib.import_module(COMMANDS[name].module)
+    examples = [line for line in module.EPILOG.splitlines() if line.startswith("  leed ")]
+    monkeypatch.setattr(module, "run", lambda options: True)
+    assert examples and all(main(shlex.split(example)[1:]) == 0 for example in examples)
+
+
+def test_help_lists_the_commands(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    printed = capsys.readouterr().out
+    assert all(name in printed and command.help.split()[0] in printed for name, command in COMMANDS.items())
