@@ -114,8 +114,7 @@ class VideoEditor:
             frames = read_frames(clip, encoding.pixel_format, summary.notes)
             for shown in driven(self.photos.leed, frames, driver_face):
                 frame = still.at(shown.pts, clip.time_base)
-                edit = prepared.with_expression(shown.expression)(alpha)
-                change_face(frame, edit.photo, prepared.alignment)
+                change_face(frame, prepared.with_expression(shown.expression)(alpha).photo, prepared.alignment)
                 writer.write(frame)
                 summary.num_frames += 1
                 summary.num_edited += shown.weight > 0
