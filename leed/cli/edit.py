@@ -1,22 +1,27 @@
-"""Gives the faces of photos an expression and writes the photos, marked as altered by a model."""
+"""Gives the faces of photos and clips an expression and writes them, marked as altered by a model."""
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from leed.cli import expressions, pictures
+from leed.cli import clips, expressions, pictures
 from leed.cli.errors import UsageError
 from leed.expression import Expression
 from leed.photo.detection import find_faces
 from leed.photo.editor import FaceEditor, NoFaceError
 from leed.photo.opening import open_photo
 
+if TYPE_CHECKING:
+    from leed.video.editing import Steps, VideoEditor
+
 EPILOG = """\
 examples:
   leed edit photo.jpg --expression happy --out smiling.jpg
   leed edit holiday/ --expression wistful.safetensors --alpha 0.7 --face all --out edited/
   leed edit photo.jpg --expression friend.jpg --region mouth --out edited/
+  leed edit clip.mp4 --expression happy --out happy.mp4
   leed edit 'photos/*.png' --expression happy@mouth --expression angry@eyes --out edited/
 """
 
@@ -58,7 +63,7 @@ def face(text: str) -> int | str:
 
 
 def run(options: argparse.Namespace) -> bool:
-    jobs = pictures.find_jobs(options)
+    jobs = pictures.find_jobs(options, with_clips=True)
     editor = expressions.editor_of(options.model)
     named = [expressions.named_expression(editor, text) for text in options.expression]
     try:
@@ -67,7 +72,21 @@ def run(options: argparse.Namespace) -> bool:
         raise UsageError(str(error)) from error
     if options.region:
         expression = expression.at(*options.region)
-    return pictures.run_jobs(jobs, lambda path: edited(editor, path, expression, options.alpha, options.face))
+
+    def work(path: Path) -> Image.Image:
+        return edited(editor, path, expression, options.alpha, options.face)
+
+    def clip_steps(video: "VideoEditor", source: Path, target: Path) -> "Steps":
+        return video.editing(source, target, expression, options.alpha, one_face(options.face))
+
+    return pictures.run_jobs(jobs, work, write_clip=clips.writer(editor, jobs.targets, clip_steps))
+
+
+def one_face(face: int | str) -> int:
+    """The face of a clip. Raises `ValueError` for ALL."""
+    if face == ALL:
+        raise ValueError("one face of a clip is edited at a time: give its number to --face")
+    return int(face)
 
 
 def edited(editor: FaceEditor, path: Path, expression: Expression, alpha: float, face: int | str) -> Image.Image:

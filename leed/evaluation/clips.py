@@ -28,10 +28,9 @@ from leed.evaluation.metrics import Estimate, mean_of, quotient_of
 from leed.evaluation.sheets import panel
 from leed.evaluation.tables import as_json, markdown_table, save_results, show_estimate
 from leed.images import EYES, INNER_CROP, MOUTH, normalize, part, to_tensor
-from leed.model import FaceModel
+from leed.model import LEED, FaceModel
 from leed.photo.editor import FaceEditor
 from leed.photo.opening import open_photo
-from leed.runtime import load
 from leed.similarity import inner_ssim
 from leed.video.driving import driven
 from leed.video.reading import VideoError, look_into, read_frames
@@ -240,7 +239,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> None:
     """Prints the table and, if asked to, writes it and the strips."""
     options = parse_args(arguments)
-    leed = load(options.model)
+    leed = LEED.from_pretrained(options.model).eval()
     try:
         clips = load_clips(options.data_dir.expanduser(), leed.config.image_size)
     except ValueError as error:
