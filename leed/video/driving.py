@@ -70,6 +70,7 @@ def readings(leed: FaceModel, sightings: Iterable[Sighting]) -> Iterator[Reading
             delta_exp, weight = nothing, 0.0
         else:
             crop = place.crop(frame.picture, leed.config.image_size)
+            frame.forget_picture()
             delta_exp, weight = leed.expression(crop).delta_exp.double().cpu().numpy(), sighting.weight
         assert frame.video.pts is not None  # frames of a clip have times
         yield Reading(frame.video.pts, frame.time, sighting.scene, weight, delta_exp)

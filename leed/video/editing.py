@@ -138,6 +138,7 @@ class VideoEditor:
                 if place is not None:
                     edit = self.photos.prepare_at(frame.picture, expression, place)(alpha)
                     change_face(frame, edit.photo, place, sighting.weight)
+                    frame.forget_picture()
                     summary.num_edited += 1
                 writer.write(frame)
                 summary.num_frames += 1

@@ -68,11 +68,15 @@ class Frame:
 
     @cached_property
     def picture(self) -> Image.Image:
-        """The frame in RGB, as it was before any change."""
+        """The frame in RGB, as it was when this was first asked for."""
         rgb = self.video.reformat(
             format="rgb24", src_colorspace=matrix_of(self.video), src_color_range=self.video.color_range
         )
         return Image.fromarray(rgb.to_ndarray())
+
+    def forget_picture(self) -> None:
+        """Frees `picture`, which takes twice the memory of the planes; it is made anew when it is asked for."""
+        self.__dict__.pop("picture", None)
 
     def at(self, pts: int, time_base: Fraction) -> "Frame":
         """A copy to be shown at another time."""

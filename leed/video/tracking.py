@@ -114,7 +114,9 @@ def track(frames: Iterable[Frame], person: Person, face: int = 0) -> Iterator[Si
     for frame in frames:
         is_cut = cuts.is_cut(frame)
         scene += is_cut
-        yield Sighting(frame, tracker.see(frame.picture, is_cut), scene)
+        place = tracker.see(frame.picture, is_cut)
+        frame.forget_picture()
+        yield Sighting(frame, place, scene)
 
 
 class CutFinder:

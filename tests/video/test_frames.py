@@ -45,7 +45,7 @@ def test_a_change_reaches_its_colours_and_nothing_else(pixel_format: str, matrix
     wanted = before.copy()
     wanted.paste(before.crop(box).point(lambda level: 40 + level * 0.6), box)
     frame.change(box, before.crop(box), wanted.crop(box))
-    del frame.picture
+    frame.forget_picture()
     difference = np.abs(np.asarray(frame.picture, int) - np.asarray(wanted, int))[9:36, 13:40]
     assert difference.mean() < 1 and difference.max() <= 4
     for plane, old in zip(planes(frame.video)[:3], untouched[:3], strict=True):
