@@ -120,6 +120,8 @@ def read_frames(clip: ClipInfo, pixel_format: str, notes: list[str] | None = Non
             if (video.width, video.height) != clip.stored_size:
                 before, now = ("x".join(map(str, size)) for size in (clip.stored_size, (video.width, video.height)))
                 raise VideoError(f"{clip.path.name} changes its size from {before} to {now}: cut it there")
+            if last is None and video.interlaced_frame:
+                notes.append(f"{clip.path.name} is interlaced, its result is not: have it deinterlaced first")
             pts = video.pts if video.pts is not None else 0 if last is None else last + step
             if last is not None and pts <= last:
                 left_out += 1  # it would be shown for no time

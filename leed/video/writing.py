@@ -127,13 +127,12 @@ class Writer:
 
     container: av.container.OutputContainer
     stream: av.VideoStream
-    sound: Sound | None
+    sound: Sound
 
     def write(self, frame: Frame) -> None:
         """Encodes a frame, and has the sound follow."""
         self.container.mux(self.stream.encode(frame.video))
-        if self.sound is not None:
-            self.sound.copy_until(frame.time)
+        self.sound.copy_until(frame.time)
 
 
 @contextlib.contextmanager
@@ -148,21 +147,25 @@ def writing(path: Path | str, encoding: Encoding, clip: ClipInfo, notes: list[st
         raise VideoError(f"{path.name} is the clip itself: write to another file")
     if not path.parent.is_dir():
         raise VideoError(f"there is no folder {path.parent} to write {path.name} to: make it first")
+    kind = CONTAINERS[path.suffix.lower()]
+    has_box = kind in ("mp4", "mov")
     with atomic_file(path) as partial, opened(clip.path) as (source, _):
-        kind = CONTAINERS[path.suffix.lower()]
-        options = {"movflags": "+faststart"} if kind in ("mp4", "mov") else {}
-        with av.open(str(partial), "w", format=kind, container_options=options) as container:
-            container.metadata["comment"] = SPOKEN
-            if not options:
-                container.metadata[TAG] = DIGITAL_SOURCE_TYPE
-            sound = Sound(source, container)
-            stream = picture_stream(container, encoding, clip)
-            yield Writer(container, stream, sound)
-            container.mux(stream.encode(None))
-            sound.finish()
+        try:
+            options = {"movflags": "+faststart"} if has_box else {}
+            with av.open(str(partial), "w", format=kind, container_options=options) as container:
+                container.metadata.update({"comment": SPOKEN} | ({} if has_box else {TAG: DIGITAL_SOURCE_TYPE}))
+                sound = Sound(source, container)
+                stream = picture_stream(container, encoding, clip)
+                yield Writer(container, stream, sound)
+                container.mux(stream.encode(None))
+                sound.finish()
+        except FFmpegError as error:
+            raise VideoError(
+                f"{path.name} could not be written ({error.strerror}): try another kind of file"
+            ) from error
         if notes is not None:
             notes.extend(sound.notes)
-        if options:
+        if has_box:
             append_mp4_mark(partial)
 
 

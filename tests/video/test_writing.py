@@ -8,7 +8,7 @@ import pytest
 
 from leed.photo.saving import DIGITAL_SOURCE_TYPE
 from leed.video.reading import VideoError, look_into, read_frames
-from leed.video.writing import encoding_for, is_marked, writing
+from leed.video.writing import Encoding, encoding_for, is_marked, writing
 from video.clips import content, turned, waves, write_clip
 
 
@@ -113,3 +113,14 @@ def test_an_error_leaves_no_file(tmp_path: Path) -> None:
         raise KeyError
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]
     assert (tmp_path / "b.mp4").read_text() == "older"
+
+
+def test_what_an_encoder_refuses(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "a.mp4", waves(1))
+    clip, impossible = look_into(source), Encoding("libx264", "yuv420p", {"preset": "none such"})
+    with (
+        pytest.raises(VideoError, match=r"b\.mp4 could not be written \(.+\): try another kind of file"),
+        writing(tmp_path / "b.mp4", impossible, clip) as writer,
+    ):
+        writer.write(next(read_frames(clip, "yuv420p")))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
