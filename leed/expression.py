@@ -21,8 +21,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from leed.files import atomic_write, atomic_write_all
-from leed.pretrained import CARD, ModelFileError, find_folder, tensors_digest
+from leed.files import atomic_write, atomic_write_all, first_line
+from leed.pretrained import CARD, PRECISIONS, ModelFileError, find_folder, tensors_digest
 from leed.regions import in_quarters, is_regional, joined, quarters_of
 from leed.uploading import upload
 
@@ -31,7 +31,7 @@ FILE = f"expressions{SUFFIX}"
 """The file of a collection."""
 
 FORMAT, VERSION = "leed-expressions", "1"
-NAME = re.compile(r"\w[\w .-]*")
+NAME = re.compile(r"\w[\w .,()+-]{,99}")
 
 COLLECTION_CARD = """---
 library_name: leed
@@ -233,7 +233,7 @@ class ExpressionCollection(Mapping[str, Expression]):
         """Raises `ValueError` for expressions of two models, for several in one, and for names that no file has."""
         for name, expression in expressions.items():
             if not NAME.fullmatch(name):
-                raise ValueError(f"{name!r} cannot be an expression's name: use letters, digits, spaces, '_.-'")
+                raise ValueError(f"{name!r} cannot be an expression's name: use up to 100 letters, digits, ' .,()+-_'")
             if len(expression) != 1:
                 raise ValueError(f"{name} is {len(expression)} expressions in one: save each of them, or their mean")
         self.model = common_model(expressions.values())
@@ -308,11 +308,10 @@ def unknown(name: str, known: Iterable[str]) -> str:
 
 
 def file_of(collection: ExpressionCollection) -> bytes:
-    """The file of a collection. Raises `ValueError` for values that are not finite."""
+    """The file of a collection. Raises `ValueError` for numbers that cannot be saved."""
     tensors = {name: expression.delta_exp.detach().cpu().contiguous() for name, expression in collection.items()}
     for name, tensor in tensors.items():
-        if not bool(tensor.isfinite().all()):
-            raise ValueError(f"the expression {name} has NaN or infinite values and is not saved")
+        check_numbers(name, tensor)
     makers = {name: expression.maker for name, expression in collection.items() if expression.maker}
     about = {"format": FORMAT, "version": VERSION, "model": collection.model or "", "makers": json.dumps(makers)}
     return safetensors.torch.save(tensors, metadata=about | {"sha256": tensors_digest(tensors, about)})
@@ -338,6 +337,21 @@ def read_file(path: Path) -> ExpressionCollection:
     digest = about.pop("sha256", None)
     if digest != tensors_digest(tensors, about):
         raise ModelFileError(f"{path} does not match its sha256 digest: it was altered or damaged. Save it again.")
-    makers, model = json.loads(about["makers"]), about["model"] or None
-    found = {name: Expression(tensor, model, name, makers.get(name)) for name, tensor in tensors.items()}
-    return ExpressionCollection(found)
+    try:
+        makers = {str(name): str(maker) for name, maker in json.loads(about["makers"]).items()}
+        model = about["model"] or None
+        for name, tensor in tensors.items():
+            check_numbers(name, tensor)
+        return ExpressionCollection(
+            {name: Expression(x, model, name, makers.get(name)) for name, x in tensors.items()}
+        )
+    except (AttributeError, KeyError, ValueError, RecursionError) as error:  # whoever wrote it knew how to sign it
+        raise ModelFileError(f"{path} holds no expressions that can be used: {first_line(error)}.") from error
+
+
+def check_numbers(name: str, delta_exp: Tensor) -> None:
+    """Raises `ValueError` for numbers that are no delta_exp, or not finite."""
+    if delta_exp.dtype not in PRECISIONS or delta_exp.ndim not in (2, 3, 4, 5):
+        raise ValueError(f"{name} has numbers of {delta_exp.dtype} and of shape {tuple(delta_exp.shape)}")
+    if not bool(delta_exp.isfinite().all()):
+        raise ValueError(f"{name} has NaN or infinite values")

@@ -10,7 +10,7 @@ from leed.cli import clips, expressions, pictures
 from leed.cli.errors import UsageError
 from leed.expression import Expression
 from leed.photo.detection import find_faces
-from leed.photo.editor import FaceEditor, NoFaceError
+from leed.photo.editor import FaceEditor
 from leed.photo.opening import open_photo
 
 if TYPE_CHECKING:
@@ -49,9 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_face(parser: argparse.ArgumentParser) -> None:
-    """The argument `--face`."""
+    """The arguments `--face` and `--center_crop`."""
     parser.add_argument(
         "--face", type=face, default=0, help="which face, 0 being the largest, or 'all' (default 0)", metavar="N|all"
+    )
+    parser.add_argument(
+        "--center_crop", action="store_true", help="where no face is found, take the centre of the picture for one"
     )
 
 
@@ -72,12 +75,20 @@ def run(options: argparse.Namespace) -> bool:
         raise UsageError(str(error)) from error
     if options.region:
         expression = expression.at(*options.region)
+    return run_edits(options, jobs, editor, expression, options.alpha)
+
+
+def run_edits(
+    options: argparse.Namespace, jobs: pictures.Jobs, editor: FaceEditor, expression: Expression, alpha: float
+) -> bool:
+    """Edits and writes each picture and clip. Returns whether nothing failed."""
+    face, center_crop = options.face, options.center_crop
 
     def work(path: Path) -> Image.Image:
-        return edited(editor, path, expression, options.alpha, options.face)
+        return edited(editor, path, expression, alpha, face, center_crop)
 
     def clip_steps(video: "VideoEditor", source: Path, target: Path) -> "Steps":
-        return video.editing(source, target, expression, options.alpha, one_face(options.face))
+        return video.editing(source, target, expression, alpha, one_face(face))
 
     return pictures.run_jobs(jobs, work, write_clip=clips.writer(editor, jobs.targets, clip_steps))
 
@@ -89,12 +100,14 @@ def one_face(face: int | str) -> int:
     return int(face)
 
 
-def edited(editor: FaceEditor, path: Path, expression: Expression, alpha: float, face: int | str) -> Image.Image:
+def edited(
+    editor: FaceEditor, path: Path, expression: Expression, alpha: float, face: int | str, center_crop: bool
+) -> Image.Image:
     """The photo in a file with an expression on one of its faces, or on all. Raises `PhotoError`, `NoFaceError`."""
     photo = open_photo(path, keep_alpha=True)
     if face != ALL:
-        return editor.edit(photo, expression, alpha, int(face)).photo
+        return editor.edit(photo, expression, alpha, int(face), center_crop).photo
     faces = find_faces(photo)
     if not faces:
-        raise NoFaceError("No face was found in the photo.")
+        return editor.edit(photo, expression, alpha, center_crop=center_crop).photo
     return editor.edit_faces(photo, dict.fromkeys(range(len(faces)), (expression, alpha)), faces)

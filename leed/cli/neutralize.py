@@ -2,7 +2,7 @@
 
 import argparse
 
-from leed.cli import clips, edit, expressions, pictures
+from leed.cli import edit, expressions, pictures
 
 EPILOG = """\
 examples:
@@ -21,12 +21,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> bool:
     jobs = pictures.find_jobs(options, with_clips=True)
     editor = expressions.editor_of(options.model)
-    neutral = editor.leed.expressions["neutral"]
-    write_clip = clips.writer(
-        editor,
-        jobs.targets,
-        lambda video, source, target: video.neutralizing(source, target, edit.one_face(options.face)),
-    )
-    return pictures.run_jobs(
-        jobs, lambda path: edit.edited(editor, path, neutral, 0.0, options.face), write_clip=write_clip
-    )
+    return edit.run_edits(options, jobs, editor, editor.leed.expressions["neutral"], 0.0)

@@ -52,7 +52,8 @@ def find_jobs(options: argparse.Namespace, with_clips: bool = False) -> Jobs:
     Two pictures that would be written to one file, and those whose file is there already, have failed.
     """
     jobs, out = Jobs(), options.out
-    sources = dict(found(options.pictures, jobs.failed, PHOTO_SUFFIXES + clips.SUFFIXES * with_clips))
+    suffixes = PHOTO_SUFFIXES + clips.SUFFIXES * with_clips
+    sources = dict(found(options.pictures, out.resolve(), jobs.failed, suffixes))
     if (is_picture(out) or with_clips and clips.is_clip(out)) and not out.is_dir():
         if len(sources) > 1:
             raise UsageError(f"--out {out} is one file for {len(sources)} pictures: give a folder")
@@ -73,8 +74,13 @@ def find_jobs(options: argparse.Namespace, with_clips: bool = False) -> Jobs:
     return jobs
 
 
-def found(named: Iterable[str], failed: dict[str, str], suffixes: tuple[str, ...]) -> Iterator[tuple[Path, Path]]:
-    """The files that arguments name, and the name of each below the folder that it came from."""
+def found(
+    named: Iterable[str], out: Path, failed: dict[str, str], suffixes: tuple[str, ...]
+) -> Iterator[tuple[Path, Path]]:
+    """The files that arguments name, and the name of each below the folder that it came from.
+
+    Results of an earlier run, in a folder `out` inside a folder that is named, are left out.
+    """
     for name in named:
         matches = [name] if os.path.lexists(name) else sorted(glob.glob(name, recursive=True))
         if not matches:
@@ -84,6 +90,8 @@ def found(named: Iterable[str], failed: dict[str, str], suffixes: tuple[str, ...
                 yield path, Path(path.name)
                 continue
             inside = image_files(path, suffixes)
+            if out != path.resolve():
+                inside = [picture for picture in inside if not picture.resolve().is_relative_to(out)]
             if not inside and len(matches) == 1:
                 failed[name] = "no pictures are in this folder"
             yield from ((picture, picture.relative_to(path)) for picture in inside)

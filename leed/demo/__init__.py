@@ -1,1 +1,1 @@
-"""The demo: `actions` edits, `worker` keeps that in a process of its own, `page` shows it; `app.py` starts it all."""
+"""The demo: `actions` edits, `worker` keeps that in a process of its own, `page` shows it; `serving` serves it."""

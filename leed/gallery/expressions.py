@@ -15,8 +15,8 @@ NEUTRAL = EXPRESSIONS[0]
 class GalleryExpressions(Mapping[str, Expression]):
     """The expressions that the gallery shows, as one model sees them.
 
-    Each is the mean of all frontal faces of that name, three of each of ten people, computed when it is asked for; so
-    it holds little of any one person. "neutral" is zero.
+    Each is the mean of ten frontal faces, the strongest of each person, computed when it is asked for: so it is as
+    strong as a single face's and holds little of any one person. "neutral" is zero.
     """
 
     def __init__(self, express: Callable[[Image.Image], Expression]) -> None:
@@ -34,8 +34,9 @@ class GalleryExpressions(Mapping[str, Expression]):
     def _mean(self, name: str) -> Expression:
         if name == NEUTRAL:
             return 0 * self[EXPRESSIONS[1]]
-        faces = (face for face in gallery.faces(gallery.FRONTAL) if face.expression == name)
-        return Expression.mean(self._express(face.open()) for face in faces)
+        # By strength: the last is the strongest.
+        faces = {face.person: face for face in gallery.faces(gallery.FRONTAL) if face.expression == name}
+        return Expression.mean(self._express(face.open()) for face in faces.values())
 
     def __iter__(self) -> Iterator[str]:
         return iter(EXPRESSIONS)

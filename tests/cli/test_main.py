@@ -100,6 +100,9 @@ def test_one_face_or_all(model: str, editor: FaceEditor, two_people: Path, tmp_p
         command = ["edit", str(two_people), "--expression", str(HAPPY), "--face", face, "--model", model]
         assert main([*command, "--out", str(tmp_path / face)]) == 0
         np.testing.assert_array_equal(pixels(tmp_path / face / "two.png"), pixels(expected))
+    Image.new("RGB", (200, 200), "grey").save(wall := tmp_path / "wall.png")
+    command = ["neutralize", str(wall), "--face", "all", "--model", model, "--out", str(tmp_path / "centre")]
+    assert main(command) == 1 and main([*command, "--center_crop"]) == 0
     assert main(["neutralize", str(two_people), "--face", "5", "--model", model, "--out", str(tmp_path / "none")]) == 1
 
 
@@ -124,6 +127,13 @@ def test_nothing_is_overwritten_in_silence(
     printed = capsys.readouterr().err
     assert "nobody.jpg: there is no such file" in printed and "ann.tiff: another picture is written to" in printed
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ann.png", "ann.tiff", "face.png", "faces"]
+
+
+def test_results_inside_the_folder_are_not_taken_again(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "ann.png").write_bytes(photo.read_bytes())
+    align = ["align", str(tmp_path), "--size", "32", "--out", str(tmp_path / "faces"), "--overwrite"]
+    assert main(align) == 0 and main(align) == 0
+    assert [path.name for path in (tmp_path / "faces").iterdir()] == ["ann.png"]
 
 
 def test_expressions_are_made(model: str, editor: FaceEditor, tmp_path: Path) -> None:

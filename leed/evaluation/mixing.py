@@ -1,0 +1,184 @@
+"""Measures mixed expressions and regions: weights that do what they say, and edits that stay in their region.
+
+    python -m leed.evaluation.mixing --model hub/leed-open --evaluator hub/evaluator --data_dir openfaces-pairs
+
+Each input of the triples whose reference is not neutral gets the expressions of two references, its own and that of
+another triple with another label, by the model's own neutral faces. Growth is the way that the evaluator's features go
+in the direction of the edit with one of the two expressions alone; it has to grow with that expression's weight,
+whatever the other's is, for each weight of WEIGHTS. Similarities are SSIM of a region in a mix and in that region's
+own edit; for comparison, of the two edits. Intervals are 95 %, by a bootstrap over people.
+
+Prints a Markdown table; with --output_dir also writes it (mixing.md, mixing.json).
+"""
+
+import argparse
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from leed.evaluation import metrics
+from leed.evaluation.edits import alpha_rows
+from leed.evaluation.metrics import Metric, mean_of
+from leed.evaluation.pairs import Triples, load_triples
+from leed.evaluation.tables import as_json, line_table, save_results
+from leed.expression import between
+from leed.images import EYES, INNER_FACE, MOUTH, normalize, part
+from leed.model import LEED, PreparedEdit
+from leed.networks.classifier import ExpressionClassifier
+from leed.regions import BORDER_COLUMN, BORDER_WIDTH
+from leed.similarity import ssim
+
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+UNTOUCHED = 0.99  # SSIM from which a region counts as left alone
+
+TOP, BOTTOM, LEFT, RIGHT = INNER_FACE
+PARTS = {
+    "eyes": EYES,
+    "mouth": MOUTH,
+    "left": (TOP, BOTTOM, BORDER_COLUMN + BORDER_WIDTH / 2, RIGHT),
+    "right": (TOP, BOTTOM, LEFT, BORDER_COLUMN - BORDER_WIDTH / 2),
+}
+"""Where each region is compared, outside of the passage between two: top, bottom, left, right."""
+
+OPPOSITE = {"eyes": "mouth", "mouth": "eyes", "left": "right", "right": "left"}
+
+LINES = {
+    "first": "grows with the first weight, whatever the second",
+    "second": "grows with the second weight, whatever the first",
+    "both": "both",
+    "between": "grows on the way from one expression to the other",
+}
+for name in PARTS:
+    LINES |= {
+        f"{name}_own": f"SSIM at the {name}: a mix and the region's own edit",
+        f"{name}_lowest": "same, the lowest of all",
+        f"{name}_untouched": f"same, share of {UNTOUCHED} or more",
+        f"{name}_neutral": f"SSIM at the {name} to the neutral face, if the other region alone gets an expression",
+        f"{name}_whole": f"for comparison: SSIM at the {name} of the two edits",
+    }
+
+
+def partners(triples: Triples) -> np.ndarray:
+    """For each triple (N,) the row of the next one with another expression."""
+    labels = triples.reference_expressions.numpy()
+    rows = np.arange(len(labels))
+    found = rows.copy()
+    for step in range(1, len(labels)):
+        open_rows = labels[found] == labels
+        found[open_rows] = np.roll(rows, -step)[open_rows]
+    return found
+
+
+@torch.no_grad()
+def measure(
+    leed: LEED, evaluator: ExpressionClassifier, triples: Triples, batch_size: int = 20
+) -> dict[str, np.ndarray]:
+    """Values by name, float64 (N,)."""
+    others = partners(triples)
+    batches = []
+    for start in tqdm(range(0, len(triples), batch_size), desc="batches", disable=None):
+        rows = np.arange(start, min(start + batch_size, len(triples)))
+        image, first, second, neutral = (
+            normalize(pictures.to(leed.device))
+            for pictures in (
+                triples.inputs[rows],
+                triples.references[rows],
+                triples.references[others[rows]],
+                triples.input_neutrals[rows],
+            )
+        )
+        prepared, another = leed.prepare(image, first), leed.prepare(image, second)
+        values = growth(evaluator, prepared, another, neutral) | regional(prepared, another)
+        batches.append(metrics.as_arrays(values))
+    return metrics.joined(batches)
+
+
+def growth(
+    evaluator: ExpressionClassifier, first: PreparedEdit, second: PreparedEdit, neutral: Tensor
+) -> dict[str, Tensor]:
+    """1 where the evaluator's features go on in an expression's direction as its weight grows, else 0 (B,)."""
+
+    def features(a: float, b: float) -> Tensor:
+        mix = a * first.expression + b * second.expression
+        return evaluator.features(first.with_expression(mix)(1.0), neutral)
+
+    found = {pair: features(*pair) for pair in product(WEIGHTS, WEIGHTS)}
+    start = found[0.0, 0.0]
+    towards = {"first": found[1.0, 0.0] - start, "second": found[0.0, 1.0] - start}
+    values: dict[str, Tensor] = {}
+    for name, wanted in towards.items():
+        grows = []
+        for fixed in WEIGHTS:
+            line = [found[(w, fixed) if name == "first" else (fixed, w)] for w in WEIGHTS]
+            grows.append(metrics.monotone(torch.stack([metrics.way(x - start, wanted) for x in line], 1)))
+        values[name] = torch.stack(grows).amin(0)
+    values["both"] = values["first"] * values["second"]
+    path = [between(first.expression, second.expression, w) for w in WEIGHTS]
+    seen = [evaluator.features(first.with_expression(step)(1.0), neutral) - found[1.0, 0.0] for step in path]
+    values["between"] = metrics.monotone(torch.stack([metrics.way(x, seen[-1]) for x in seen], 1))
+    return values
+
+
+def regional(first: PreparedEdit, second: PreparedEdit) -> dict[str, Tensor]:
+    """SSIM (B,) at each region: of a mix to its own edit, of the other region alone to neutral, of two edits."""
+    one, two, neutral = first(1.0), second(1.0), first(0.0)
+    values: dict[str, Tensor] = {}
+    for name, box in PARTS.items():
+        mix = first.expression.at(name) + second.expression.at(OPPOSITE[name])
+        pictures = {
+            "own": (first.with_expression(mix)(1.0), one),
+            "neutral": (first.with_expression(second.expression.at(OPPOSITE[name]))(1.0), neutral),
+            "whole": (two, one),
+        }
+        values |= {f"{name}_{kind}": ssim(part(a, box), part(b, box)) for kind, (a, b) in pictures.items()}
+        values[f"{name}_untouched"] = (values[f"{name}_own"] >= UNTOUCHED).double()
+    return values
+
+
+def lowest_of(values: np.ndarray) -> Metric:
+    """The lowest value of those that count."""
+    return lambda weights: np.array([values[row > 0].min() for row in np.atleast_2d(weights)])
+
+
+def mixing_metrics(values: dict[str, np.ndarray]) -> dict[str, Metric]:
+    """Every metric of LINES by name, of the values of `measure`."""
+    lowest = {f"{name}_lowest": lowest_of(values[f"{name}_own"]) for name in PARTS}
+    return {name: mean_of(found) for name, found in values.items()} | lowest
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m leed.evaluation.mixing",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", required=True, help="LEED: a folder or a name on the Hub")
+    parser.add_argument("--evaluator", required=True, help="an expression classifier that LEED was not trained with")
+    parser.add_argument("--data_dir", required=True, type=Path, help="triples, with their twins beside them")
+    parser.add_argument("--pairs", type=int, default=100, help="how many pairs, spread over all triples (default 100)")
+    parser.add_argument("--output_dir", help="where to write mixing.md and mixing.json")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parse_args(arguments)
+    leed = LEED.from_pretrained(options.model, map_location=options.device)
+    evaluator = ExpressionClassifier.from_pretrained(options.evaluator, map_location=options.device)
+    triples = load_triples(options.data_dir, image_size=leed.config.image_size)
+    triples = triples.select(alpha_rows(triples, options.pairs))
+    values = measure(leed, evaluator, triples)
+    groups = {"all": metrics.everyone(len(triples))}
+    found = metrics.estimates(mixing_metrics(values), triples.input_persons, groups)["all"]
+    text = line_table(f"{len(triples)} pairs of expressions", LINES, found)
+    print(text)
+    if options.output_dir:
+        save_results(options.output_dir, "mixing", text, {"model": options.model, "metrics": as_json(found)})
+
+
+if __name__ == "__main__":
+    main()
