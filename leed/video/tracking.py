@@ -165,17 +165,16 @@ def bridged(sightings: Iterable[Sighting]) -> Iterator[Sighting]:
 
 def place_between(near: list[Sighting], index: int) -> Alignment | None:
     """The face's place in a frame in which it is not seen, if it is shortly before and after, and nearly the same."""
-    time, scene = near[index].frame.time, near[index].scene
-
-    def first(sightings: list[Sighting]) -> tuple[float, Alignment] | None:
-        seen = ((s.frame.time, s.alignment) for s in sightings if s.alignment is not None and s.scene == scene)
-        return next(seen, None)
-
-    before, after = first(near[index::-1]), first(near[index:])
-    if before is None or after is None or before[1].distance(after[1]) > NEAR:
+    scene, time = near[index].scene, near[index].frame.time
+    seen = [i for i, one in enumerate(near) if one.alignment is not None and one.scene == scene]
+    start, end = max((i for i in seen if i < index), default=None), min((i for i in seen if i > index), default=None)
+    if start is None or end is None or end - start - 1 > REACH:
         return None
-    share = (time - before[0]) / (after[0] - before[0])
-    return as_alignment((1 - share) * as_vector(before[1]) + share * as_vector(after[1]))
+    (first, before), (last, after) = ((near[i].frame.time, near[i].alignment) for i in (start, end))
+    if before is None or after is None or before.distance(after) > NEAR:
+        return None
+    share = (time - first) / (last - first)
+    return as_alignment((1 - share) * as_vector(before) + share * as_vector(after))
 
 
 def belong_together(one: Sighting, other: Sighting) -> bool:

@@ -113,6 +113,9 @@ def test_short_gaps_are_bridged_and_long_ones_are_not() -> None:
     assert place_between(far, 1) is None
     cut = sightings([0.0, None, 2.0], [0, 1, 1])
     assert place_between(cut, 1) is None
+    for length in range(1, 9):  # as a whole or not at all
+        found = list(steadied(sightings([0.0] * 6 + [None] * length + [0.0] * 6)))
+        assert sum(one.alignment is None for one in found) == (0 if length <= REACH else length)
     long = list(steadied(sightings([0.0] * 3 + [None] * 12 + [0.0] * 3)))
     assert sum(one.alignment is None for one in long) == 12
 
