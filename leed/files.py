@@ -27,19 +27,27 @@ def sync(*paths: Path) -> None:
             os.close(descriptor)
 
 
-def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
-    """Has `write` write a file under another name, then renames it, so that nobody sees a part of it.
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Gives another name under which the file is to be written, and renames it at the end of the `with` block.
 
-    Several processes may write the same file at once.
+    Nobody sees a part of it; after an error, or in a generator that is closed, nothing is left. Several processes may
+    write the same file at once.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        write(partial)
+        yield partial
         sync(partial)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
     sync(path.parent)
+
+
+def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
+    """As `atomic_file`, for a file that a call of `write` writes."""
+    with atomic_file(path) as partial:
+        write(partial)
 
 
 def atomic_write_all(folder: Path, files: dict[str, bytes]) -> None:

@@ -19,13 +19,14 @@ MAY_IMPORT = {
     "export": FOUNDATION | {"model", "runtime", "data"},
     "data": FOUNDATION,
     "photo": FOUNDATION | {"networks", "model", "data"},
+    "video": FOUNDATION | {"model", "photo"},
     "training": FOUNDATION | {"networks", "model", "data"},
     "gallery": FOUNDATION,
     "web": set(),
-    "cli": FOUNDATION | {"model", "runtime", "photo", "demo"},
+    "cli": FOUNDATION | {"model", "runtime", "photo", "video", "demo"},
     "__main__": {"cli"},
     "demo": FOUNDATION | {"gallery", "model", "runtime", "photo", "web"},
-    "evaluation": FOUNDATION | {"gallery", "networks", "model", "data", "photo", "training"},
+    "evaluation": FOUNDATION | {"gallery", "networks", "model", "data", "photo", "training", "video"},
     "study": FOUNDATION | {"evaluation", "photo", "web"},
 }
 """What each package, or module beside them, may import; the foundation's files import each other alone."""

@@ -28,6 +28,7 @@ EXTRA_OF = {
     "runtime": "photo",
     "study": "study",
     "training": "train",
+    "video": "video",
     "web": "demo",
 }
 """The extra with which each package, or module beside them, can be imported; the others need none."""

@@ -1,22 +1,27 @@
-"""Gives the faces of photos an expression and writes the photos, marked as altered by a model."""
+"""Gives the faces of photos and clips an expression and writes them, marked as altered by a model."""
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from leed.cli import expressions, pictures
+from leed.cli import clips, expressions, pictures
 from leed.cli.errors import UsageError
 from leed.expression import Expression
 from leed.photo.detection import find_faces
 from leed.photo.editor import FaceEditor
 from leed.photo.opening import open_photo
 
+if TYPE_CHECKING:
+    from leed.video.editing import Steps, VideoEditor
+
 EPILOG = """\
 examples:
   leed edit photo.jpg --expression happy --out smiling.jpg
   leed edit holiday/ --expression wistful.safetensors --alpha 0.7 --face all --out edited/
   leed edit photo.jpg --expression friend.jpg --region mouth --out edited/
+  leed edit clip.mp4 --expression happy --out happy.mp4
   leed edit 'photos/*.png' --expression happy@mouth --expression angry@eyes --out edited/
 """
 
@@ -61,7 +66,7 @@ def face(text: str) -> int | str:
 
 
 def run(options: argparse.Namespace) -> bool:
-    jobs = pictures.find_jobs(options)
+    jobs = pictures.find_jobs(options, with_clips=True)
     editor = expressions.editor_of(options.model)
     named = [expressions.named_expression(editor, text) for text in options.expression]
     try:
@@ -76,9 +81,23 @@ def run(options: argparse.Namespace) -> bool:
 def run_edits(
     options: argparse.Namespace, jobs: pictures.Jobs, editor: FaceEditor, expression: Expression, alpha: float
 ) -> bool:
-    """Edits and writes each picture. Returns whether nothing failed."""
+    """Edits and writes each picture and clip. Returns whether nothing failed."""
     face, center_crop = options.face, options.center_crop
-    return pictures.run_jobs(jobs, lambda path: edited(editor, path, expression, alpha, face, center_crop))
+
+    def work(path: Path) -> Image.Image:
+        return edited(editor, path, expression, alpha, face, center_crop)
+
+    def clip_steps(video: "VideoEditor", source: Path, target: Path) -> "Steps":
+        return video.editing(source, target, expression, alpha, one_face(face))
+
+    return pictures.run_jobs(jobs, work, write_clip=clips.writer(editor, jobs.targets, clip_steps))
+
+
+def one_face(face: int | str) -> int:
+    """The face of a clip. Raises `ValueError` for ALL."""
+    if face == ALL:
+        raise ValueError("one face of a clip is edited at a time: give its number to --face")
+    return int(face)
 
 
 def edited(

@@ -25,9 +25,10 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "edit": Command("leed.cli.edit", "give the faces of photos an expression"),
-    "neutralize": Command("leed.cli.neutralize", "take the expression from the faces of photos"),
+    "edit": Command("leed.cli.edit", "give the faces of photos and clips an expression"),
+    "neutralize": Command("leed.cli.neutralize", "take the expression from the faces of photos and clips"),
     "expression": Command("leed.cli.expression", "make an expression of references, mixed or averaged, and save it"),
+    "animate": Command("leed.cli.animate", "have a photo follow a clip", "video"),
     "align": Command("leed.cli.align", "cut faces out, as the models know them"),
     "demo": Command("leed.cli.demo", "serve the page of the demo", "demo"),
 }

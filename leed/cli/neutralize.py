@@ -1,4 +1,4 @@
-"""Takes the expression from the faces of photos and writes the photos, marked as altered by a model."""
+"""Takes the expression from the faces of photos and clips and writes them, marked as altered by a model."""
 
 import argparse
 
@@ -7,6 +7,7 @@ from leed.cli import edit, expressions, pictures
 EPILOG = """\
 examples:
   leed neutralize photo.jpg --out neutral.jpg
+  leed neutralize clip.mp4 --out neutral.mp4
   leed neutralize holiday/ --face all --out neutral/
 """
 
@@ -18,6 +19,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> bool:
-    jobs = pictures.find_jobs(options)
+    jobs = pictures.find_jobs(options, with_clips=True)
     editor = expressions.editor_of(options.model)
     return edit.run_edits(options, jobs, editor, editor.leed.expressions["neutral"], 0.0)

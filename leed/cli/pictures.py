@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 from tqdm.auto import tqdm
 
+from leed.cli import clips
 from leed.cli.errors import UsageError
 from leed.files import atomic_write, first_line
 from leed.images import IMAGE_SUFFIXES, image_files
@@ -45,14 +46,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
 
 
-def find_jobs(options: argparse.Namespace) -> Jobs:
-    """Which pictures to read and where to write each. Raises `UsageError` if `--out` cannot serve.
+def find_jobs(options: argparse.Namespace, with_clips: bool = False) -> Jobs:
+    """Which pictures to read, or clips, and where to write each. Raises `UsageError` if `--out` cannot serve.
 
     Two pictures that would be written to one file, and those whose file is there already, have failed.
     """
     jobs, out = Jobs(), options.out
-    sources = dict(found(options.pictures, out.resolve(), jobs.failed))
-    if is_picture(out) and not out.is_dir():
+    suffixes = PHOTO_SUFFIXES + clips.SUFFIXES * with_clips
+    sources = dict(found(options.pictures, out.resolve(), jobs.failed, suffixes))
+    if (is_picture(out) or with_clips and clips.is_clip(out)) and not out.is_dir():
         if len(sources) > 1:
             raise UsageError(f"--out {out} is one file for {len(sources)} pictures: give a folder")
         places = dict.fromkeys(sources, out)
@@ -72,8 +74,10 @@ def find_jobs(options: argparse.Namespace) -> Jobs:
     return jobs
 
 
-def found(named: Iterable[str], out: Path, failed: dict[str, str]) -> Iterator[tuple[Path, Path]]:
-    """The pictures that arguments name, and the name of each below the folder that it came from.
+def found(
+    named: Iterable[str], out: Path, failed: dict[str, str], suffixes: tuple[str, ...]
+) -> Iterator[tuple[Path, Path]]:
+    """The files that arguments name, and the name of each below the folder that it came from.
 
     Results of an earlier run, in a folder `out` inside a folder that is named, are left out.
     """
@@ -85,7 +89,7 @@ def found(named: Iterable[str], out: Path, failed: dict[str, str]) -> Iterator[t
             if not path.is_dir():
                 yield path, Path(path.name)
                 continue
-            inside = image_files(path, PHOTO_SUFFIXES)
+            inside = image_files(path, suffixes)
             if out != path.resolve():
                 inside = [picture for picture in inside if not picture.resolve().is_relative_to(out)]
             if not inside and len(matches) == 1:
@@ -100,18 +104,31 @@ def is_picture(path: Path) -> bool:
 
 def written_as(path: Path) -> Path:
     """The path with the suffix of the format that a result has."""
+    if clips.is_clip(path):
+        return clips.written_as(path)
     return path.with_suffix(WRITTEN_AS.get(path.suffix.lower(), ".png"))
 
 
-def run_jobs(jobs: Jobs, work: Callable[[Path], Image.Image], altered: bool = True) -> bool:
+def run_jobs(
+    jobs: Jobs,
+    work: Callable[[Path], Image.Image],
+    altered: bool = True,
+    write_clip: Callable[[Path, Path], object] | None = None,
+) -> bool:
     """Does the work for each picture, writes its result, with the mark if it is `altered`, and reports.
+
+    Clips are for `write_clip`, which takes the file to read and the one to write.
 
     What fails is reported at the end and stops nothing. Returns whether nothing failed.
     """
     done = 0
     for source, target in tqdm(jobs.targets.items(), desc="pictures", unit="", disable=None):
         try:
-            save(work(source), target, altered)
+            if write_clip is not None and clips.is_clip(source):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                write_clip(source, target)
+            else:
+                save(work(source), target, altered)
         except Exception as error:  # of any file: the others are waiting
             message = str(error) if isinstance(error, (ValueError, OSError)) else first_line(error)
             jobs.failed[str(source)] = message

@@ -3,17 +3,19 @@
     python -m leed.evaluation.clips --model hub/leed-open --data_dir openfaces-clips
 
 The folder holds `<k>_input.png`, `<k>_driver.mp4` (another person in motion) and `<k>_truth.mp4` (the input's person
-in the same motion). Each frame of the driver is a reference, which the model neutralises; nothing is smoothed in time.
-Prints a Markdown table with 95 % intervals by a bootstrap over the clips; with --output_dir also writes it
-(clips.md, clips.json) and strips of each clip's blinks and other frames: driver, edit, truth.
+in the same motion). The photo follows the clip as `leed.video` has it: the face is found and followed in the driver,
+each frame's expression is taken against the neutral face of the same frame, and both are smoothed in time. "none"
+leaves the smoothing out; "crops" takes the set's own crops instead of finding faces, and smooths nothing.
+Prints a Markdown table with 95 % intervals by a bootstrap over the clips, a column for each `--smoothing`; with
+--output_dir also writes it (clips.md, clips.json), strips of each clip's blinks and other frames (driver, edit, truth)
+and how far the mouth has moved in each frame, plotted for the edits and the truth.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import imageio_ffmpeg
 import numpy as np
 import torch
 from PIL import Image
@@ -26,17 +28,23 @@ from leed.evaluation import metrics
 from leed.evaluation.commands import add_options, present, save_sheets
 from leed.evaluation.metrics import Estimate, mean_of, quotient_of
 from leed.evaluation.sheets import panel
-from leed.evaluation.tables import as_json, line_table
+from leed.evaluation.tables import as_json, markdown_table, show_estimate
 from leed.files import existing
-from leed.images import EYES, INNER_CROP, MOUTH, normalize, part
-from leed.model import LEED
+from leed.images import EYES, INNER_CROP, MOUTH, normalize, part, to_tensor
+from leed.model import LEED, FaceModel
+from leed.photo.editor import FaceEditor
+from leed.photo.opening import open_photo
 from leed.similarity import inner_ssim
+from leed.video.driving import driven
+from leed.video.reading import VideoError, look_into, read_frames
+from leed.video.writing import H264
 
 PROGRAM = "python -m leed.evaluation.clips"
 BLINK_FRAMES = 4  # before and after a blink's middle, when the eyes are open again
 BLINK_CHANGE = 2.0  # [% of the range] by which the eyes' box then differs from the mean of both
 CAME_OVER = 0.5  # of the true change at the eyes, from which on a blink has come over
 MOST_LAG = 8  # frames
+TIME, NONE, CROPS = "time", "none", "crops"
 SHOWN = 6  # frames of a clip on its strip
 
 LINES = {
@@ -58,6 +66,8 @@ class Clip:
     photo: Tensor
     driver: Tensor
     truth: Tensor
+    photo_file: Path = Path()
+    driver_file: Path = Path()
 
 
 def load_clips(folder: Path, size: int = 128) -> list[Clip]:
@@ -67,11 +77,12 @@ def load_clips(folder: Path, size: int = 128) -> list[Clip]:
         raise ValueError(f"{folder} has no clips: expected files like 0_input.png, 0_driver.mp4 and 0_truth.mp4")
     clips = []
     for name in names:
-        photo = read_photo(folder / f"{name}_input.png", size)
+        files = [folder / f"{name}_{file}" for file in ("input.png", "driver.mp4")]
+        photo = read_photo(files[0], size)
         driver, truth = (read_clip(folder / f"{name}_{kind}.mp4", size) for kind in ("driver", "truth"))
         if len(driver) != len(truth):
             raise ValueError(f"clip {name} in {folder} has {len(driver)} frames of the driver, {len(truth)} true ones")
-        clips.append(Clip(name, photo, driver, truth))
+        clips.append(Clip(name, photo, driver, truth, *files))
     return clips
 
 
@@ -90,25 +101,43 @@ def read_clip(file: Path, size: int) -> Tensor:
     """
     if not file.is_file():
         raise ValueError(f"{file} is missing")
-    reader = imageio_ffmpeg.read_frames(str(file))
     try:
-        width, height = next(reader)["size"]
-        frames = [np.frombuffer(data, np.uint8).reshape(height, width, 3) for data in reader]
-    except OSError as error:
-        raise ValueError(f"{file} cannot be read as a video") from error
+        pictures = [frame.picture for frame in read_frames(look_into(file), "yuv444p")]
+    except VideoError as error:
+        raise ValueError(str(error)) from error
+    width, height = pictures[0].size
     if width != height:
         raise ValueError(f"{file} has frames of {width} x {height} pixels, expected square ones, of an aligned face")
-    if len(frames) < MOST_LAG + 2:
-        raise ValueError(f"{file} has {len(frames)} frames, expected at least {MOST_LAG + 2}")
-    left, top, right, bottom = (round(fraction * width) for fraction in INNER_CROP)
-    cropped = [Image.fromarray(frame[top:bottom, left:right]) for frame in frames]
-    resized = [np.array(frame.resize((size, size), Image.Resampling.LANCZOS)) for frame in cropped]
-    return normalize(torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2))
+    if len(pictures) < MOST_LAG + 2:
+        raise ValueError(f"{file} has {len(pictures)} frames, expected at least {MOST_LAG + 2}")
+    return torch.cat([in_crop(picture, size) for picture in pictures])
+
+
+def in_crop(picture: Image.Image, size: int) -> Tensor:
+    """The models' crop of a picture of the set, (1, 3, S, S)."""
+    left, top, right, bottom = (round(fraction * picture.width) for fraction in INNER_CROP)
+    cropped = picture.crop((left, top, right, bottom)).resize((size, size), Image.Resampling.LANCZOS)
+    return to_tensor(cropped, size)
+
+
+def drive(leed: FaceModel, clip: Clip, smoothing: str) -> Tensor:
+    """The input with each frame's expression, (N, 3, S, S), as it is done with photos and clips of users."""
+    if smoothing == CROPS:
+        return drive_crops(leed, clip)
+    frames = read_frames(look_into(clip.driver_file), H264.pixel_format)
+    prepared = None
+    pictures = []
+    for shown in driven(leed, frames, smoothing=smoothing == TIME):
+        if prepared is None:
+            prepared = FaceEditor(leed).prepare(open_photo(clip.photo_file), shown.expression)
+        edit = prepared.with_expression(shown.expression)(1.0)
+        pictures.append(in_crop(edit.photo, leed.config.image_size))
+    return torch.cat(pictures)
 
 
 @torch.no_grad()
-def drive(leed: LEED, clip: Clip, batch_size: int = 25) -> Tensor:
-    """The input with each frame's expression, (N, 3, S, S)."""
+def drive_crops(leed: FaceModel, clip: Clip, batch_size: int = 25) -> Tensor:
+    """As `drive`, of the set's own crops, each frame for itself."""
     frames = []
     for driver in clip.driver.split(batch_size):
         face = leed.prepare(clip.photo.expand(len(driver), -1, -1, -1), leed.expression(driver))
@@ -195,11 +224,31 @@ def strip(edit: Tensor, clip: Clip) -> Image.Image:
     return panel(rows | {"truth": [clip.truth[i] for i in chosen]}, [f"frame {i}" for i in chosen])
 
 
+def plot_mouths(clip: Clip, edits: Mapping[str, Tensor]) -> Image.Image:
+    """A plot of how far the mouth has moved in each frame of the truth and of the edits."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.plot(mouth_motion(clip.truth, clip.truth), color="black", label="truth")
+    for name, edit in edits.items():
+        axes.plot(mouth_motion(edit, clip.truth), label=name, linewidth=1)
+    axes.set(title=f"clip {clip.name}", xlabel="frame", ylabel="motion of the mouth")
+    axes.legend()
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = command_line(PROGRAM, __doc__)
     add_options(parser, "model", data_dir="the folder of clips")
-    add_options(parser, output_dir="for the table, the metrics and a strip of each clip")
+    parser.add_argument(
+        "--smoothing", nargs="+", choices=(TIME, NONE, CROPS), default=[TIME, NONE], help="see above (time none)"
+    )
+    add_options(parser, output_dir="for the table, the metrics, and a strip and a plot of each clip")
     return parser.parse_args(arguments)
 
 
@@ -207,19 +256,23 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> None:
     """Prints the table and, if asked to, writes it and the strips."""
     options = parse_args(arguments)
-    leed = LEED.from_pretrained(options.model)
+    leed = LEED.from_pretrained(options.model).eval()
     clips = load_clips(options.data_dir, leed.config.image_size)
-    measured, strips = [], {}
+    measured: dict[str, dict[str, dict[str, float]]] = {smoothing: {} for smoothing in options.smoothing}
+    pictures = {}
     for clip in tqdm(clips, "clips", unit="clip", disable=None):
-        edit = drive(leed, clip)
-        measured.append(measure(edit, clip))
-        strips[f"clip-{clip.name}.png"] = strip(edit, clip)
-    found = evaluate(measured)
-    count = round(sum(one["blinks"] for one in measured))
-    text = line_table(f"{len(clips)} clips, {count} blinks", LINES, found)
-    each = {clip.name: one for clip, one in zip(clips, measured, strict=True)}
-    if present(options.output_dir, "clips", text, {"all": as_json(found), "clips": each}):
-        save_sheets(options.output_dir, strips)
+        edits = {smoothing: drive(leed, clip, smoothing) for smoothing in options.smoothing}
+        for smoothing, edit in edits.items():
+            measured[smoothing][clip.name] = measure(edit, clip)
+        pictures[f"clip-{clip.name}.png"] = strip(edits[options.smoothing[0]], clip)
+        pictures[f"clip-{clip.name}-mouth.png"] = plot_mouths(clip, edits)
+    found = {smoothing: evaluate(list(of_clips.values())) for smoothing, of_clips in measured.items()}
+    count = round(sum(one["blinks"] for one in measured[options.smoothing[0]].values()))
+    rows = [[line, *(show_estimate(of_all[name]) for of_all in found.values())] for name, line in LINES.items()]
+    text = markdown_table([f"{len(clips)} clips, {count} blinks; value [95 %]", *found], rows)
+    content = {one: {"all": as_json(found[one]), "clips": measured[one]} for one in found}
+    if present(options.output_dir, "clips", text, content):
+        save_sheets(options.output_dir, pictures)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ Nothing else that a picture came with is written: no EXIF, GPS, comments or colo
 
 import struct
 from collections.abc import Iterator
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from pathlib import Path
+from typing import BinaryIO
 from uuid import UUID
 
 import imageio_ffmpeg
@@ -116,12 +117,17 @@ def save_marked_sequence(frames: list[Image.Image], path: Path | str, fps: int) 
     elif path.suffix == ".mp4":
         frames = [over(frame, "white") for frame in frames]
         _encode(frames, path, fps, "libx264", "yuv420p", ["-crf", "18", "-movflags", "+faststart"])
-        box = b"uuid" + MP4_BOX + XMP.encode()
-        with open(path, "ab") as file:
-            file.write(struct.pack(">I", 4 + len(box)) + box)
+        append_mp4_mark(path)
     else:
         raise ValueError(f"sequences are saved as .webp, .gif or .mp4, got {path.name}")
     return path
+
+
+def append_mp4_mark(path: Path) -> None:
+    """Appends the mark to an MP4 or QuickTime file."""
+    box = b"uuid" + MP4_BOX + XMP.encode()
+    with open(path, "ab") as file:
+        file.write(struct.pack(">I", 4 + len(box)) + box)
 
 
 def _encode(frames: list[Image.Image], path: Path, fps: int, codec: str, pixels: str, options: list[str]) -> None:
@@ -140,9 +146,10 @@ def _encode(frames: list[Image.Image], path: Path, fps: int, codec: str, pixels:
 
 
 def is_marked(path: Path | str) -> bool:
-    """Whether a PNG, JPEG, WebP, GIF or MP4 carries the mark."""
+    """Whether a PNG, JPEG, WebP, GIF, MP4 or QuickTime file carries the mark."""
     path = Path(path)
-    return DIGITAL_SOURCE_TYPE.encode() in (mp4_xmp(path) if path.suffix == ".mp4" else picture_xmp(path))
+    is_film = path.suffix.lower() in (".mp4", ".mov")
+    return DIGITAL_SOURCE_TYPE.encode() in (mp4_xmp(path) if is_film else picture_xmp(path))
 
 
 def picture_xmp(path: Path) -> bytes:
@@ -156,20 +163,25 @@ def picture_xmp(path: Path) -> bytes:
 
 def mp4_xmp(path: Path) -> bytes:
     """The XMP text of an MP4; empty if there is none."""
-    boxes = (content for kind, content in mp4_boxes(path.read_bytes()) if kind == b"uuid")
-    return next((content[16:] for content in boxes if content.startswith(MP4_BOX)), b"")
+    with path.open("rb") as file:
+        for kind, start, end in mp4_boxes(file):
+            file.seek(start)
+            if kind == b"uuid" and file.read(16) == MP4_BOX:
+                return file.read(end - start - 16)
+    return b""
 
 
-def mp4_boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and content of the outermost boxes of an MP4."""
-    start = 0
-    while start + 8 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, start)
+def mp4_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start and end of the contents of an MP4's outermost boxes, which are not read: films are large."""
+    length, start = file.seek(0, SEEK_END), 0
+    while start + 8 <= length:
+        file.seek(start)
+        size, kind = struct.unpack(">I4s", file.read(8))
         head = 8
         if size == 1:  # then 64 bits follow
-            size, head = struct.unpack_from(">Q", data, start + 8)[0], 16
-        end = start + size if size else len(data)  # 0: to the end
+            size, head = int.from_bytes(file.read(8), "big"), 16
+        end = min(start + size, length) if size else length  # 0: to the end
         if end <= start:
             return
-        yield kind, data[start + head : end]
+        yield kind, start + head, end
         start = end

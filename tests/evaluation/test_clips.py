@@ -9,10 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from leed import LEED
+from leed import LEED, gallery
+from leed.config import TINY
 from leed.evaluation import clips
-from leed.evaluation.clips import Clip, blinks, lag, measure
-from leed.images import EYES, MOUTH, part
+from leed.evaluation.clips import Clip, blinks, drive, lag, load_clips, measure
+from leed.images import EYES, MOUTH, normalize, part
+from leed.similarity import inner_ssim
 
 FRAMES = 60
 BLINKS = (18, 41)
@@ -102,11 +104,27 @@ def test_command(lively_leed: LEED, tmp_path: Path, capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit, match="clip 0 in .* has 20 frames of the driver, 19 true ones"):
         clips.main(arguments)
     write_video(tmp_path / "0_truth.mp4", moving()[10:30])
-    clips.main([*arguments, "--output_dir", str(tmp_path / "out")])
+    clips.main([*arguments, "--smoothing", "crops", "--output_dir", str(tmp_path / "out")])
     assert "1 clips, 1 blinks" in capsys.readouterr().out
     content = json.loads((tmp_path / "out" / "clips.json").read_text())
-    assert content["clips"]["0"]["blinks"] == 1 and 0 < content["all"]["ssim"]["value"] < 1
-    assert (tmp_path / "out" / "clip-0.png").is_file()
+    assert content["crops"]["clips"]["0"]["blinks"] == 1 and 0 < content["crops"]["all"]["ssim"]["value"] < 1
+    assert (tmp_path / "out" / "clip-0.png").is_file() and (tmp_path / "out" / "clip-0-mouth.png").is_file()
     (tmp_path / "0_truth.mp4").write_bytes(b"no video")
     with pytest.raises(SystemExit, match="0_truth.mp4 cannot be read as a video"):
         clips.main(arguments)
+
+
+def test_photos_are_driven_as_users_drive_them(tmp_path: Path) -> None:
+    """A fresh model changes nothing, whether faces are found in the whole pictures or the set's crops are taken."""
+    leed = LEED(TINY).eval()
+    face = next(face for face in gallery.faces(camera=gallery.FRONTAL) if face.expression == "happy")
+    photo, size = face.open().convert("RGB").resize((256, 256)), leed.config.image_size
+    photo.save(tmp_path / "0_input.png")
+    shown = normalize(torch.from_numpy(np.array(photo)).permute(2, 0, 1))[None].repeat(4, 1, 1, 1)
+    for kind in ("driver", "truth"):
+        write_video(tmp_path / f"0_{kind}.mp4", shown)
+    [clip] = load_clips(tmp_path, size)
+    edits = {smoothing: drive(leed, clip, smoothing) for smoothing in ("time", "none", "crops")}
+    for edit in edits.values():
+        assert edit.shape == (4, 3, size, size)
+        assert inner_ssim(edit, clip.truth).min() > 0.9
