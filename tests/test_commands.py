@@ -116,11 +116,11 @@ def test_each_command_ends_in_one_sentence(
 def test_counts_are_checked_before_the_work(command: str, place: Path, capsys: pytest.CaptureFixture) -> None:
     paths = {"root": place, "model": place / "leed", "data": place / "faces-pairs", "output": place / "out"}
     arguments = [argument.format(**paths) for argument in COMMANDS[command]]
-    options = {"leed.evaluation.large": "--max_photos", "leed.evaluation.photographs": "--num_wild"}
+    options = {"large": "--max_photos", "photographs": "--num_wild", "capacity": "--max_faces"}
     if command in ("leed.evaluation.clips", "leed.evaluation.remains"):
         return  # they take all
     with pytest.raises(SystemExit, match="2"):
-        main_of(command)([*arguments, options.get(command, "--max_triples"), "0"])
+        main_of(command)([*arguments, options.get(command.rpartition(".")[2], "--max_triples"), "0"])
     assert "must be a whole number of at least 1, got 0" in capsys.readouterr().err
 
 

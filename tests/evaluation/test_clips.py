@@ -120,11 +120,11 @@ def test_photos_are_driven_as_users_drive_them(tmp_path: Path) -> None:
     face = next(face for face in gallery.faces(camera=gallery.FRONTAL) if face.expression == "happy")
     photo, size = face.open().convert("RGB").resize((256, 256)), leed.config.image_size
     photo.save(tmp_path / "0_input.png")
-    shown = normalize(torch.from_numpy(np.array(photo)).permute(2, 0, 1))[None].repeat(4, 1, 1, 1)
+    shown = normalize(torch.from_numpy(np.array(photo)).permute(2, 0, 1))[None].repeat(clips.MOST_LAG + 2, 1, 1, 1)
     for kind in ("driver", "truth"):
         write_video(tmp_path / f"0_{kind}.mp4", shown)
     [clip] = load_clips(tmp_path, size)
     edits = {smoothing: drive(leed, clip, smoothing) for smoothing in ("time", "none", "crops")}
     for edit in edits.values():
-        assert edit.shape == (4, 3, size, size)
+        assert edit.shape == (clips.MOST_LAG + 2, 3, size, size)
         assert inner_ssim(edit, clip.truth).min() > 0.9
