@@ -96,6 +96,8 @@ def test_commands_are_understood(command: tuple[str, ...], monkeypatch: pytest.M
         found = [options for options in LAUNCHERS[program] if words[: len(options)] == options]
         assert found, f"{program} is called with other options than {LAUNCHERS[program]}"
         words = words[len(found[0]) :]
+    elif program == "leed":
+        words = ["leed", *words]
     else:
         assert program == "python", f"say how the test is to check {program}"
     if words[0] == "-m":
