@@ -35,6 +35,7 @@ wheel: $(VENV)/.dev
 	$(PYTHON) -m venv $(VENV)/wheel
 	$(VENV)/wheel/bin/python -m pip install --quiet $(VENV)/dist/*.whl
 	$(VENV)/wheel/bin/python -I .ci/try_wheel.py hub/leed-open
+	$(VENV)/wheel/bin/leed --help > /dev/null
 	rm -rf build $(VENV)/wheel
 
 $(VENV)/.demo: requirements.txt

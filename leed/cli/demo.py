@@ -3,6 +3,8 @@
 import argparse
 import os
 
+from leed.cli import expressions
+
 EPILOG = """\
 examples:
   leed demo
@@ -11,11 +13,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model",
-        help="a model's folder or its name on the Hub, owner/name (default: the variable LEED_MODEL, or hub/leed-open "
-        "in a clone)",
-    )
+    expressions.add_model(parser)
     parser.add_argument("--port", type=int, help="of the address http://127.0.0.1:PORT (default 7860, or a free one)")
 
 

@@ -3,10 +3,11 @@
     python -m leed.evaluation.mixing --model hub/leed-open --evaluator hub/evaluator --data_dir openfaces-pairs
 
 Each input of the triples whose reference is not neutral gets the expressions of two references, its own and that of
-another triple with another label, by the model's own neutral faces. Growth is the way that the evaluator's features go
-in the direction of the edit with one of the two expressions alone; it has to grow with that expression's weight,
-whatever the other's is, for each weight of WEIGHTS. Similarities are SSIM of a region in a mix and in that region's
-own edit; for comparison, of the two edits. Intervals are 95 %, by a bootstrap over people.
+another triple with another label, by the model's own neutral faces. Growth is the way that the evaluator's features,
+or the pixels of the inner face, go in the direction of the edit with one of the two expressions alone, for each weight
+of WEIGHTS from 0 to 1. It saturates where the other expression shows the same already. Similarities are SSIM of a
+region in a mix and in that region's own edit; for comparison, of the two edits. Intervals are 95 %, by a bootstrap
+over people.
 
 Prints a Markdown table; with --output_dir also writes it (mixing.md, mixing.json).
 """
@@ -46,11 +47,19 @@ PARTS = {
 
 OPPOSITE = {"eyes": "mouth", "mouth": "eyes", "left": "right", "right": "left"}
 
+BESIDE = {"alone": 0.0, "half": 0.5, "whole": 1.0}
+"""Weights of the other expression by which growth is shown."""
+
 LINES = {
-    "first": "grows with the first weight, whatever the second",
-    "second": "grows with the second weight, whatever the first",
-    "both": "both",
-    "between": "grows on the way from one expression to the other",
+    "features_alone": "evaluator's features grow with an expression's weight, alone",
+    "features_half": "same, beside half of the other",
+    "features_whole": "same, beside the whole other",
+    "features_both": "same, with both weights, whatever the other is",
+    "pixels_alone": "pixels grow with an expression's weight, alone",
+    "pixels_half": "same, beside half of the other",
+    "pixels_whole": "same, beside the whole other",
+    "pixels_both": "same, with both weights, whatever the other is",
+    "between": "evaluator's features grow on the way from one expression to the other",
 }
 for name in PARTS:
     LINES |= {
@@ -100,27 +109,35 @@ def measure(
 def growth(
     evaluator: ExpressionClassifier, first: PreparedEdit, second: PreparedEdit, neutral: Tensor
 ) -> dict[str, Tensor]:
-    """1 where the evaluator's features go on in an expression's direction as its weight grows, else 0 (B,)."""
+    """1 where features or pixels go on in an expression's direction as its weight grows, else 0 (B,).
 
-    def features(a: float, b: float) -> Tensor:
-        mix = a * first.expression + b * second.expression
-        return evaluator.features(first.with_expression(mix)(1.0), neutral)
-
-    found = {pair: features(*pair) for pair in product(WEIGHTS, WEIGHTS)}
-    start = found[0.0, 0.0]
-    towards = {"first": found[1.0, 0.0] - start, "second": found[0.0, 1.0] - start}
+    Of the two expressions it is the mean, with both weights the worst.
+    """
+    edits = {
+        (a, b): first.with_expression(a * first.expression + b * second.expression)(1.0)
+        for a, b in product(WEIGHTS, WEIGHTS)
+    }
+    seen = {
+        "features": {pair: evaluator.features(edit, neutral) for pair, edit in edits.items()},
+        "pixels": {pair: part(edit, INNER_FACE).flatten(1) for pair, edit in edits.items()},
+    }
     values: dict[str, Tensor] = {}
-    for name, wanted in towards.items():
-        grows = []
-        for fixed in WEIGHTS:
-            line = [found[(w, fixed) if name == "first" else (fixed, w)] for w in WEIGHTS]
-            grows.append(metrics.monotone(torch.stack([metrics.way(x - start, wanted) for x in line], 1)))
-        values[name] = torch.stack(grows).amin(0)
-    values["both"] = values["first"] * values["second"]
-    path = [between(first.expression, second.expression, w) for w in WEIGHTS]
-    seen = [evaluator.features(first.with_expression(step)(1.0), neutral) - found[1.0, 0.0] for step in path]
-    values["between"] = metrics.monotone(torch.stack([metrics.way(x, seen[-1]) for x in seen], 1))
-    return values
+    for kind, found in seen.items():
+        mirrored = {(b, a): value for (a, b), value in found.items()}
+        lines = {fixed: [grows(of, fixed) for of in (found, mirrored)] for fixed in WEIGHTS}
+        values |= {f"{kind}_{name}": torch.stack(lines[fixed]).mean(0) for name, fixed in BESIDE.items()}
+        values[f"{kind}_both"] = torch.stack([line for both in lines.values() for line in both]).amin(0)
+    path = [between(first.expression, second.expression, share) for share in WEIGHTS]
+    way = [evaluator.features(first.with_expression(step)(1.0), neutral) for step in path]
+    steps = [metrics.way(features - way[0], way[-1] - way[0]) for features in way]
+    return values | {"between": metrics.monotone(torch.stack(steps, 1))}
+
+
+def grows(found: dict[tuple[float, float], Tensor], fixed: float) -> Tensor:
+    """1 where what is found (B, F) goes on in the first weight's direction, the second being fixed, else 0 (B,)."""
+    start = found[0.0, 0.0]
+    steps = [metrics.way(found[weight, fixed] - start, found[1.0, 0.0] - start) for weight in WEIGHTS]
+    return metrics.monotone(torch.stack(steps, 1))
 
 
 def regional(first: PreparedEdit, second: PreparedEdit) -> dict[str, Tensor]:

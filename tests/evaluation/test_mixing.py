@@ -60,8 +60,14 @@ def test_growth_has_known_answers() -> None:
     )
     values = mixing.growth(Mean(), first, second, grey)
     assert {name: value.tolist() for name, value in values.items()} == dict.fromkeys(values, [1.0, 1.0])
-    assert values.keys() == {"first", "second", "both", "between"}
-    assert mixing.growth(Mean(wave=True), first, second, grey)["both"].tolist() == [0.0, 0.0]
+    assert len(values) == 9
+    wavy = mixing.growth(Mean(wave=True), first, second, grey)
+    assert wavy["features_both"].tolist() == [0.0, 0.0] and wavy["pixels_both"].tolist() == [1.0, 1.0]
+
+
+def test_an_expression_that_shows_already_does_not_grow() -> None:
+    found = {(a, b): torch.tensor([[max(a, b)]]) for a in mixing.WEIGHTS for b in mixing.WEIGHTS}
+    assert [mixing.grows(found, fixed).item() for fixed in (0.0, 0.5, 1.0)] == [1.0, 1.0, 0.0]
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -76,6 +82,6 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     found = json.loads((tmp_path / "mixing.json").read_text())["metrics"]
     assert found.keys() == mixing.LINES.keys()
     assert (
-        found["eyes_own"]["value"] == pytest.approx(1) and found["both"]["value"] == 0
+        found["eyes_own"]["value"] == pytest.approx(1) and found["features_both"]["value"] == 0
     )  # it leaves faces as they are
     assert found["mouth_lowest"]["value"] <= found["mouth_own"]["value"]
