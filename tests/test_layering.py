@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "photo": FOUNDATION | {"networks", "model", "data"},
     "training": FOUNDATION | {"networks", "model", "data"},
     "gallery": FOUNDATION,
+    "openfaces": FOUNDATION,
     "web": set(),
     "demo": FOUNDATION | {"gallery", "model", "runtime", "photo", "web"},
     "evaluation": FOUNDATION | {"gallery", "networks", "model", "data", "photo", "training"},
