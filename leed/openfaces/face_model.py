@@ -98,7 +98,8 @@ def read_face_model(folder: Path) -> FaceModel:
 def read_vertices(path: Path) -> Floats:
     """The vertices of an OBJ file of the model (26719, 3), float32."""
     with _existing(path).open() as lines:
-        vertices = np.array([line.split()[1:4] for line in lines if line.startswith("v ")], dtype=np.float64)
+        numbers = "".join(line[2:] for line in lines if line.startswith("v "))
+    vertices = np.fromstring(numbers, sep=" ").reshape(-1, 3)
     if vertices.shape != (VERTICES, 3):
         raise ValueError(f"{path}: expected {VERTICES} vertices, found an array of shape {vertices.shape}")
     return vertices.astype(np.float32)

@@ -34,8 +34,8 @@ class Person:
 
 
 def is_published_source(folder: Path) -> bool:
-    """Whether a folder is a clone of the published set's portraits."""
-    return (folder / "inst" / "neutral_front").is_dir() and (folder / "inst" / "3dsk").is_dir()
+    """Whether a folder is a clone of the published set's portraits, maybe an incomplete one."""
+    return (folder / "inst").is_dir() or (folder / "data-raw").is_dir()
 
 
 def published_people(clone: Path) -> list[Person]:

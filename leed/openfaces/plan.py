@@ -19,7 +19,8 @@ from leed.openfaces.posing import Pose
 SEED = 20171
 SKIPPED_PEOPLE = 40
 """People between the set's own and the triples in the stream, who are in no published set."""
-TRIPLES = 600
+TRIPLES_OF_A_PERSON = 30
+"""Triples whose input is a test person."""
 TEST_PEOPLE_OF_A_GENDER = 10
 PUBLISHED_DIGEST = "70ac198aa75debfa8a0832b781dff8c41603463c2cbca65cbee00ad8d4290a50"
 """Of the published set's plan; its pictures' names, poses and weights are those of the stored set."""
@@ -80,7 +81,7 @@ class Plan:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def make_plan(people: Sequence[Person], num_triples: int = TRIPLES) -> Plan:
+def make_plan(people: Sequence[Person], triples_of_a_person: int = TRIPLES_OF_A_PERSON) -> Plan:
     """The plan for these people; for those of the published set it is the published one."""
     rng = np.random.default_rng(SEED)
     test_people = choose_test_people(rng, people)
@@ -89,7 +90,7 @@ def make_plan(people: Sequence[Person], num_triples: int = TRIPLES) -> Plan:
         for expression, yaw in _cells():
             _performance(rng, expression, yaw)
             seen_from(rng, yaw)
-    triples = _triples(rng, test_people, num_triples) if len(test_people) > 1 else []
+    triples = _triples(rng, test_people, triples_of_a_person * len(test_people)) if len(test_people) > 1 else []
     return Plan(shots, triples, test_people)
 
 

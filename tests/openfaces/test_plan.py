@@ -21,7 +21,7 @@ def people():
 
 @pytest.fixture(scope="module")
 def plan(people):
-    return make_plan(people, num_triples=60)
+    return make_plan(people, triples_of_a_person=3)
 
 
 def test_the_plan_is_that_of_the_program_that_made_the_published_set(plan):
@@ -93,5 +93,5 @@ def test_ones_own_people_are_split_by_chance(count, tested):
         type(person)(f"p{k}", OWN, *list(vars(person).values())[2:])
         for k, person in enumerate(made_up_people(london=count, studio=0))
     ]
-    plan = make_plan(people, num_triples=2)
-    assert len(plan.test_people) == tested and len(plan.triples) == (2 if tested else 0)
+    plan = make_plan(people, triples_of_a_person=2)
+    assert len(plan.test_people) == tested and len(plan.triples) == 2 * tested
