@@ -58,7 +58,7 @@ def run_compare(args: argparse.Namespace) -> None:
 
     print(f"{'kind':32s} pictures  least dB  mean dB")
     for found in compare(args.built, args.reference, args.pictures):
-        print(f"{found.kind:32s} {found.count:8d} {found.least:9.2f} {found.mean:8.2f}")
+        print(f"{found.kind:32s} {found.pictures:8d} {found.least:9.2f} {found.mean:8.2f}")
 
 
 def run_correspondence(args: argparse.Namespace) -> None:

@@ -45,7 +45,7 @@ class Difference(NamedTuple):
     """How far a kind of pictures of two builds differs."""
 
     kind: str
-    count: int
+    pictures: int
     least: float  # PSNR [dB]
     mean: float
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from leed.config import EXPRESSIONS
 from leed.files import atomic_write
 from leed.openfaces.arrays import Bytes
+from leed.openfaces.encoding import Row
 from leed.openfaces.people import Person
 from leed.openfaces.performances import CAMERAS
 
@@ -55,15 +56,15 @@ def contact_sheet(faces: list[Path]) -> Bytes:
     chosen = [names[k] for k in np.linspace(0, len(names) - 1, min(ROWS, len(names))).round().astype(int)]
     rows = []
     for k, name in enumerate(chosen):
-        shown = {}
+        shown: dict[tuple[int, str], Row] = {}
         for path in faces:
             table = pq.read_table(
                 path, columns=["image", "person", "expression", "camera"], filters=pc.field("person") == name
             )
-            shown |= {(row["expression"], row["camera"]): row["image"]["bytes"] for row in table.to_pylist()}
+            shown |= {(row["expression"], row["camera"]): row["image"] for row in table.to_pylist()}
         cameras = list(CAMERAS.values())
         wanted = [(e, cameras[(2 + k + e) % len(cameras)]) for e in range(len(EXPRESSIONS))]
-        rows.append(np.hstack([_decoded(shown[cell]) for cell in wanted]))
+        rows.append(np.hstack([_decoded(shown[cell]["bytes"]) for cell in wanted]))
     return np.vstack(rows)
 
 

@@ -148,8 +148,8 @@ def free(sitter: Sitter) -> Rows:
         for shot in free_shots(sitter.name):
             pictures = {"image": (shot.weights, shot.pose, 88), "neutral": (AT_REST, shot.pose, 86)}
             pictures |= {"view": (shot.weights, shot.view_pose, 88), "view_neutral": (AT_REST, shot.view_pose, 86)}
-            row = {"file": shot.file, "person": sitter.name, "camera": shot.camera, "view_camera": shot.view_camera}
-            row |= _angles(shot.pose) | {"blendshapes": _rounded(shot.weights)}
+            row: Row = {"file": shot.file, "person": sitter.name, "camera": shot.camera}
+            row |= {"view_camera": shot.view_camera} | _angles(shot.pose) | {"blendshapes": _rounded(shot.weights)}
             for name, (weights, pose, quality) in pictures.items():
                 row[name] = webp(inner_by_area(sitter.picture(weights, pose)), quality)
             yield "free", row
@@ -164,18 +164,18 @@ def large(sitter: Sitter) -> Rows:
     """`large`: six of a training person's pictures with their true neutral faces, or a test person's triples."""
     if not sitter.is_tested:
         for shot in large_shots(sitter.name, sitter.work.plan.shots[sitter.name]):
-            row = {"file": shot.file, "person": sitter.name, "camera": shot.camera}
+            row: Row = {"file": shot.file, "person": sitter.name, "camera": shot.camera}
             row["expression"] = EXPRESSIONS.index(shot.expression)
             for name, weights, quality in (("image", shot.weights_array(), 88), ("neutral", AT_REST, 86)):
                 row[name] = webp(large_inner(sitter.picture(weights, shot.pose, LARGE_SIZE)), quality)
             yield "large", row
     for triple in sitter.work.plan.triples[:LARGE_TRIPLES]:
         if triple.input_person == sitter.name:
-            row = {"triple": triple.number}
+            pair: Row = {"triple": triple.number}
             for name, shot in (("input", triple.input), ("target", triple.target)):
                 picture = sitter.picture(shot.weights_array(), shot.pose, LARGE_SIZE)
-                row[name] = webp(large_inner(picture), 90)
-            yield "large pairs", row
+                pair[name] = webp(large_inner(picture), 90)
+            yield "large pairs", pair
 
 
 def smiles(sitter: Sitter) -> Rows:

@@ -47,7 +47,9 @@ class Canvas:
 
     def over(self, background: Floats) -> Floats:
         """The drawn picture over another (H, W, 3)."""
-        return background * (1 - self.alpha[..., None]) + self.picture * self.alpha[..., None]
+        result = background.copy()
+        _composite(result, self.picture, self.alpha)
+        return result
 
 
 def draw(
@@ -99,13 +101,23 @@ def draw_depth(triangles: Integers, positions: Floats, shape: tuple[int, int]) -
 
 
 @nb.njit(cache=True, fastmath=True, inline="always")
-def _sample(texture, u, v, channel):
-    """A channel of a texture (H, W, 4) between pixels, bilinear."""
+def _corners(u, v):
+    """The pixel above and to the left of a place between pixels, and the shares of the four pixels around it."""
     x, y = int(u), int(v)
     right, down = u - x, v - y
-    above = (1 - right) * (1 - down) * texture[y, x, channel] + right * (1 - down) * texture[y, x + 1, channel]
-    below = (1 - right) * down * texture[y + 1, x, channel] + right * down * texture[y + 1, x + 1, channel]
-    return above + below
+    return x, y, (1 - right) * (1 - down), right * (1 - down), (1 - right) * down, right * down
+
+
+@nb.njit(cache=True, fastmath=True, inline="always")
+def _sample(textures, layer, channel, corners):
+    """A channel of a layer of the textures between pixels, bilinear."""
+    x, y, upper_left, upper_right, lower_left, lower_right = corners
+    return (
+        upper_left * textures[layer, y, x, channel]
+        + upper_right * textures[layer, y, x + 1, channel]
+        + lower_left * textures[layer, y + 1, x, channel]
+        + lower_right * textures[layer, y + 1, x + 1, channel]
+    )
 
 
 @nb.njit(cache=True, fastmath=True, inline="always")
@@ -180,20 +192,30 @@ def _draw(
                     u = a * places[i, 0] + b * places[j, 0] + c * places[k, 0]
                     v = a * places[i, 1] + b * places[j, 1] + c * places[k, 1]
                     u, v = min(max(u, 0.0), texture_width - 1.01), min(max(v, 0.0), texture_height - 1.01)
-                    texture = textures[layer]
-                    opacity = _sample(texture, u, v, 3) / 255.0
+                    corners = _corners(u, v)
+                    opacity = _sample(textures, layer, 3, corners) / 255.0
                     if opacity < smallest_alpha:
                         continue
                     if smallest_alpha > 0.45:
                         opacity = 1.0
-                    blue, green, red = (
-                        _sample(texture, u, v, 0),
-                        _sample(texture, u, v, 1),
-                        _sample(texture, u, v, 2),
-                    )
+                    blue = _sample(textures, layer, 0, corners)
+                    green = _sample(textures, layer, 1, corners)
+                    red = _sample(textures, layer, 2, corners)
                 depth[y, x] = z
                 alpha[y, x] = opacity
                 _put(picture, y, x, blue, green, red, lit, layer >= 0)
+
+
+@nb.njit(cache=True)
+def _composite(background, picture, alpha):
+    height, width = alpha.shape
+    for y in range(height):
+        for x in range(width):
+            share = alpha[y, x]
+            if share > 0:
+                for channel in range(3):
+                    rest = background[y, x, channel] * (np.float32(1) - share)
+                    background[y, x, channel] = rest + picture[y, x, channel] * share
 
 
 @nb.njit(cache=True)

@@ -28,7 +28,7 @@ def test_pictures_are_matched_by_name_and_the_least_is_told(tmp_path):
     write(tmp_path / "a", {"x": 0, "y": 100, "only": 1})
     write(tmp_path / "b", {"y": 101, "x": 51, "other": 1})
     (found,) = compare(tmp_path / "a", tmp_path / "b", pictures=10)
-    assert (found.kind, found.count) == ("main train image", 2) and np.isclose(found.least, 20 * np.log10(5))
+    assert (found.kind, found.pictures) == ("main train image", 2) and np.isclose(found.least, 20 * np.log10(5))
 
 
 def test_nothing_in_common_and_other_sizes_are_refused(tmp_path):
