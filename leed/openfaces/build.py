@@ -100,7 +100,7 @@ def build(settings: Settings) -> dict[str, int]:
     _draw_all(settings, cast, people)
     parts = [part for part in DRAWN_BY_PERSON if part in settings.parts]
     counts = pack(Shelf(settings.work_dir), cast.plan, parts, settings.output_dir)
-    write_sheets(settings.output_dir, cast.people, cast.is_published, counts)
+    write_sheets(settings.output_dir, cast.people, cast.is_published)
     return counts
 
 

@@ -19,22 +19,29 @@ from leed.openfaces.performances import CAMERAS
 
 ROWS = 8  # people on the contact sheet
 PUBLISHED_FLAWS = """\
-- 33 of the 102 London people are not white; the 3DSK people are all young white adults. London ages are 18 to 54. No
-  children, no elderly people, no glasses.
+- 33 of the 102 London people are not white; the 3DSK people are all young white adults. No children, no elderly
+  people, no glasses.
 - 3DSK portraits are warm and overexposed, and the neck fades into the white background.
 - Real smiles of lon143, lon025 and lon013 are less well registered (`registration` below 0.94), and some are faint.
 """
 
 
-def write_sheets(folder: Path, people: Mapping[str, Person], is_published: bool, counts: Mapping[str, int]) -> None:
+def write_sheets(folder: Path, people: Mapping[str, Person], is_published: bool) -> None:
     """Writes `DATASHEET.md` and, of the main part, `contact-sheet.webp`."""
     faces = [folder / f"{split}-00000-of-00001.parquet" for split in ("train", "test")]
     faces = [path for path in faces if path.is_file()]
-    text = datasheet(faces, people, is_published, counts)
+    text = datasheet(faces, people, is_published, built_files(folder))
     atomic_write(folder / "DATASHEET.md", lambda partial: partial.write_text(text))
     if faces:
         sheet = cv2.imencode(".webp", contact_sheet(faces), [cv2.IMWRITE_WEBP_QUALITY, 85])[1].tobytes()
         atomic_write(folder / "contact-sheet.webp", lambda partial: partial.write_bytes(sheet))
+
+
+def built_files(folder: Path) -> dict[str, int]:
+    """The number of rows of each parquet file of a set, whichever run wrote it, by its path beside `folder`."""
+    folders = [folder, *sorted(folder.parent.glob(f"{folder.name}-*"))]
+    files = [path for place in folders for path in sorted(place.glob("*.parquet"))]
+    return {path.relative_to(folder.parent).as_posix(): pq.read_metadata(path).num_rows for path in files}
 
 
 def datasheet(faces: list[Path], people: Mapping[str, Person], is_published: bool, counts: Mapping[str, int]) -> str:

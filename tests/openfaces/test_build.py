@@ -55,6 +55,7 @@ def test_a_build_makes_files_sheets_and_attribution_and_a_second_one_draws_nothi
     assert "consent" in (settings.output_dir / "ATTRIBUTION.md").read_text()
     assert (settings.output_dir / "contact-sheet.webp").stat().st_size > 0
     assert sorted(drawn) == list("abcde")
+    assert text.index("mine/test") < text.index("mine/train")
     assert b.build(settings) == counts and len(drawn) == 5
 
 
