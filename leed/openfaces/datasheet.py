@@ -50,6 +50,7 @@ def datasheet(faces: list[Path], people: Mapping[str, Person], is_published: boo
     shown = sorted({name for path in faces for name in pq.read_table(path, columns=["person"])["person"].to_pylist()})
     published = "Built from the public portraits of the published set, by its plan."
     return template.format(
+        title="The open face set" if is_published else "A face set made of portraits",
         what=published if is_published else "Built from portraits of one's own.",
         counts="\n".join(f"| `{file}` | {rows:,} |" for file, rows in counts.items()),
         people=_told([people[name] for name in shown]),
