@@ -59,12 +59,12 @@ class Cast:
 
 def find_cast(portraits: Path) -> Cast:
     """The people at a place and their plan. Raises `ValueError` if these are not what they should be."""
-    if not portraits.is_dir():
-        raise ValueError(
-            f"{portraits} is not a folder: expected a clone of the portraits, or your own. Get the former by\n"
-            f"{PORTRAITS.commands()}"
-        )
     published = is_published_source(portraits)
+    if not published and not any(portraits.glob("*.tem")):
+        raise ValueError(
+            f"{portraits} holds neither the public portraits nor any of your own with templates (*.tem). "
+            f"Get the former by\n{PORTRAITS.commands()}"
+        )
     if published:
         check_source(PORTRAITS, portraits)
         people = published_people(portraits)

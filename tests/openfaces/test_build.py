@@ -103,6 +103,8 @@ def test_missing_sources_are_named_with_the_commands_that_bring_them(settings, t
         ValueError, match=rf"git clone {PORTRAITS.address}\ngit -C webmorphR.stim checkout {PORTRAITS.commit}"
     ):
         b.build(dataclasses.replace(settings, portraits=tmp_path / "nowhere"))
+    with pytest.raises(ValueError, match="holds neither the public portraits nor any of your own"):
+        b.build(dataclasses.replace(settings, portraits=settings.face_model))
     with pytest.raises(ValueError, match=r"LICENSE.* missing(.|\n)*git clone .*ICT-FaceKit"):
         check_source(FACE_MODEL, tmp_path)
 
