@@ -14,6 +14,8 @@ from leed.openfaces.arrays import Bytes, Floats, Integers
 
 NOWHERE = -1e9
 """The depth of a pixel on which nothing is drawn."""
+EDGE = -1e-4
+"""The least barycentric coordinate that counts as within a triangle: neighbours leave no gap."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,14 @@ def _sample(textures, layer, channel, corners):
     )
 
 
+@nb.njit(cache=True, inline="always")
+def _shares(x, y, x1, y1, x2, y2, inverse):
+    """Barycentric coordinates of a place, all relative to a triangle's first corner; `inverse` of twice its area."""
+    second = (x * y2 - x2 * y) * inverse
+    third = (x1 * y - x * y1) * inverse
+    return 1.0 - second - third, second, third
+
+
 @nb.njit(cache=True, fastmath=True, inline="always")
 def _bounds(a, b, c, size):
     """The first and last pixel between three coordinates, within a picture of this size."""
@@ -172,10 +182,8 @@ def _draw(
         inverse, layer, needed = 1.0 / area, layers[m], stencils[m]
         for y in range(top, bottom + 1):
             for x in range(left, right + 1):
-                b = ((x - x0) * (y2 - y0) - (x2 - x0) * (y - y0)) * inverse
-                c = ((x1 - x0) * (y - y0) - (x - x0) * (y1 - y0)) * inverse
-                a = 1.0 - b - c
-                if a < -1e-4 or b < -1e-4 or c < -1e-4:
+                a, b, c = _shares(x - x0, y - y0, x1 - x0, y1 - y0, x2 - x0, y2 - y0, inverse)
+                if a < EDGE or b < EDGE or c < EDGE:
                     continue
                 if needed > 0 and (stencil[y, x] & needed) == 0:
                     continue
@@ -232,10 +240,8 @@ def _draw_depth(triangles, positions, depth):
         top, bottom = int(max(0, np.ceil(min(y0, y1, y2)))), int(min(height - 1, np.floor(max(y0, y1, y2))))
         for y in range(top, bottom + 1):
             for x in range(left, right + 1):
-                b = ((x - x0) * (y2 - y0) - (x2 - x0) * (y - y0)) / area
-                c = ((x1 - x0) * (y - y0) - (x - x0) * (y1 - y0)) / area
-                a = 1.0 - b - c
-                if a < -1e-4 or b < -1e-4 or c < -1e-4:
+                a, b, c = _shares(x - x0, y - y0, x1 - x0, y1 - y0, x2 - x0, y2 - y0, 1.0 / area)
+                if a < EDGE or b < EDGE or c < EDGE:
                     continue
                 z = a * positions[i, 2] + b * positions[j, 2] + c * positions[k, 2]
                 if z > depth[y, x]:
