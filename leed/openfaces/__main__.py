@@ -1,0 +1,83 @@
+"""Builds the open face set from public portraits, or a set like it from your own.
+
+    python -m leed.openfaces build --portraits webmorphR.stim --face_model ICT-FaceKit --output_dir openfaces
+
+docs/openfaces.md has the whole way, from the clones to a trained model.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from leed.openfaces.settings import PARTS, Settings
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m leed.openfaces", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    make = commands.add_parser("build", help="build a set, or what is missing of it")
+    make.add_argument("--portraits", type=Path, required=True, help="clone of webmorphR.stim, or your own portraits")
+    make.add_argument("--face_model", type=Path, required=True, help="clone of ICT-FaceKit")
+    make.add_argument("--output_dir", type=Path, required=True, help="of the main part; the others lie beside it")
+    make.add_argument("--processes", type=int, default=1, help="each takes about 1.5 GB")
+    make.add_argument("--parts", type=_list, default=PARTS, help=f"of {','.join(PARTS)}")
+    make.add_argument("--people", type=_list, help="draw only these, by name: lon001,lon002")
+    check = commands.add_parser("compare", help="compare the pictures of two builds")
+    check.add_argument("built", type=Path)
+    check.add_argument("reference", type=Path)
+    check.add_argument("--pictures", type=int, default=200)
+    points = commands.add_parser("correspondence", help="print which vertex each point of a template is")
+    points.add_argument("--portraits", type=Path, required=True)
+    points.add_argument("--face_model", type=Path, required=True)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Runs a command; a refusal is one message, without a traceback."""
+    args = parse_args()
+    try:
+        COMMANDS[args.command](args)
+    except (ValueError, RuntimeError) as error:
+        sys.exit(f"{error}")
+
+
+def run_build(args: argparse.Namespace) -> None:
+    """Builds, and says what was written."""
+    from leed.openfaces.build import build
+
+    options = {name: value for name, value in vars(args).items() if name != "command"}
+    for file, rows in build(Settings(**options)).items():
+        print(f"{file}: {rows} rows")
+    print(f"data sheet and contact sheet: {args.output_dir}")
+
+
+def run_compare(args: argparse.Namespace) -> None:
+    """Prints a row for each kind of pictures."""
+    from leed.openfaces.comparison import compare
+
+    print(f"{'kind':32s} pictures  least dB  mean dB")
+    for found in compare(args.built, args.reference, args.pictures):
+        print(f"{found.kind:32s} {found.pictures:8d} {found.least:9.2f} {found.mean:8.2f}")
+
+
+def run_correspondence(args: argparse.Namespace) -> None:
+    """Prints the vertices, a line each."""
+    from leed.openfaces import correspondence, templates
+    from leed.openfaces.face_model import read_face_model
+    from leed.openfaces.people import published_people
+
+    points = [templates.read_template(person.template) for person in published_people(args.portraits)]
+    framed = [templates.transformed(templates.to_working_frame(each), each) for each in points]
+    model = read_face_model(args.face_model / "FaceXModel")
+    print("\n".join(str(vertex) for vertex in correspondence.find(model, framed)))
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(word for word in text.split(",") if word)
+
+
+COMMANDS = {"build": run_build, "compare": run_compare, "correspondence": run_correspondence}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""What a build is asked for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PARTS = ("main", "pairs", "twins", "views", "free", "large", "smiles", "clips")
+"""The parts of the set; each can be built by itself."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is built of what. Raises `ValueError` for impossible ones."""
+
+    portraits: Path  # a clone of webmorphR.stim, or a folder of one's own portraits
+    face_model: Path  # a clone of ICT-FaceKit
+    output_dir: Path  # the main part; other parts lie beside it, `<output_dir>-pairs` and so on
+    processes: int = 1
+    parts: tuple[str, ...] = PARTS
+    people: tuple[str, ...] | None = None  # draws only these, of the same plan
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.parts) - set(PARTS))
+        if unknown or not self.parts:
+            raise ValueError(f"parts must be among {', '.join(PARTS)}, got {', '.join(unknown) or 'none'}")
+        if self.processes < 1:
+            raise ValueError(f"processes must be at least 1, got {self.processes}")
+
+    @property
+    def work_dir(self) -> Path:
+        """Where what is drawn is kept until it is packed; hidden from the readers. It may be deleted after that."""
+        return self.output_dir / ".work"
+
+    @property
+    def model_cache(self) -> Path:
+        """Where the parsed face model is kept."""
+        return self.work_dir / "face-model.npz"
+
+    @property
+    def clips_dir(self) -> Path:
+        """Where clips are written."""
+        return self.output_dir.with_name(f"{self.output_dir.name}-clips")
