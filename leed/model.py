@@ -235,6 +235,12 @@ class FaceModel(ABC):
         """
         return GalleryExpressions(self.expression)
 
+    @property
+    def expression_size(self) -> tuple[int, ...]:
+        """The shape of one expression: (Z,), or (C, c, c) for a map."""
+        config = self.config
+        return (config.delta_size,) if config.delta_size else (config.code_channels, *[config.code_size] * 2)
+
     def check_expression(self, expression: Expression) -> None:
         """Raises `ValueError` for an expression that another model made, as far as that can be told."""
         if None not in (expression.model, self.digest) and expression.model != self.digest:
@@ -242,8 +248,7 @@ class FaceModel(ABC):
                 f"the expression was made by another model (its weights begin with {short(str(expression.model))}, "
                 f"this model's with {short(str(self.digest))}): make it anew with this model, from its references"
             )
-        config = self.config
-        size = (config.delta_size,) if config.delta_size else (config.code_channels, *[config.code_size] * 2)
+        size = self.expression_size
         if expression.delta_exp.shape[1:] not in (size, (NUM_QUARTERS, *size)):
             raise ValueError(
                 f"the expression must be of shape (B, {', '.join(map(str, size))}) for this model, got "

@@ -99,7 +99,6 @@ class OnnxLEED(FaceModel):
         """`graphs` has a serialised graph for each step, `folder` the weights. Raises `GraphError` for bad graphs."""
         self.config, self.folder = config, folder
         self.sessions = {name: _session(name, graphs[name]) for name in INPUTS}
-        self.has_regions = "masks" in {value.name for value in self.sessions["render"].get_inputs()}
 
     @classmethod
     def from_pretrained(cls, name: str | Path) -> "OnnxLEED":
@@ -132,6 +131,11 @@ class OnnxLEED(FaceModel):
         if is_regional(delta_exp):
             return self.in_pytorch.render(code_neutral, context, delta_exp, alpha)
         return Warped(*self._run("render", code_neutral, context, delta_exp, alpha))
+
+    @cached_property
+    def has_regions(self) -> bool:
+        """Whether the graph `render` knows regions of a face; those of older models do not."""
+        return "masks" in {value.name for value in self.sessions["render"].get_inputs()}
 
     @cached_property
     def in_pytorch(self) -> LEED:

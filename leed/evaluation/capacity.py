@@ -167,14 +167,13 @@ def load_held_out(
     parts = split_by_person(load_faces(source), fraction)
     rebuildings, people = [], []
     for table in parts:
-        known = np.flatnonzero([neutral is not None for neutral in table["neutral"]])
+        known = FaceDataset(table, leed.config.image_size, in_memory=False).has_neutral.nonzero().flatten().numpy()
         if not len(known):
             raise ValueError(f"{source} has no true neutral faces, from which faces are rebuilt: choose another set")
         rows = known if max_faces is None else metrics.spread(known, max_faces)
-        chosen = FaceDataset(table.select(rows), leed.config.image_size)
-        batch = chosen.__getitems__(list(range(len(chosen))))
+        batch = FaceDataset(table.select(rows), leed.config.image_size).__getitems__(list(range(len(rows))))
         rebuildings.append(Rebuilding(leed, batch["image"], batch["neutral"]))
-        people.append(np.array(table.select(rows)["person"]))
+        people.append(np.array(table.select_columns("person").select(rows)["person"]))
     others = [rebuildings[0].extracted(slice(start, start + 64)) for start in range(0, len(rebuildings[0]), 64)]
     return rebuildings[1], people[1], principal_axes(torch.cat(others))
 

@@ -36,8 +36,10 @@ def test_fit_finds_the_expression_that_a_face_was_made_with(lively_leed: LEED) -
     assert after < 0.5 * before
 
 
-def test_command(evaluation_folders: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    arguments = ["--model", str(evaluation_folders["leed"]), "--dataset_name", "drawn", "--max_faces", "6"]
+def test_command(
+    evaluation_folders: dict[str, Path], drawn_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    arguments = ["--model", str(evaluation_folders["leed"]), "--dataset_name", str(drawn_folder), "--max_faces", "6"]
     capacity.main([*arguments, "--steps", "2", "--output_dir", str(tmp_path)])
     printed = capsys.readouterr().out
     assert "6 faces" in printed and "fitted to the face" in printed

@@ -96,6 +96,10 @@ class PlainArithmetic(LEED):
         self.config = leed.config
         self.neutralizer, self.encoder, self.decoder = leed.neutralizer, leed.encoder, leed.decoder
 
+    @property
+    def expression_size(self) -> tuple[int, ...]:
+        return self.config.code_channels, self.config.code_size, self.config.code_size
+
     def extract(self, code: Tensor, code_neutral: Tensor) -> Tensor:
         return code - code_neutral
 
