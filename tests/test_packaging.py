@@ -100,7 +100,7 @@ def test_all_holds_every_extra() -> None:
 def test_a_wheel_takes_every_file_of_the_package() -> None:
     data = PYPROJECT["tool"]["setuptools"]["package-data"]
     for path in sorted((ROOT / "leed").rglob("*")):
-        if path.is_dir() or path.suffix in {".py", ".pyi"} or "__pycache__" in path.parts:  # numba's files lie there too
+        if path.is_dir() or path.suffix in {".py", ".pyi"} or "__pycache__" in path.parts:  # also numba's
             continue
         patterns = {
             ROOT.joinpath(*package.split("."), pattern) for package, patterns in data.items() for pattern in patterns
