@@ -150,7 +150,10 @@ def test_expressions_are_made(model: str, editor: FaceEditor, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("edit PHOTO --expression joy --out x", "there is no expression or file joy; names are neutral, happy"),
+        ("edit PHOTO --expression joy --out x", "there is no expression or file 'joy'; names are neutral, happy"),
+        ("edit PHOTO --expression . --out x", "there is no expression or file '.'; names are neutral, happy"),
+        ("edit PHOTO --expression happy@nose --out x", "happy@nose: a region is one of eyes, mouth, left, right"),
+        ("edit PHOTO --expression happy@mouth,eyes --out x", "no part of a face is both mouth and eyes"),
         ("edit PHOTO --expression happy --alpha 3 --out x", "must be in [0, 2], got 3"),
         ("edit PHOTO --expression happy --region nose --out x", "a region is one of eyes, mouth, left, right"),
         ("edit PHOTO --expression happy --face -1 --out x", "--face: must be a number from 0, or 'all'"),
