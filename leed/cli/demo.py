@@ -4,6 +4,9 @@ import argparse
 import os
 
 from leed.cli import expressions
+from leed.cli.errors import UsageError
+
+MAX_PORT = 65535
 
 EPILOG = """\
 examples:
@@ -21,6 +24,8 @@ def run(options: argparse.Namespace) -> bool:
     if options.model:
         os.environ["LEED_MODEL"] = options.model
     if options.port is not None:
+        if not 1 <= options.port <= MAX_PORT:
+            raise UsageError(f"--port must be in [1, {MAX_PORT}], got {options.port}")
         os.environ["GRADIO_SERVER_PORT"] = str(options.port)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for the worker, as in app.py
     from leed.demo.serving import main  # reads the variables, and imports the page's packages

@@ -1,5 +1,6 @@
 """The command `leed`: pictures in, marked pictures out, one sentence and an exit code for what goes wrong."""
 
+import errno
 import importlib
 import os
 import shlex
@@ -13,6 +14,7 @@ from conftest import ROOT
 from PIL import Image
 
 from leed import LEED, Expression, FaceEditor, open_photo
+from leed.cli import pictures
 from leed.cli.main import COMMANDS, main
 from leed.photo.saving import is_marked
 
@@ -136,6 +138,19 @@ def test_results_inside_the_folder_are_not_taken_again(photo: Path, tmp_path: Pa
     assert [path.name for path in (tmp_path / "faces").iterdir()] == ["ann.png"]
 
 
+def test_a_picture_that_cannot_be_written_leaves_nothing(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_half(picture: Image.Image, path: Path) -> Path:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pictures, "save_plain", write_half)
+    assert main(["align", str(photo), "--out", str(tmp_path)]) == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_expressions_are_made(model: str, editor: FaceEditor, tmp_path: Path) -> None:
     out, named = tmp_path / "mine.safetensors", editor.leed.expressions
     make = ["expression", "happy", "sad@eyes", "--model", model, "--out", str(out)]
@@ -165,7 +180,18 @@ def test_expressions_are_made(model: str, editor: FaceEditor, tmp_path: Path) ->
         ("edit PHOTO --expression happy", "the following arguments are required: --out"),
         ("expression happy sad --weights 1 --out x.safetensors", "got 1 weights for 2 sources"),
         ("expression happy --out x.png", "--out must be a file *.safetensors"),
-        ("align PHOTO --size 0 --out x", "--size must be at least 1 pixel"),
+        (
+            "edit PHOTO --expression happy --out x.gif",
+            "photos are written as .png, .webp, .jpg, .jpeg, got --out x.gif",
+        ),
+        ("neutralize PHOTO --out x.mp4", "photos are written as .png, .webp, .jpg, .jpeg, got --out x.mp4"),
+        (
+            "edit clip.mp4 --expression happy --out x.png",
+            "clips are written as .mp4, .mov, .mkv, .webm, got --out x.png",
+        ),
+        ("align PHOTO --size 0 --out x", "--size must be in [1, 4096] pixels, got 0"),
+        ("align PHOTO --size 99999 --out x", "--size must be in [1, 4096] pixels, got 99999"),
+        ("demo --port 99999", "--port must be in [1, 65535], got 99999"),
         ("smile PHOTO", "invalid choice: 'smile'"),
         ("", "arguments are required: COMMAND"),
     ],
@@ -183,7 +209,8 @@ def test_wrong_usage(
     monkeypatch.setenv("LEED_MODEL", model)
     for name in ("ann.png", "second.png"):
         (tmp_path / name).write_bytes(photo.read_bytes())
-    (tmp_path / "notes.txt").write_text("no picture")
+    for name in ("notes.txt", "clip.mp4"):
+        (tmp_path / name).write_text("no picture")
     zeros = LEED.from_pretrained(model).expressions["neutral"].delta_exp
     Expression(zeros, "f" * 64).save(tmp_path / "other.safetensors")
     arguments = command.replace("PHOTO/../", "").replace("PHOTO", "ann.png").split()
