@@ -4,6 +4,7 @@ import errno
 import importlib
 import os
 import shlex
+import socket
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -230,14 +231,20 @@ def test_without_a_model(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert "There is no model here: name one" in capsys.readouterr().err
 
 
-def test_the_demo_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_is_started(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     monkeypatch.setenv("LEED_MODEL", "")
     monkeypatch.setenv("GRADIO_SERVER_PORT", "")
     started = []
     serving = SimpleNamespace(main=lambda: started.append(dict(os.environ)))
     monkeypatch.setitem(sys.modules, "leed.demo.serving", serving)
-    assert main(["demo", "--model", "owner/name", "--port", "8080"]) == 0
-    assert started[0]["LEED_MODEL"] == "owner/name" and started[0]["GRADIO_SERVER_PORT"] == "8080"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert main(["demo", "--port", port]) == 2 and not started
+    assert f"port {port} cannot be used" in capsys.readouterr().err
+    assert main(["demo", "--model", "owner/name", "--port", port]) == 0
+    assert started[0]["LEED_MODEL"] == "owner/name" and started[0]["GRADIO_SERVER_PORT"] == port
 
 
 @pytest.mark.parametrize("name", COMMANDS)
