@@ -180,6 +180,7 @@ def test_expressions_are_made(model: str, editor: FaceEditor, tmp_path: Path) ->
         ("edit PHOTO --expression happy --model nowhere --out x", "folder nowhere does not exist"),
         ("edit PHOTO --expression happy", "the following arguments are required: --out"),
         ("expression happy sad --weights 1 --out x.safetensors", "got 1 weights for 2 sources"),
+        ("edit PHOTO --expression happy@eyes --region mouth --out x", "--region mouth leaves nothing of --expression"),
         ("expression happy --out x.png", "--out must be a file *.safetensors"),
         (
             "edit PHOTO --expression happy --out x.gif",
