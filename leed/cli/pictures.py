@@ -135,12 +135,21 @@ def run_jobs(
                 write_clip(source, target)
             else:
                 save(work(source), target, altered)
+                note_frames(source)
         except Exception as error:  # of any file: the others are waiting
             message = str(error) if isinstance(error, (ValueError, OSError)) else first_line(error)
             jobs.failed[str(source)] = message
         else:
             done += 1
     return report(done, jobs.failed)
+
+
+def note_frames(source: Path) -> None:
+    """Says so if a picture is animated: photos are still, and only its first frame was used."""
+    with Image.open(source) as image:
+        number = 1 if image.format in ("JPEG", "MPO") else getattr(image, "n_frames", 1)  # phones add depth and gains
+    if number > 1:
+        print(f"  {source}: only the first of its {number} frames was used", file=sys.stderr)
 
 
 def save(picture: Image.Image, target: Path, altered: bool) -> None:
