@@ -6,6 +6,9 @@ from leed.cli import pictures
 from leed.cli.errors import UsageError
 from leed.photo.align_folder import SIZE, aligned_face
 
+MAX_SIZE = 4096
+"""Side of the largest faces [px]: a photo has at most 16 megapixels, and larger ones would only fill the memory."""
+
 EPILOG = """\
 examples:
   leed align photo.jpg --out face.png
@@ -21,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> bool:
-    if options.size < 1:
-        raise UsageError(f"--size must be at least 1 pixel, got {options.size}")
+    if not 1 <= options.size <= MAX_SIZE:
+        raise UsageError(f"--size must be in [1, {MAX_SIZE}] pixels, got {options.size}")
     jobs = pictures.find_jobs(options)
     return pictures.run_jobs(jobs, lambda path: aligned_face(path, options.size), altered=False)

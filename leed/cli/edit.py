@@ -54,7 +54,9 @@ def add_face(parser: argparse.ArgumentParser) -> None:
         "--face", type=face, default=0, help="which face, 0 being the largest, or 'all' (default 0)", metavar="N|all"
     )
     parser.add_argument(
-        "--center_crop", action="store_true", help="where no face is found, take the centre of the picture for one"
+        "--center_crop",
+        action="store_true",
+        help="where a photo shows no face, take its centre (not in clips)",
     )
 
 
@@ -74,6 +76,9 @@ def run(options: argparse.Namespace) -> bool:
     except ValueError as error:
         raise UsageError(str(error)) from error
     if options.region:
+        for text, one in zip(options.expression, named, strict=True):
+            if bool(one.delta_exp.any()) and not bool(one.at(*options.region).delta_exp.any()):
+                raise UsageError(f"--region {','.join(options.region)} leaves nothing of --expression {text}")
         expression = expression.at(*options.region)
     return run_edits(options, jobs, editor, expression, options.alpha)
 

@@ -10,7 +10,7 @@ from leed.model import MAX_ALPHA
 from leed.photo.editor import FaceEditor
 from leed.photo.opening import open_photo
 from leed.pretrained import ModelFileError
-from leed.regions import REGIONS, quarters_of
+from leed.regions import quarters_of
 from leed.runtime import default_model, load
 
 SOURCES = (
@@ -65,9 +65,13 @@ def region(text: str) -> tuple[str, ...]:
 def named_expression(editor: FaceEditor, text: str) -> Expression:
     """The expression that an argument names, `SOURCE` or `SOURCE@REGION`. Raises `UsageError` if there is none."""
     source, at, regions = text.rpartition("@")
-    if at and all(name in REGIONS for name in regions.split(",")):
-        return whole_expression(editor, source).at(*region(regions))
-    return whole_expression(editor, text)
+    is_source = source in editor.leed.expressions or Path(source).is_file()
+    if not at or Path(text).exists() or not is_source:
+        return whole_expression(editor, text)
+    try:
+        return whole_expression(editor, source).at(*regions.split(","))
+    except ValueError as error:
+        raise UsageError(f"{text}: {error}") from error
 
 
 def whole_expression(editor: FaceEditor, source: str) -> Expression:
@@ -75,8 +79,8 @@ def whole_expression(editor: FaceEditor, source: str) -> Expression:
     if source in editor.leed.expressions:
         return editor.leed.expressions[source]
     path = Path(source)
-    if not path.exists():
-        raise UsageError(f"there is no expression or file {source}; names are {', '.join(editor.leed.expressions)}")
+    if not path.is_file():
+        raise UsageError(f"there is no expression or file {source!r}; names are {', '.join(editor.leed.expressions)}")
     try:
         expression = Expression.load(path) if path.suffix == SUFFIX else editor.expression(open_photo(path))
         editor.leed.check_expression(expression)

@@ -54,9 +54,11 @@ def find_jobs(options: argparse.Namespace, with_clips: bool = False) -> Jobs:
     jobs, out = Jobs(), options.out
     suffixes = PHOTO_SUFFIXES + clips.SUFFIXES * with_clips
     sources = dict(found(options.pictures, out.resolve(), jobs.failed, suffixes))
-    if (is_picture(out) or with_clips and clips.is_clip(out)) and not out.is_dir():
+    if out.suffix.lower() in PHOTO_SUFFIXES + clips.SUFFIXES and not out.is_dir():
         if len(sources) > 1:
             raise UsageError(f"--out {out} is one file for {len(sources)} pictures: give a folder")
+        for source in sources:
+            check_kind(source, out)
         places = dict.fromkeys(sources, out)
     elif out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is a file, but no picture: give a folder, or a file .png, .webp or .jpg")
@@ -97,9 +99,13 @@ def found(
             yield from ((picture, picture.relative_to(path)) for picture in inside)
 
 
-def is_picture(path: Path) -> bool:
-    """Whether a path is called as the pictures that are written here."""
-    return path.suffix.lower() in (*WRITTEN_AS, ".png")
+def check_kind(source: Path, out: Path) -> None:
+    """Raises `UsageError` if a picture, or a clip, is not written to files that are called as `out` is."""
+    kind, kinds = "photos", (".png", ".webp", ".jpg", ".jpeg")
+    if clips.is_clip(source):
+        kind, kinds = "clips", clips.WRITTEN_SUFFIXES
+    if out.suffix.lower() not in kinds:
+        raise UsageError(f"{kind} are written as {', '.join(kinds)}, got --out {out}")
 
 
 def written_as(path: Path) -> Path:
@@ -129,6 +135,7 @@ def run_jobs(
                 write_clip(source, target)
             else:
                 save(work(source), target, altered)
+                note_frames(source)
         except Exception as error:  # of any file: the others are waiting
             message = str(error) if isinstance(error, (ValueError, OSError)) else first_line(error)
             jobs.failed[str(source)] = message
@@ -137,13 +144,24 @@ def run_jobs(
     return report(done, jobs.failed)
 
 
+def note_frames(source: Path) -> None:
+    """Says so if a picture is animated: photos are still, and only its first frame was used."""
+    with Image.open(source) as image:
+        number = 1 if image.format in ("JPEG", "MPO") else getattr(image, "n_frames", 1)  # phones add depth and gains
+    if number > 1:
+        print(f"  {source}: only the first of its {number} frames was used", file=sys.stderr)
+
+
 def save(picture: Image.Image, target: Path, altered: bool) -> None:
     """Writes a picture whole or not at all."""
     write, suffix = save_marked if altered else save_plain, written_as(target).suffix
 
     def write_and_name(partial: Path) -> None:
-        written = write(picture, partial.with_name(partial.name + suffix))  # which tells the format
-        os.replace(written, partial)
+        named = partial.with_name(partial.name + suffix)  # which tells the format
+        try:
+            os.replace(write(picture, named), partial)
+        finally:
+            named.unlink(missing_ok=True)  # after an error, such as a full disk
 
     target.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(target, write_and_name)

@@ -35,8 +35,13 @@ class Motion:
 
     @classmethod
     def of(cls, trace: EditTrace) -> "Motion":
-        """The motion in the trace of a single face."""
-        return cls(grey_levels(trace.warped).cpu(), trace.flow.float().cpu() / 2)
+        """The motion in the trace of a single face. Raises `ValueError` if it is not finite."""
+        flow = trace.flow.float().cpu() / 2
+        if not bool(flow.isfinite().all()):
+            raise ValueError("the edit has NaN or infinite values: give a weaker expression")
+        # From beyond a whole side the model sees the crop's edge all the same. The bound keeps a huge expression from
+        # asking for terabytes of the photo's surroundings.
+        return cls(grey_levels(trace.warped).cpu(), flow.clamp(-1, 1))
 
 
 def paste(

@@ -56,7 +56,8 @@ class ClipInfo:
 def opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
     """An open file and its first stream of pictures. Raises `VideoError` if there is none."""
     if not path.is_file():
-        raise VideoError(f"{path} is missing: give the path of a video file")
+        what = "is a folder" if path.is_dir() else "is missing"
+        raise VideoError(f"{path} {what}: give the path of a video file")
     try:
         container = av.open(str(path), options=SAFE, metadata_errors="replace")
     except (FFmpegError, ValueError) as error:

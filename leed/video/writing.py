@@ -4,6 +4,7 @@ Only the picture and the sound are written: no subtitles, places, dates or comme
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -160,9 +161,8 @@ def writing(path: Path | str, encoding: Encoding, clip: ClipInfo, notes: list[st
                 container.mux(stream.encode(None))
                 sound.finish()
         except FFmpegError as error:
-            raise VideoError(
-                f"{path.name} could not be written ({error.strerror}): try another kind of file"
-            ) from error
+            cure = "make room on the disk" if error.errno == errno.ENOSPC else "try another kind of file"
+            raise VideoError(f"{path.name} could not be written ({error.strerror}): {cure}") from error
         if notes is not None:
             notes.extend(sound.notes)
         if has_box:

@@ -1,8 +1,10 @@
 """The command `leed`: pictures in, marked pictures out, one sentence and an exit code for what goes wrong."""
 
+import errno
 import importlib
 import os
 import shlex
+import socket
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +15,7 @@ from conftest import ROOT
 from PIL import Image
 
 from leed import LEED, Expression, FaceEditor, open_photo
+from leed.cli import pictures
 from leed.cli.main import COMMANDS, main
 from leed.photo.saving import is_marked
 
@@ -136,6 +139,27 @@ def test_results_inside_the_folder_are_not_taken_again(photo: Path, tmp_path: Pa
     assert [path.name for path in (tmp_path / "faces").iterdir()] == ["ann.png"]
 
 
+def test_an_animated_picture_is_not_cut_in_silence(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    with Image.open(photo) as first:
+        first.save(tmp_path / "ann.webp", save_all=True, append_images=[first.rotate(5)])
+    for name in (str(photo), str(tmp_path / "ann.webp")):
+        assert main(["align", name, "--out", str(tmp_path / "face.png"), "--overwrite"]) == 0
+    assert capsys.readouterr().err.count("ann.webp: only the first of its 2 frames was used") == 1
+
+
+def test_a_picture_that_cannot_be_written_leaves_nothing(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_half(picture: Image.Image, path: Path) -> Path:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pictures, "save_plain", write_half)
+    assert main(["align", str(photo), "--out", str(tmp_path)]) == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_expressions_are_made(model: str, editor: FaceEditor, tmp_path: Path) -> None:
     out, named = tmp_path / "mine.safetensors", editor.leed.expressions
     make = ["expression", "happy", "sad@eyes", "--model", model, "--out", str(out)]
@@ -150,9 +174,13 @@ def test_expressions_are_made(model: str, editor: FaceEditor, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("edit PHOTO --expression joy --out x", "there is no expression or file joy; names are neutral, happy"),
+        ("edit PHOTO --expression joy --out x", "there is no expression or file 'joy'; names are neutral, happy"),
+        ("edit PHOTO --expression . --out x", "there is no expression or file '.'; names are neutral, happy"),
+        ("edit PHOTO --expression happy@nose --out x", "happy@nose: a region is one of eyes, mouth, left, right"),
+        ("edit PHOTO --expression happy@mouth,eyes --out x", "no part of a face is both mouth and eyes"),
         ("edit PHOTO --expression happy --alpha 3 --out x", "must be in [0, 2], got 3"),
         ("edit PHOTO --expression happy --region nose --out x", "a region is one of eyes, mouth, left, right"),
+        ("edit PHOTO --expression happy@eyes --region mouth --out x", "--region mouth leaves nothing of --expression"),
         ("edit PHOTO --expression happy --face -1 --out x", "--face: must be a number from 0, or 'all'"),
         ("edit PHOTO PHOTO/../second.png --expression happy --out x.png", "is one file for 2 pictures: give a folder"),
         ("edit PHOTO --expression happy --out PHOTO/../notes.txt", "is a file, but no picture"),
@@ -162,7 +190,18 @@ def test_expressions_are_made(model: str, editor: FaceEditor, tmp_path: Path) ->
         ("edit PHOTO --expression happy", "the following arguments are required: --out"),
         ("expression happy sad --weights 1 --out x.safetensors", "got 1 weights for 2 sources"),
         ("expression happy --out x.png", "--out must be a file *.safetensors"),
-        ("align PHOTO --size 0 --out x", "--size must be at least 1 pixel"),
+        (
+            "edit PHOTO --expression happy --out x.gif",
+            "photos are written as .png, .webp, .jpg, .jpeg, got",
+        ),
+        ("neutralize PHOTO --out x.mp4", "photos are written as .png, .webp, .jpg, .jpeg, got --out x.mp4"),
+        (
+            "edit clip.mp4 --expression happy --out x.png",
+            "clips are written as .mp4, .mov, .mkv, .webm, got",
+        ),
+        ("align PHOTO --size 0 --out x", "--size must be in [1, 4096] pixels, got 0"),
+        ("align PHOTO --size 99999 --out x", "--size must be in [1, 4096] pixels, got 99999"),
+        ("demo --port 99999", "--port must be in [1, 65535], got 99999"),
         ("smile PHOTO", "invalid choice: 'smile'"),
         ("", "arguments are required: COMMAND"),
     ],
@@ -180,7 +219,8 @@ def test_wrong_usage(
     monkeypatch.setenv("LEED_MODEL", model)
     for name in ("ann.png", "second.png"):
         (tmp_path / name).write_bytes(photo.read_bytes())
-    (tmp_path / "notes.txt").write_text("no picture")
+    for name in ("notes.txt", "clip.mp4"):
+        (tmp_path / name).write_text("no picture")
     zeros = LEED.from_pretrained(model).expressions["neutral"].delta_exp
     Expression(zeros, "f" * 64).save(tmp_path / "other.safetensors")
     arguments = command.replace("PHOTO/../", "").replace("PHOTO", "ann.png").split()
@@ -200,14 +240,20 @@ def test_without_a_model(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert "There is no model here: name one" in capsys.readouterr().err
 
 
-def test_the_demo_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_is_started(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     monkeypatch.setenv("LEED_MODEL", "")
     monkeypatch.setenv("GRADIO_SERVER_PORT", "")
     started = []
     serving = SimpleNamespace(main=lambda: started.append(dict(os.environ)))
     monkeypatch.setitem(sys.modules, "leed.demo.serving", serving)
-    assert main(["demo", "--model", "owner/name", "--port", "8080"]) == 0
-    assert started[0]["LEED_MODEL"] == "owner/name" and started[0]["GRADIO_SERVER_PORT"] == "8080"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert main(["demo", "--port", port]) == 2 and not started
+    assert f"port {port} cannot be used" in capsys.readouterr().err
+    assert main(["demo", "--model", "owner/name", "--port", port]) == 0
+    assert started[0]["LEED_MODEL"] == "owner/name" and started[0]["GRADIO_SERVER_PORT"] == port
 
 
 @pytest.mark.parametrize("name", COMMANDS)

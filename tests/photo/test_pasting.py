@@ -250,6 +250,15 @@ def test_motion_of_a_trace():
     assert (motion.flow[:, 0] == 0.25).all() and (motion.flow[:, 1] == 0).all()
 
 
+def test_motion_is_finite_and_within_a_side():
+    """What a huge expression gives must not decide how much memory a photo's surroundings take."""
+    picture = torch.zeros(1, 3, 4, 4)
+    motion = Motion.of(EditTrace(picture, picture, torch.full((1, 2, 4, 4), -1e9)))
+    assert (motion.flow == -1).all()
+    with pytest.raises(ValueError, match="NaN or infinite values: give a weaker expression"):
+        Motion.of(EditTrace(picture, picture, torch.full((1, 2, 4, 4), float("nan"))))
+
+
 def test_an_edit_of_a_large_photo_is_sharper_than_its_crop(lively_leed: LEED, portrait: Image.Image):
     """The whole way through the editor, with a model whose crops are of 32 pixels."""
     edit = FaceEditor(lively_leed).edit(portrait, portrait, alpha=1.0)

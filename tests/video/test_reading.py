@@ -62,6 +62,8 @@ def test_what_is_no_clip(tmp_path: Path) -> None:
     for name in ("text.mp4", "nothing.mp4", "photo.jpg"):
         with pytest.raises(VideoError, match=f"{name} cannot be read as a video"):
             look_into(tmp_path / name)
+    with pytest.raises(VideoError, match="is a folder: give the path of a video file"):
+        look_into(tmp_path)
     with pytest.raises(VideoError, match=r"missing\.mp4 is missing: give the path"):
         look_into(tmp_path / "missing.mp4")
     with pytest.raises(VideoError, match="is missing"):

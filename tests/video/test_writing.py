@@ -1,5 +1,6 @@
 """A clip that is written again is the same but for its codec, and is marked."""
 
+import errno
 from pathlib import Path
 
 import av
@@ -113,6 +114,15 @@ def test_an_error_leaves_no_file(tmp_path: Path) -> None:
         raise KeyError
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]
     assert (tmp_path / "b.mp4").read_text() == "older"
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    clip = look_into(source := write_clip(tmp_path / "a.mp4", waves(1)))
+    with (
+        pytest.raises(VideoError, match=r"b\.mp4 could not be written \(.+\): make room on the disk"),
+        writing(tmp_path / "b.mp4", encoding_for(source), clip),
+    ):
+        raise av.error.FFmpegError(errno.ENOSPC, "No space left on device")
 
 
 def test_what_an_encoder_refuses(tmp_path: Path) -> None:
