@@ -41,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         required=True,
         type=Path,
-        help="folder to write to, under the pictures' own names; for one picture also a file: .png, .webp or .jpg",
+        help="folder to write to, under the pictures' own names; for one picture also a file: .png, .webp or .jpg; "
+        "for one clip, where the command takes clips, .mp4, .mov, .mkv or .webm",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
 
