@@ -126,7 +126,8 @@ def run_jobs(
 
     Clips are for `write_clip`, which takes the file to read and the one to write.
 
-    What fails is reported at the end and stops nothing. Returns whether nothing failed.
+    What fails is reported at the end, or when the work is interrupted, and stops nothing. Returns whether nothing
+    failed.
     """
     done = 0
     for source, target in tqdm(jobs.targets.items(), desc="pictures", unit="", disable=None):
@@ -137,6 +138,9 @@ def run_jobs(
             else:
                 save(work(source), target, altered)
                 note_frames(source)
+        except KeyboardInterrupt:
+            report(done, jobs.failed)
+            raise
         except Exception as error:  # of any file: the others are waiting
             message = str(error) if isinstance(error, (ValueError, OSError)) else first_line(error)
             jobs.failed[str(source)] = message
