@@ -41,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         required=True,
         type=Path,
-        help="folder to write to, under the pictures' own names; for one picture also a file: .png, .webp or .jpg",
+        help="folder to write to, under the pictures' own names; for one picture also a file: .png, .webp or .jpg; "
+        "for one clip, where the command takes clips, .mp4, .mov, .mkv or .webm",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
 
@@ -125,7 +126,8 @@ def run_jobs(
 
     Clips are for `write_clip`, which takes the file to read and the one to write.
 
-    What fails is reported at the end and stops nothing. Returns whether nothing failed.
+    What fails is reported at the end, or when the work is interrupted, and stops nothing. Returns whether nothing
+    failed.
     """
     done = 0
     for source, target in tqdm(jobs.targets.items(), desc="pictures", unit="", disable=None):
@@ -136,6 +138,9 @@ def run_jobs(
             else:
                 save(work(source), target, altered)
                 note_frames(source)
+        except KeyboardInterrupt:
+            report(done, jobs.failed)
+            raise
         except Exception as error:  # of any file: the others are waiting
             message = str(error) if isinstance(error, (ValueError, OSError)) else first_line(error)
             jobs.failed[str(source)] = message

@@ -15,7 +15,7 @@ from conftest import ROOT
 from PIL import Image
 
 from leed import LEED, Expression, FaceEditor, open_photo
-from leed.cli import pictures
+from leed.cli import align, pictures
 from leed.cli.main import COMMANDS, main
 from leed.photo.saving import is_marked
 
@@ -145,6 +145,23 @@ def test_an_animated_picture_is_not_cut_in_silence(photo: Path, tmp_path: Path, 
     for name in (str(photo), str(tmp_path / "ann.webp")):
         assert main(["align", name, "--out", str(tmp_path / "face.png"), "--overwrite"]) == 0
     assert capsys.readouterr().err.count("ann.webp: only the first of its 2 frames was used") == 1
+
+
+def test_an_interruption_reports_what_was_done(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(path: Path, size: int) -> Image.Image:
+        if path.name == "b.png":
+            raise KeyboardInterrupt
+        return Image.new("RGB", (size, size))
+
+    monkeypatch.setattr(align, "aligned_face", interrupted)
+    for name in ("a.png", "b.png", "c.png"):
+        (tmp_path / name).write_bytes(photo.read_bytes())
+    assert main(["align", str(tmp_path), "nobody.png", "--out", str(tmp_path / "faces")]) == 130
+    printed = capsys.readouterr().err
+    assert "1 written, 1 failed" in printed and "nobody.png: there is no such file" in printed
+    assert [path.name for path in (tmp_path / "faces").iterdir()] == ["a.png"]
 
 
 def test_a_picture_that_cannot_be_written_leaves_nothing(
