@@ -233,7 +233,12 @@ class FaceModel(ABC):
 
         >>> leed.edit(face, 0.6 * leed.expressions["happy"] + 0.4 * leed.expressions["surprised"])
         """
-        return GalleryExpressions(self.expression)
+        return GalleryExpressions(self.expression, self.no_expression)
+
+    @property
+    def no_expression(self) -> Expression:
+        """That of a neutral face: zero."""
+        return Expression(torch.zeros(1, *self.expression_size, dtype=self.dtype, device=self.device), self.digest)
 
     @property
     def expression_size(self) -> tuple[int, ...]:

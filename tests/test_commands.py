@@ -53,6 +53,8 @@ COMMANDS = {
     "leed.evaluation.large": ["--model", "{model}", "--data_dir", "{data}", "--output_dir", "{output}"],
     "leed.evaluation.capacity": ["--model", "{model}", "--dataset_name", "{data}", "--output_dir", "{output}"],
     "leed.evaluation.clips": ["--model", "{model}", "--data_dir", "{data}", "--output_dir", "{output}"],
+    "leed.evaluation.mixing": ["--model", "{model}", "--data_dir", "{data}", "--evaluator", "{root}/evaluator"]
+    + ["--output_dir", "{output}"],
     "leed.evaluation.remains": ["--model", "{model}", "--rendered", "{data}", "--output_dir", "{output}"],
     "leed.evaluation.photographs": ["--model", "{model}", "--data_dir", "{data}", "--output_dir", "{output}"],
     "leed.evaluation.ablation": ["a={model}", "--data_dir", "{data}", *EVALUATION],
@@ -116,7 +118,7 @@ def test_each_command_ends_in_one_sentence(
 def test_counts_are_checked_before_the_work(command: str, place: Path, capsys: pytest.CaptureFixture) -> None:
     paths = {"root": place, "model": place / "leed", "data": place / "faces-pairs", "output": place / "out"}
     arguments = [argument.format(**paths) for argument in COMMANDS[command]]
-    options = {"large": "--max_photos", "photographs": "--num_wild", "capacity": "--max_faces"}
+    options = {"large": "--max_photos", "photographs": "--num_wild", "capacity": "--max_faces", "mixing": "--pairs"}
     if command in ("leed.evaluation.clips", "leed.evaluation.remains"):
         return  # they take all
     with pytest.raises(SystemExit, match="2"):

@@ -21,4 +21,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> bool:
     jobs = pictures.find_jobs(options, with_clips=True)
     editor = expressions.editor_of(options.model)
-    return edit.run_edits(options, jobs, editor, editor.leed.expressions["neutral"], 0.0)
+    return edit.run_edits(options, jobs, editor, editor.leed.no_expression, 0.0)

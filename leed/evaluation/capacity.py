@@ -101,13 +101,15 @@ def reduced(delta_exp: Tensor, axes: Tensor, count: int) -> Tensor:
 
 
 @torch.no_grad()
-def measure(rebuilding: Rebuilding, rows: slice, rebuilt: Tensor) -> dict[str, Tensor]:
-    """The values (B,) of some rebuilt faces by which `metrics_of` judges them."""
+def measure(rebuilding: Rebuilding, rows: slice, rebuilt: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """The values (B,) by which `metrics_of` judges some faces, by the name of what rebuilt them."""
     image, neutral = rebuilding.faces(rows)
     autoencoded = rebuilding.leed.decode(rebuilding.leed.encode(image)).clamp(-1, 1)
-    pictures = {"edit": rebuilt, "neutral": neutral, "autoencoded": autoencoded}
-    values = {f"{name}_ssim_face": inner_ssim(picture, image) for name, picture in pictures.items()}
-    return values | changes(rebuilt - neutral, image - neutral)
+    shared = {"neutral_ssim_face": inner_ssim(neutral, image), "autoencoded_ssim_face": inner_ssim(autoencoded, image)}
+    return {
+        name: shared | {"edit_ssim_face": inner_ssim(faces, image)} | changes(faces - neutral, image - neutral)
+        for name, faces in rebuilt.items()
+    }
 
 
 def metrics_of(values: dict[str, np.ndarray]) -> dict[str, Metric]:
@@ -133,11 +135,11 @@ def rebuild_all(
             f"{EXTRACTED}, {len(axes)} numbers": extracted,
             FITTED: rebuilding.fitted(rows, extracted, step_size, steps),
         }
-        for name, delta_exp in kinds.items():
-            with torch.no_grad():
-                rebuilt = rebuilding.rebuilt(rows, delta_exp).clamp(-1, 1)
-            values.setdefault(name, []).append(metrics.as_arrays(measure(rebuilding, rows, rebuilt)))
-            pictures.setdefault(name, []).append(denormalize(rebuilt))
+        with torch.no_grad():
+            rebuilt = {name: rebuilding.rebuilt(rows, delta_exp).clamp(-1, 1) for name, delta_exp in kinds.items()}
+        for name, measured in measure(rebuilding, rows, rebuilt).items():
+            values.setdefault(name, []).append(metrics.as_arrays(measured))
+            pictures.setdefault(name, []).append(denormalize(rebuilt[name]))
     return {name: metrics.joined(parts) for name, parts in values.items()}, {
         name: torch.cat(parts) for name, parts in pictures.items()
     }

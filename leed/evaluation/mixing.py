@@ -14,18 +14,19 @@ Prints a Markdown table; with --output_dir also writes it (mixing.md, mixing.jso
 
 import argparse
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from leed.commands import at_least, command_line, exit_on
 from leed.evaluation import metrics
+from leed.evaluation.commands import add_options, present
 from leed.evaluation.edits import alpha_rows
 from leed.evaluation.metrics import Metric, mean_of
 from leed.evaluation.pairs import Triples, load_triples
-from leed.evaluation.tables import as_json, line_table, save_results
+from leed.evaluation.tables import as_json, line_table
 from leed.expression import between
 from leed.images import EYES, INNER_FACE, MOUTH, normalize, part
 from leed.model import LEED, PreparedEdit
@@ -33,6 +34,7 @@ from leed.networks.classifier import ExpressionClassifier
 from leed.regions import BORDER_COLUMN, BORDER_WIDTH
 from leed.similarity import ssim
 
+PROGRAM = "python -m leed.evaluation.mixing"
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 UNTOUCHED = 0.99  # SSIM from which a region counts as left alone
 
@@ -168,21 +170,19 @@ def mixing_metrics(values: dict[str, np.ndarray]) -> dict[str, Metric]:
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m leed.evaluation.mixing",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    """The command line."""
+    parser = command_line(PROGRAM, __doc__)
+    add_options(parser, "model", "evaluator", data_dir="triples, with their twins beside them")
+    parser.add_argument(
+        "--pairs", type=at_least(1), default=100, help="how many pairs, spread over all triples (default 100)"
     )
-    parser.add_argument("--model", required=True, help="LEED: a folder or a name on the Hub")
-    parser.add_argument("--evaluator", required=True, help="an expression classifier that LEED was not trained with")
-    parser.add_argument("--data_dir", required=True, type=Path, help="triples, with their twins beside them")
-    parser.add_argument("--pairs", type=int, default=100, help="how many pairs, spread over all triples (default 100)")
-    parser.add_argument("--output_dir", help="where to write mixing.md and mixing.json")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add_options(parser, "device", output_dir="where to write mixing.md and mixing.json")
     return parser.parse_args(arguments)
 
 
+@exit_on(PROGRAM)
 def main(arguments: list[str] | None = None) -> None:
+    """Prints the table and, if asked to, writes it."""
     options = parse_args(arguments)
     leed = LEED.from_pretrained(options.model, map_location=options.device)
     evaluator = ExpressionClassifier.from_pretrained(options.evaluator, map_location=options.device)
@@ -192,9 +192,7 @@ def main(arguments: list[str] | None = None) -> None:
     groups = {"all": metrics.everyone(len(triples))}
     found = metrics.estimates(mixing_metrics(values), triples.input_persons, groups)["all"]
     text = line_table(f"{len(triples)} pairs of expressions", LINES, found)
-    print(text)
-    if options.output_dir:
-        save_results(options.output_dir, "mixing", text, {"model": options.model, "metrics": as_json(found)})
+    present(options.output_dir, "mixing", text, {"model": options.model, "metrics": as_json(found)})
 
 
 if __name__ == "__main__":

@@ -19,21 +19,19 @@ class GalleryExpressions(Mapping[str, Expression]):
     strong as a single face's and holds little of any one person. "neutral" is zero.
     """
 
-    def __init__(self, express: Callable[[Image.Image], Expression]) -> None:
-        """`express` is the model's own: the expression of an aligned face."""
+    def __init__(self, express: Callable[[Image.Image], Expression], nothing: Expression) -> None:
+        """`express` is the model's own, the expression of an aligned face; `nothing` is a neutral face's."""
         self._express = express
-        self._found: dict[str, Expression] = {}
+        self._found = {NEUTRAL: named(nothing, NEUTRAL)}
 
     def __getitem__(self, name: str) -> Expression:
         if name not in EXPRESSIONS:
             raise KeyError(unknown(name, EXPRESSIONS))
         if name not in self._found:
-            self._found[name] = replace(self._mean(name), name=name, maker="the gallery")
+            self._found[name] = named(self._mean(name), name)
         return self._found[name]
 
     def _mean(self, name: str) -> Expression:
-        if name == NEUTRAL:
-            return 0 * self[EXPRESSIONS[1]]
         # By strength: the last is the strongest.
         faces = {face.person: face for face in gallery.faces(gallery.FRONTAL) if face.expression == name}
         return Expression.mean(self._express(face.open()) for face in faces.values())
@@ -43,3 +41,8 @@ class GalleryExpressions(Mapping[str, Expression]):
 
     def __len__(self) -> int:
         return len(EXPRESSIONS)
+
+
+def named(expression: Expression, name: str) -> Expression:
+    """The expression as one of the gallery's."""
+    return replace(expression, name=name, maker="the gallery")

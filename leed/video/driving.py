@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from PIL import Image
 
 from leed.expression import Expression
 from leed.model import FaceModel
@@ -61,12 +60,10 @@ class Reading:
 
 def readings(leed: FaceModel, sightings: Iterable[Sighting]) -> Iterator[Reading]:
     """The expression in each frame, against the neutral face of the same frame."""
-    nothing: np.ndarray | None = None
+    nothing = leed.no_expression.delta_exp.double().cpu().numpy()
     for sighting in sightings:
         frame, place = sighting.frame, sighting.alignment
         if place is None:
-            if nothing is None:
-                nothing = np.zeros_like(leed.expression(Image.new("RGB", (1, 1))).delta_exp.double().cpu().numpy())
             delta_exp, weight = nothing, 0.0
         else:
             crop = place.crop(frame.picture, leed.config.image_size)

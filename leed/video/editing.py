@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
 from pathlib import Path
 
 from PIL import Image
@@ -99,7 +98,7 @@ class VideoEditor:
 
     def neutralizing(self, clip: Path | str, out: Path | str, face: int = 0) -> Steps:
         """The steps of `neutralize`."""
-        return self._each_face(Path(clip), Path(out), face, self._any_expression, 0.0)
+        return self._each_face(Path(clip), Path(out), face, self.photos.leed.no_expression, 0.0)
 
     def animating(
         self, photo: Image.Image, driver: Path | str, out: Path | str, alpha: float = 1.0, face: int = 0,
@@ -108,7 +107,7 @@ class VideoEditor:
         """The steps of `animate`."""
         out, clip = Path(out), look_into(driver)
         summary, encoding = Summary(out), encoding_for(out)
-        prepared = self.photos.prepare(to_rgb(photo), self._any_expression, face).at_most(MAX_SIDE)
+        prepared = self.photos.prepare(to_rgb(photo), self.photos.leed.no_expression, face).at_most(MAX_SIDE)
         still = of_picture(prepared.photo)
         with writing(out, encoding, as_shown(clip, still), summary.notes) as writer:
             frames = read_frames(clip, encoding.pixel_format, summary.notes)
@@ -121,11 +120,6 @@ class VideoEditor:
                 yield Progress(summary.num_frames, clip.num_frames)
             note_unseen(summary, clip)
         return summary
-
-    @cached_property
-    def _any_expression(self) -> Expression:
-        """An expression of the model, of which nothing is shown."""
-        return self.photos.leed.expression(Image.new("RGB", (1, 1)))
 
     def _each_face(self, path: Path, out: Path, face: int, expression: Expression, alpha: float) -> Steps:
         """Writes a clip after an edit of each frame in which its face is seen."""
