@@ -69,13 +69,19 @@ def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
 
 
 @backend.errors_shown()
-def offer_faces(photo: str | None) -> tuple[gr.Radio, str, gr.Checkbox, Path | None]:
-    """For a new photo: the choice among its faces, if several; its faces outlined; the centre crop switched off; and
-    `preview`."""
+def offer_faces(photo: str | None, offered: str | None) -> tuple:
+    """For a new photo: the choice among its faces, if several; its faces outlined; the centre crop switched off;
+    `preview`; and the photo itself, as the one whose faces are now `offered`.
+
+    Gradio asks again for the same photo where two events come close together. That changes nothing, as a visitor may
+    have chosen a face since.
+    """
+    if photo is not None and photo == offered:
+        return (gr.skip(),) * 5
     size, faces = faces_of(photo)
     names = [("1, the largest", 0), *((str(i + 1), i) for i in range(1, len(faces)))]
     choice = gr.Radio(names, value=0, visible=len(faces) > 1)
-    return choice, outlines(size, faces, 0), gr.Checkbox(False, visible=False), preview(photo)
+    return choice, outlines(size, faces, 0), gr.Checkbox(False, visible=False), preview(photo), photo
 
 
 @backend.errors_shown()
@@ -179,11 +185,16 @@ def clicked(event: gr.SelectData, count: int) -> int:
 
 
 @backend.errors_shown()
-def pick_expression(expression: str, reference: int) -> tuple[int, None]:
-    """The number of the first face that shows an expression, of the same person as the reference; as `pick`."""
+def pick_expression(expression: str, reference: int) -> tuple:
+    """The number of the first face that shows an expression, of the same person as the reference; as `pick`.
+
+    A reference that shows the expression stays, for the reason that `offer_faces` gives.
+    """
     faces = actions.references()
-    person = faces[actions.check_reference(reference)].person
-    wanted = (person, expression.lower())
+    now = faces[actions.check_reference(reference)]
+    if now.expression == expression.lower():
+        return gr.skip(), gr.skip()
+    wanted = (now.person, expression.lower())
     return next(i for i, face in enumerate(faces) if (face.person, face.expression) == wanted), None
 
 

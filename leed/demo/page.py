@@ -276,10 +276,11 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
     column, drawing, face, message, center_crop, people, preview = photo
     kind, faces, reference, own_reference, own_message, own_center_crop, own_preview = expression
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    offered = gr.State()  # the photo whose faces are on offer
     clicked, last = quiet | {"trigger_mode": "multiple"}, quiet | {"trigger_mode": "always_last"}
     offer = {
-        "fn": callbacks.offer_faces, "inputs": column, "outputs": [face, drawing, center_crop, preview],
-        "js": begin("photo"), **last,
+        "fn": callbacks.offer_faces, "inputs": [column, offered],
+        "outputs": [face, drawing, center_crop, preview, offered], "js": begin("photo"), **last,
     }  # fmt: skip
     outline = {"fn": callbacks.outline_face, "inputs": [column, face], "outputs": drawing, **last}
     framed = {

@@ -62,7 +62,22 @@ def test_messages_stand_beside_what_they_are_about(no_worker: None, tiny_actions
 
 
 def test_a_new_photo_is_not_cut_by_an_old_choice(no_worker: None):
-    assert callbacks.offer_faces(str(callbacks.example_people()[0][0]))[2].value is False
+    assert callbacks.offer_faces(str(callbacks.example_people()[0][0]), None)[2].value is False
+
+
+def test_an_event_that_comes_twice_takes_no_choice_back(no_worker: None, two_people: Path):
+    """Gradio sends `offer_faces` and `pick_expression` again, after what a visitor has chosen since."""
+    photo = str(two_people)
+    face, drawing, _, _, offered = callbacks.offer_faces(photo, None)
+    assert len(face.choices) == 2 and drawing.count("<rect") == 2
+    assert callbacks.offer_faces(photo, offered) == (gr.skip(),) * 5
+    _, drawing, _, _, offered = callbacks.offer_faces(None, offered)
+    assert drawing == "" and offered is None
+
+    sad = callbacks.first_of("sad")
+    angry, own_reference = callbacks.pick_expression("Angry", sad + 1)
+    assert callbacks.actions.references()[angry].expression == "angry" and own_reference is None
+    assert callbacks.pick_expression("Angry", angry + 1) == (gr.skip(), gr.skip())
 
 
 def test_a_preview_is_made_of_what_browsers_do_not_show(
