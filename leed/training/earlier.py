@@ -1,6 +1,7 @@
 """Models that a stage starts from: of earlier stages, of the folds, or its own of another run."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
@@ -66,7 +67,7 @@ def copy_neutralizer(leed: LEED, neutralizer: Neutralizer) -> None:
 
 def diff_sizes(a: HubModel, b: HubModel, names: set[str] | None = None) -> str:
     """The sizes in which two models differ, among these fields or all, as a list in words."""
-    first, second = a.config.to_dict(), b.config.to_dict()
+    first, second = asdict(a.config), asdict(b.config)  # all of them: `to_dict` leaves out what old configs lack
     wrong = [name for name in sorted(names or first) if first[name] != second[name]]
     return ", ".join(f"{name} {first[name]} and {second[name]}" for name in wrong)
 
