@@ -66,10 +66,15 @@ class Changes:
         self.page.wait_for_function(script, arg=self.before)
 
 
+def give_photo(page: "sync_api.Page", file: Path | dict) -> None:
+    """Puts another photo in the place of the one that is there."""
+    page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
+    page.set_input_files("#photo input[type=file]", file)
+
+
 def test_upload_choose_drag_and_download(page: "sync_api.Page", tmp_path: Path):
     changes = Changes(page)
-    page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
-    page.set_input_files("#photo input[type=file]", PORTRAIT)
+    give_photo(page, PORTRAIT)
     changes.wait()
 
     changes = Changes(page)
@@ -121,15 +126,13 @@ def test_a_photo_of_ones_own_takes_the_frame_off_the_example_people(page: "sync_
     page.click("#people button >> nth=8")
     page.wait_for_selector("#people .selected")
     page.wait_for_selector("#result:not(.outdated)", state="attached")
-    page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
-    page.set_input_files("#photo input[type=file]", PORTRAIT)
+    give_photo(page, PORTRAIT)
     page.wait_for_selector("#people .selected", state="detached")
 
 
 def test_a_face_is_chosen_by_click_and_by_keyboard(page: "sync_api.Page", two_people: Path):
     assert page.locator("#outlines rect").count() == 1 and not page.locator("#which-face").is_visible()
-    page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
-    page.set_input_files("#photo input[type=file]", two_people)
+    give_photo(page, two_people)
     larger, smaller = (page.locator("#outlines g", has_text=number).locator("rect") for number in "12")
     assert larger.bounding_box()["x"] > smaller.bounding_box()["x"]
 
@@ -179,8 +182,7 @@ def test_refused_files_get_the_pages_own_words(
     page: "sync_api.Page", tmp_path: Path, name: str, size: int, sentence: str
 ):
     (tmp_path / name).write_bytes(bytes(size))
-    page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
-    page.set_input_files("#photo input[type=file]", tmp_path / name)
+    give_photo(page, tmp_path / name)
     page.get_by_test_id("toast-body").get_by_text(sentence, exact=True).wait_for()
 
 
@@ -212,7 +214,10 @@ def test_the_last_of_quick_clicks_counts(page: "sync_api.Page"):
 
 
 @pytest.mark.slow
-def test_sequence_plays_and_is_saved_marked(page: "sync_api.Page", tmp_path: Path):
+def test_sequence_plays_and_is_saved_marked(page: "sync_api.Page", small_portrait: Path, tmp_path: Path):
+    changes = Changes(page)
+    give_photo(page, small_portrait)
+    changes.wait()
     page.get_by_role("tab", name="Sequence").click()
     page.click("#make-sequence")
     page.wait_for_selector("#sequence video")
@@ -231,11 +236,16 @@ def test_sequence_plays_and_is_saved_marked(page: "sync_api.Page", tmp_path: Pat
 @pytest.mark.parametrize(
     ("tab", "button", "result"), [("Sequence", "sequence", "video"), ("All expressions", "grid", "img")]
 )
-def test_what_was_made_for_another_choice_is_dropped(page: "sync_api.Page", tab: str, button: str, result: str):
+def test_what_was_made_for_another_choice_is_dropped(
+    page: "sync_api.Page", small_portrait: Path, tab: str, button: str, result: str
+):
+    changes = Changes(page)
+    give_photo(page, small_portrait)
+    changes.wait()
     page.get_by_role("tab", name=tab).click()
     page.click(f"#make-{button}")
     page.wait_for_timeout(200)
-    page.click("#people button >> nth=7")
+    page.click("#gallery button >> nth=3")
     page.wait_for_selector(f"#make-{button}:has-text('One moment')")
     page.wait_for_selector(f"#make-{button}:enabled:has-text('Make the')")
     page.wait_for_timeout(1500)
@@ -285,8 +295,7 @@ def test_sheet_of_all_expressions(page: "sync_api.Page", tmp_path: Path):
 
 def test_a_missing_face_is_reported_and_the_centre_can_be_used(page: "sync_api.Page", tmp_path: Path):
     Image.new("RGB", (300, 200), (120, 140, 160)).save(tmp_path / "wall.png")
-    page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
-    page.set_input_files("#photo input[type=file]", tmp_path / "wall.png")
+    give_photo(page, tmp_path / "wall.png")
     page.wait_for_selector("#message:has-text('No face was found in the photo')")
     assert page.locator("#edited img").count() == 0
     page.get_by_role("tab", name="Sequence").click()
