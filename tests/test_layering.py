@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "video": FOUNDATION | {"model", "photo"},
     "training": FOUNDATION | {"networks", "model", "data"},
     "gallery": FOUNDATION,
-    "openfaces": FOUNDATION,
+    "openfaces": FOUNDATION | {"photo"},
     "web": set(),
     "cli": FOUNDATION | {"model", "runtime", "photo", "video", "demo"},
     "__main__": {"cli"},

@@ -6,40 +6,44 @@ docs/openfaces.md has the whole way, from the clones to a trained model.
 """
 
 import argparse
-import sys
-from pathlib import Path
+from collections.abc import Sequence
 
+from leed.commands import at_least, command_line, exit_on, folder, output_folder
 from leed.openfaces.settings import PARTS, Settings
 
+PROGRAM = "python -m leed.openfaces"
 
-def parse_args() -> argparse.Namespace:
+
+def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m leed.openfaces", description=__doc__)
+    parser = command_line(PROGRAM, __doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     make = commands.add_parser("build", help="build a set, or what is missing of it")
-    make.add_argument("--portraits", type=Path, required=True, help="clone of webmorphR.stim, or your own portraits")
-    make.add_argument("--face_model", type=Path, required=True, help="clone of ICT-FaceKit")
-    make.add_argument("--output_dir", type=Path, required=True, help="of the main part; the others lie beside it")
-    make.add_argument("--processes", type=int, default=1, help="each takes about 1.5 GB")
+    make.add_argument("--portraits", type=folder, required=True, help="clone of webmorphR.stim, or your own portraits")
+    make.add_argument("--face_model", type=folder, required=True, help="clone of ICT-FaceKit")
+    make.add_argument(
+        "--output_dir", type=output_folder, required=True, help="of the main part; the others lie beside it"
+    )
+    make.add_argument("--processes", type=at_least(1), default=1, help="each takes about 1.5 GB")
     make.add_argument("--parts", type=_list, default=PARTS, help=f"of {','.join(PARTS)}")
     make.add_argument("--people", type=_list, help="draw only these, by name: lon001,lon002")
+    find = commands.add_parser("landmarks", help="find the points of your own portraits and write their templates")
+    find.add_argument("--portraits", type=folder, required=True, help="your own portraits")
     check = commands.add_parser("compare", help="compare the pictures of two builds")
-    check.add_argument("built", type=Path)
-    check.add_argument("reference", type=Path)
-    check.add_argument("--pictures", type=int, default=200)
+    check.add_argument("built", type=folder)
+    check.add_argument("reference", type=folder)
+    check.add_argument("--pictures", type=at_least(1), default=200)
     points = commands.add_parser("correspondence", help="print which vertex each point of a template is")
-    points.add_argument("--portraits", type=Path, required=True)
-    points.add_argument("--face_model", type=Path, required=True)
-    return parser.parse_args()
+    points.add_argument("--portraits", type=folder, required=True)
+    points.add_argument("--face_model", type=folder, required=True)
+    return parser.parse_args(arguments)
 
 
-def main() -> None:
-    """Runs a command; a refusal is one message, without a traceback."""
-    args = parse_args()
-    try:
-        COMMANDS[args.command](args)
-    except (ValueError, RuntimeError) as error:
-        sys.exit(f"{error}")
+@exit_on(PROGRAM)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command."""
+    args = parse_args(arguments)
+    COMMANDS[args.command](args)
 
 
 def run_build(args: argparse.Namespace) -> None:
@@ -50,6 +54,16 @@ def run_build(args: argparse.Namespace) -> None:
     for file, rows in build(Settings(**options)).items():
         print(f"{file}: {rows} rows")
     print(f"data sheet and contact sheet: {args.output_dir}")
+
+
+def run_landmarks(args: argparse.Namespace) -> None:
+    """Writes the templates that are missing."""
+    from leed.openfaces.finding import find_templates, looked_at
+
+    written = find_templates(args.portraits)
+    print(f"{len(written)} templates written")
+    if written:
+        print(f"look at their points before you build: {looked_at(args.portraits)}")
 
 
 def run_compare(args: argparse.Namespace) -> None:
@@ -66,7 +80,10 @@ def run_correspondence(args: argparse.Namespace) -> None:
     from leed.openfaces import correspondence, templates
     from leed.openfaces.face_model import read_face_model
     from leed.openfaces.people import published_people
+    from leed.openfaces.sources import FACE_MODEL, PORTRAITS, check_source
 
+    check_source(PORTRAITS, args.portraits)
+    check_source(FACE_MODEL, args.face_model)
     points = [templates.read_template(person.template) for person in published_people(args.portraits)]
     framed = [templates.transformed(templates.to_working_frame(each), each) for each in points]
     model = read_face_model(args.face_model / "FaceXModel")
@@ -77,7 +94,12 @@ def _list(text: str) -> tuple[str, ...]:
     return tuple(word for word in text.split(",") if word)
 
 
-COMMANDS = {"build": run_build, "compare": run_compare, "correspondence": run_correspondence}
+COMMANDS = {
+    "build": run_build,
+    "landmarks": run_landmarks,
+    "compare": run_compare,
+    "correspondence": run_correspondence,
+}
 
 if __name__ == "__main__":
     main()

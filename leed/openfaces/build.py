@@ -22,13 +22,19 @@ from leed.openfaces.face_model import FaceModel, load_face_model
 from leed.openfaces.fitness import check_portraits
 from leed.openfaces.free_plan import free_triples
 from leed.openfaces.parts import DRAWN_BY_PERSON, Sitter, Work, seat
-from leed.openfaces.people import Person, is_published_source, own_people, published_people
+from leed.openfaces.people import Person, is_published_source, own_people, pictures_in, published_people
 from leed.openfaces.plan import PUBLISHED_DIGEST, Plan, make_plan
 from leed.openfaces.presets import BLENDSHAPES
 from leed.openfaces.rig import build_rig
 from leed.openfaces.settings import Settings
 from leed.openfaces.sources import FACE_MODEL, PORTRAITS, attribution, check_source
 from leed.openfaces.tables import Shelf, pack
+from leed.openfaces.workers import end_with_parent
+
+
+class DrawingError(ValueError):
+    """Somebody could not be drawn; the message says who and why, and that what is drawn is kept."""
+
 
 Drawn = dict[str, dict[str, list[Row]]]
 """Rows by part and table."""
@@ -60,10 +66,10 @@ class Cast:
 def find_cast(portraits: Path) -> Cast:
     """The people at a place and their plan. Raises `ValueError` if these are not what they should be."""
     published = is_published_source(portraits)
-    if not published and not any(portraits.glob("*.tem")):
+    if not published and not (portraits.is_dir() and pictures_in(portraits)):
         raise ValueError(
-            f"{portraits} holds neither the public portraits nor any of your own with templates (*.tem). "
-            f"Get the former by\n{PORTRAITS.commands()}"
+            f"{portraits} holds neither the public portraits nor any of your own. Get the former by\n"
+            f"{PORTRAITS.commands()}"
         )
     if published:
         check_source(PORTRAITS, portraits)
@@ -105,15 +111,20 @@ def build(settings: Settings) -> dict[str, int]:
 
 
 def _claim(settings: Settings, plan: Plan) -> None:
-    """Marks the output folder as that of a plan. Raises `ValueError` if it is another plan's."""
-    mark = settings.work_dir / "plan"
-    if not mark.is_file():
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(mark, lambda path: path.write_text(plan.digest()))
-    elif mark.read_text() != plan.digest():
-        raise ValueError(
-            f"{settings.output_dir} holds a set of other people; choose another --output_dir, or delete it"
-        )
+    """Marks the output folder as that of a plan. Raises `ValueError` if it is another plan's, or of something else."""
+    if settings.mark.is_file():
+        if settings.mark.read_text() != plan.digest():
+            raise ValueError(
+                f"{settings.output_dir} holds a set of other people; choose another --output_dir, or delete it"
+            )
+        return
+    for part in settings.parts:
+        if any(settings.folder(part).glob("*.parquet")):
+            raise ValueError(
+                f"{settings.folder(part)} holds parquet files of another origin; choose another --output_dir"
+            )
+    settings.output_dir.mkdir(parents=True, exist_ok=True)
+    atomic_write(settings.mark, lambda path: path.write_text(plan.digest()))
 
 
 def _check_names(model: FaceModel) -> None:
@@ -129,13 +140,14 @@ def _draw_all(settings: Settings, cast: Cast, people: Sequence[str]) -> None:
     parts = [part for part in settings.parts if part in DRAWN_BY_PERSON]
     missing = {name: [part for part in parts if not shelf.has(part, name)] for name in people}
     todo = {name: wanted for name, wanted in missing.items() if wanted}
-    films = [clip for clip in _clips(settings, cast, people) if not clips.is_written(clip, settings.clips_dir)]
+    filmed = settings.folder("clips")
+    films = [clip for clip in _clips(settings, cast, people) if not clips.is_written(clip, filmed)]
     if not todo and not films:
         return
     if films:
-        settings.clips_dir.mkdir(parents=True, exist_ok=True)
+        filmed.mkdir(parents=True, exist_ok=True)
     tasks = [Task(name, partial(_draw_person, name, wanted)) for name, wanted in todo.items()]
-    tasks += [Task(f"clip {clip.number}", partial(_draw_clip, clip, settings.clips_dir)) for clip in films]
+    tasks += [Task(f"clip {clip.number}", partial(_draw_clip, clip, filmed)) for clip in films]
     start = partial(_start, settings.face_model, settings.model_cache, cast.plan, cast.people)
     results = _run(tasks, start, min(settings.processes, len(tasks)))
     for name, drawn in tqdm(results, total=len(tasks), desc="people and clips"):
@@ -146,7 +158,7 @@ def _draw_all(settings: Settings, cast: Cast, people: Sequence[str]) -> None:
 def _run(tasks: Sequence[Task], start: Callable[[], None], processes: int) -> Iterator[tuple[str, Drawn]]:
     """Name and result of each task as it ends, in processes of their own or, for one, in this.
 
-    Raises `RuntimeError` for a task that fails; those that have not begun are then called off.
+    Raises `DrawingError` for a task that fails; those that have not begun are then called off.
     """
     if processes == 1:
         start()
@@ -175,9 +187,14 @@ def _named(task: Task) -> Iterator[None]:
     """Says whose drawing failed."""
     try:
         yield
-    except (ValueError, OSError, BrokenProcessPool, cv2.error) as error:
+    except BrokenProcessPool as error:
+        raise DrawingError(
+            f"a process was killed while {task.name} or others were drawn, maybe for want of memory: each takes "
+            "1.5 GB. What is drawn is kept; run the command again, with fewer --processes"
+        ) from error
+    except (ValueError, OSError, cv2.error) as error:
         message = f"{task.name} could not be drawn: {error}. What is drawn is kept; run the command again"
-        raise RuntimeError(message) from error
+        raise DrawingError(message) from error
 
 
 def _clips(settings: Settings, cast: Cast, people: Sequence[str]) -> Iterator[clips.Clip]:
@@ -195,6 +212,7 @@ _people: dict[str, Person] = {}
 def _start(face_model: Path, cache: Path, plan: Plan, people: dict[str, Person]) -> None:
     """Prepares a worker process."""
     global _work
+    end_with_parent()
     cv2.setNumThreads(1)
     rig = build_rig(load_face_model(face_model / "FaceXModel", cache))
     _work = Work(rig, correspondence.load(), plan, free_triples(plan.test_people))

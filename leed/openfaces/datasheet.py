@@ -16,6 +16,7 @@ from leed.openfaces.arrays import Bytes
 from leed.openfaces.encoding import Row
 from leed.openfaces.people import Person
 from leed.openfaces.performances import CAMERAS
+from leed.openfaces.settings import PARTS, folder_of
 
 ROWS = 8  # people on the contact sheet
 PUBLISHED_FLAWS = """\
@@ -39,7 +40,7 @@ def write_sheets(folder: Path, people: Mapping[str, Person], is_published: bool)
 
 def built_files(folder: Path) -> dict[str, int]:
     """The number of rows of each parquet file of a set, whichever run wrote it, by its path beside `folder`."""
-    folders = [folder, *sorted(folder.parent.glob(f"{folder.name}-*"))]
+    folders = sorted({folder_of(folder, part) for part in PARTS})
     files = [path for place in folders for path in sorted(place.glob("*.parquet"))]
     return {path.relative_to(folder.parent).as_posix(): pq.read_metadata(path).num_rows for path in files}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from leed.openfaces.presets import BLENDSHAPES
 from leed.openfaces.registration import crop_photograph, neutral_of_smile
 from leed.openfaces.rig import Rig
 from leed.openfaces.templates import read_template, to_working_frame
+from leed.photo.opening import PhotoError, open_photo
 
 LARGE_TRIPLES = 200
 AT_REST = np.zeros(len(BLENDSHAPES), np.float32)
@@ -72,11 +74,15 @@ Rows = Iterator[tuple[str, Row]]
 """The name of a table, and a row of it."""
 
 
-def read_picture(path: object) -> Bytes:
-    """A photograph (H, W, 3) in BGR. Raises `ValueError` if OpenCV cannot read it."""
+def read_picture(path: Path) -> Bytes:
+    """A photograph (H, W, 3) in BGR. Raises `ValueError` if it cannot be read whole."""
+    try:
+        open_photo(path)  # OpenCV fills up what a damaged file lacks
+    except PhotoError as fault:
+        raise ValueError(f"{path}: {fault}") from None
     picture = cv2.imread(str(path))
     if picture is None:
-        raise ValueError(f"{path} is missing or no picture that OpenCV reads")
+        raise ValueError(f"{path} is no picture that OpenCV reads; JPEG and PNG work")
     return picture
 
 

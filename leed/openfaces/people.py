@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from leed.files import is_hidden
+from leed.files import existing, is_hidden
 from leed.images import IMAGE_SUFFIXES
 
 LONDON, STUDIO, OWN = "london", "3dsk", "own"
@@ -50,13 +50,12 @@ def own_people(folder: Path) -> list[Person]:
     file that is no use.
     """
     known = _told(folder / PEOPLE_FILE)
-    portraits = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not is_hidden(p, folder))
-    if not portraits:
-        raise ValueError(
-            f"no portraits in {folder}: expected pictures ending in {IMAGE_SUFFIXES}, each with a .tem file"
-        )
+    portraits = own_portraits(folder)
     faults = [
-        f"{path.name}: no template {path.stem}.tem beside it" for path in portraits if not _template(path).is_file()
+        f"{path.name}: no template {path.stem}.tem beside it; "
+        f"`python -m leed.openfaces landmarks --portraits {folder}` writes one"
+        for path in portraits
+        if not template_of(path).is_file()
     ]
     faults += [f"{name}: in {PEOPLE_FILE}, but no such portrait" for name in known if not (folder / name).is_file()]
     names = [re.sub(r"[^A-Za-z0-9-]+", "-", path.stem) for path in portraits]
@@ -70,6 +69,24 @@ def own_people(folder: Path) -> list[Person]:
     return [_own(path, name, known.get(path.name, {})) for path, name in zip(portraits, names, strict=True)]
 
 
+def own_portraits(folder: Path) -> list[Path]:
+    """The pictures in a folder. Raises `ValueError` if there are none, or no such folder."""
+    found = pictures_in(existing(folder))
+    if not found:
+        raise ValueError(f"no portraits in {folder}: expected pictures ending in {', '.join(IMAGE_SUFFIXES)}")
+    return found
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures in a folder, but for those that are hidden or lie deeper."""
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not is_hidden(p, folder))
+
+
+def template_of(portrait: Path) -> Path:
+    """Where a portrait's template lies: beside it."""
+    return portrait.with_suffix(".tem")
+
+
 def _own(path: Path, name: str, told: dict[str, str]) -> Person:
     gender = told.get("gender") or UNKNOWN
     if gender not in ("female", "male", UNKNOWN):
@@ -79,7 +96,7 @@ def _own(path: Path, name: str, told: dict[str, str]) -> Person:
         years = None if age is None else float(age)
     except ValueError:
         raise ValueError(f"{PEOPLE_FILE}: age of {path.name} must be a number of years, got {age!r}") from None
-    return Person(name, OWN, gender, years, told.get("ethnicity") or UNKNOWN, path, _template(path))
+    return Person(name, OWN, gender, years, told.get("ethnicity") or UNKNOWN, path, template_of(path))
 
 
 def _told(path: Path) -> dict[str, dict[str, str]]:
@@ -110,7 +127,7 @@ def _london(clone: Path) -> list[Person]:
             age,
             row["face_eth"],
             portrait,
-            _template(portrait),
+            template_of(portrait),
             smile,
         )
         people.append(Person(*person))
@@ -125,9 +142,5 @@ def _studio(clone: Path) -> list[Person]:
     for gender in ("female", "male"):
         for portrait in sorted((clone / "inst" / "3dsk" / gender).glob("[a-z]*.jpg")):
             name, age = "sk" + portrait.stem.replace("_", ""), ages.get(portrait.stem)
-            people.append(Person(name, STUDIO, gender, age, "white", portrait, _template(portrait)))
+            people.append(Person(name, STUDIO, gender, age, "white", portrait, template_of(portrait)))
     return people
-
-
-def _template(portrait: Path) -> Path:
-    return portrait.with_suffix(".tem")

@@ -3,8 +3,19 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-PARTS = ("main", "pairs", "twins", "views", "free", "large", "smiles", "clips")
-"""The parts of the set; each can be built by itself."""
+FOLDERS = {
+    "main": "",
+    "pairs": "-pairs",
+    "twins": "-twins",
+    "views": "-views",
+    "free": "-free",
+    "large": "-large",
+    "smiles": "-large",
+    "clips": "-clips",
+}
+"""The parts of the set, each of which can be built by itself, and what their folders' names add to the main one's."""
+
+PARTS = tuple(FOLDERS)
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,15 @@ class Settings:
         return self.work_dir / "face-model.npz"
 
     @property
-    def clips_dir(self) -> Path:
-        """Where clips are written."""
-        return self.output_dir.with_name(f"{self.output_dir.name}-clips")
+    def mark(self) -> Path:
+        """A file that says of which plan the set is."""
+        return self.output_dir / ".plan"
+
+    def folder(self, part: str) -> Path:
+        """Where a part is written."""
+        return folder_of(self.output_dir, part)
+
+
+def folder_of(main: Path, part: str) -> Path:
+    """Where a part lies, beside the folder of the main one."""
+    return main.with_name(main.name + FOLDERS[part])

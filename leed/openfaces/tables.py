@@ -11,11 +11,14 @@ import pyarrow.parquet as pq
 from datasets import ClassLabel, Features, Image, List, Value
 
 from leed.config import EXPRESSIONS
-from leed.files import atomic_write
+from leed.files import atomic_write, writing
 from leed.openfaces.encoding import Row
 from leed.openfaces.free_plan import free_triples
 from leed.openfaces.plan import Plan
 from leed.openfaces.presets import BLENDSHAPES
+from leed.openfaces.settings import folder_of
+
+CURE = "what is drawn is kept; make room and run the command again"
 
 FACES = Features(
     {"image": Image()}
@@ -78,11 +81,16 @@ class Shelf:
         """Keeps a part of a person: rows by the name of their table."""
         place = self.folder / part / person
         partial = place.with_name(f".{person}.{os.getpid()}")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        for name, rows in tables.items():
-            pq.write_table(pa.Table.from_pylist(rows), partial / f"{name}.parquet")
-        partial.rename(place)
+        for left in place.parent.glob(f".{person}.*"):  # by a process that was killed
+            shutil.rmtree(left)
+        try:
+            with writing(f"{part} of {person}", CURE):
+                partial.mkdir(parents=True)
+                for name, rows in tables.items():
+                    pq.write_table(pa.Table.from_pylist(rows), partial / f"{name}.parquet")
+                partial.rename(place)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
     def rows(self, part: str, table: str, people: Iterable[str]) -> Iterator[Row]:
         """The rows of a table of these people."""
@@ -100,8 +108,8 @@ def pack(shelf: Shelf, plan: Plan, parts: Iterable[str], target: Path) -> dict[s
     """
     counts: dict[str, int] = {}
     for part in parts:
-        for suffix, split, features, rows in _files(part, shelf, plan):
-            folder = target.with_name(target.name + suffix)
+        folder = folder_of(target, part)
+        for split, features, rows in _files(part, shelf, plan):
             path = folder / f"{split}-00000-of-00001.parquet"
             if rows:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -112,29 +120,29 @@ def pack(shelf: Shelf, plan: Plan, parts: Iterable[str], target: Path) -> dict[s
     return counts
 
 
-def _files(part: str, shelf: Shelf, plan: Plan) -> Iterator[tuple[str, str, Features, list[Row]]]:
-    """Suffix of the folder, split, columns and rows of each file of a part."""
+def _files(part: str, shelf: Shelf, plan: Plan) -> Iterator[tuple[str, Features, list[Row]]]:
+    """Split, columns and rows of each file of a part."""
     people = sorted(plan.shots)
     splits = {split: [person for person in people if plan.split(person) == split] for split in ("train", "test")}
     if part == "main":
         for split, members in splits.items():
-            yield "", split, FACES, _sorted(shelf.rows(part, "faces", members), "file")
+            yield split, FACES, _sorted(shelf.rows(part, "faces", members), "file")
     elif part == "pairs":
-        yield "-pairs", "test", PAIRS, _pairs(plan, shelf.rows(part, "triple pictures", people))
+        yield "test", PAIRS, _pairs(plan, shelf.rows(part, "triple pictures", people))
     elif part == "twins":
         rows = _sorted(shelf.rows(part, "twins", people), "file")
         for split in ("train", "test", "pairs"):
-            yield "-twins", split, TWINS, [row for row in rows if row["split"] == split]
+            yield split, TWINS, [row for row in rows if row["split"] == split]
     elif part == "views":
-        yield "-views", "train", VIEWS, _sorted(shelf.rows(part, "views", people), "file")
+        yield "train", VIEWS, _sorted(shelf.rows(part, "views", people), "file")
     elif part == "free":
-        yield "-free", "train", FREE, _sorted(shelf.rows(part, "free", people), "file")
-        yield "-free", "test", FREE_TRIPLES, _free_triples(plan, shelf.rows(part, "free triple pictures", people))
+        yield "train", FREE, _sorted(shelf.rows(part, "free", people), "file")
+        yield "test", FREE_TRIPLES, _free_triples(plan, shelf.rows(part, "free triple pictures", people))
     elif part == "large":
-        yield "-large", "train", LARGE, _sorted(shelf.rows(part, "large", people), "file")
-        yield "-large", "pairs", LARGE_PAIRS, _sorted(shelf.rows(part, "large pairs", people), "triple")
+        yield "train", LARGE, _sorted(shelf.rows(part, "large", people), "file")
+        yield "pairs", LARGE_PAIRS, _sorted(shelf.rows(part, "large pairs", people), "triple")
     elif part == "smiles":
-        yield "-large", "smiles", SMILES, _sorted(shelf.rows(part, "smiles", people), "file")
+        yield "smiles", SMILES, _sorted(shelf.rows(part, "smiles", people), "file")
 
 
 def _pairs(plan: Plan, pictures: Iterable[Row]) -> list[Row]:
@@ -176,6 +184,16 @@ def _sorted(rows: Iterable[Row], column: str) -> list[Row]:
 
 
 def _write(path: Path, rows: list[Row], features: Features) -> None:
-    """Writes rows in the columns of `features`, which `datasets` finds in the file."""
+    """Writes rows in the columns of `features`, which `datasets` finds in the file.
+
+    Raises `ValueError` if the file that is there has more: what was drawn of it has been deleted.
+    """
+    there = pq.read_metadata(path).num_rows if path.is_file() else 0
+    if there > len(rows):
+        raise ValueError(
+            f"{path} has {there} rows, of which only {len(rows)} are still among what is drawn: build all people, or "
+            "give another --output_dir"
+        )
     table = pa.Table.from_pylist([{name: row[name] for name in features} for row in rows], features.arrow_schema)
-    atomic_write(path, lambda partial: pq.write_table(table, partial))
+    with writing(str(path), CURE):
+        atomic_write(path, lambda partial: pq.write_table(table, partial))

@@ -63,14 +63,23 @@ def read_template(path: Path) -> Floats:
     return points
 
 
+def template_text(points: Floats) -> str:
+    """The file of a template (189, 2), without its curves."""
+    return "\n".join([str(POINTS), *(f"{x:.2f}\t{y:.2f}" for x, y in points)]) + "\n"
+
+
 def to_working_frame(points: Floats) -> Floats:
     """The similarity transform (2, 3) from a portrait to the working frame, by its template (189, 2)."""
-    left, right = points[LEFT_PUPIL], points[RIGHT_PUPIL]
+    return frame_of(points[LEFT_PUPIL], points[RIGHT_PUPIL], (points[MOUTH_LEFT] + points[MOUTH_RIGHT]) / 2)
+
+
+def frame_of(left: Floats, right: Floats, mouth: Floats) -> Floats:
+    """The same by both pupils and the mouth's middle (2,)."""
     across = right - left
     between_pupils = np.linalg.norm(across)
     angle = np.arctan2(across[1], across[0])
     middle = (left + right) / 2
-    to_mouth = np.linalg.norm((points[MOUTH_LEFT] + points[MOUTH_RIGHT]) / 2 - (left + right) / 2)
+    to_mouth = np.linalg.norm(mouth - middle)
     scale = UNIT / (0.5 * (between_pupils + to_mouth))
     cos, sin = np.cos(-angle) * scale, np.sin(-angle) * scale
     transform = np.array([[cos, -sin, 0], [sin, cos, 0]])

@@ -1,15 +1,20 @@
 """Building: what is asked for, what is missing, and that an interrupted build goes on."""
 
 import dataclasses
+import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 from made_up_people import face
 
 pytest.importorskip("numba", reason="the rasteriser needs numba")
 
 from leed.config import EXPRESSIONS
+from leed.files import WriteError
 from leed.openfaces import build as b
 from leed.openfaces.encoding import webp
 from leed.openfaces.presets import BLENDSHAPES
@@ -68,7 +73,7 @@ def test_an_interrupted_build_keeps_what_is_drawn_and_goes_on(settings, monkeypa
         yield from grey_faces(sitter)
 
     monkeypatch.setitem(b.DRAWN_BY_PERSON, "main", failing)
-    with pytest.raises(RuntimeError, match="c could not be drawn: disk is gone"):
+    with pytest.raises(b.DrawingError, match="c could not be drawn: disk is gone"):
         b.build(settings)
     assert drawn == ["a", "b"]
     monkeypatch.setitem(b.DRAWN_BY_PERSON, "main", grey_faces)
@@ -80,6 +85,59 @@ def test_some_people_of_the_same_plan(settings):
     assert sum(counts.values()) == 40
     with pytest.raises(ValueError, match="nobody is called z; people are a, b"):
         b.build(dataclasses.replace(settings, people=("z",)))
+
+
+def test_what_is_there_is_not_replaced_by_less(settings):
+    """Where what was drawn has been deleted, to save room, and only some people are drawn again."""
+    counts = b.build(settings)
+    shutil.rmtree(settings.work_dir)
+    with pytest.raises(ValueError, match="test-.*has 80 rows, of which only 40 are still among what is drawn"):
+        b.build(dataclasses.replace(settings, people=("a",)))
+    assert b.build(settings) == counts
+
+
+def test_a_folder_with_files_of_another_origin_is_refused(settings):
+    settings.output_dir.mkdir()
+    (settings.output_dir / "train-0.parquet").write_bytes(b"mine")
+    with pytest.raises(ValueError, match="mine holds parquet files of another origin"):
+        b.build(settings)
+    assert (settings.output_dir / "train-0.parquet").read_bytes() == b"mine"
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_behind(settings, monkeypatch):
+    def full(table, path):
+        path.write_bytes(b"a part")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("leed.openfaces.tables.pq.write_table", full)
+    with pytest.raises(WriteError, match="main of a could not be written .*No space left.*: what is drawn is kept"):
+        b.build(settings)
+    assert list((settings.work_dir / "main").iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed(settings):
+    left = settings.work_dir / "main" / ".a.4711"
+    left.mkdir(parents=True)
+    b.build(dataclasses.replace(settings, people=("a",)))
+    assert [path.name for path in (settings.work_dir / "main").iterdir()] == ["a"]
+
+
+def test_a_worker_ends_with_its_parent():
+    """A killed parent cannot tell its workers to end, and they would wait for it forever."""
+    source = (
+        "import multiprocessing, time\n"
+        "from leed.openfaces.workers import end_with_parent\n"
+        "def work(pipe):\n    end_with_parent()\n    pipe.send(0)\n    time.sleep(60)\n"
+        "if __name__ == '__main__':\n"
+        "    context = multiprocessing.get_context('fork')\n"
+        "    here, there = context.Pipe()\n"
+        "    child = context.Process(target=work, args=(there,))\n    child.start()\n    here.recv()\n"
+        "    print(child.pid, flush=True)\n    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True) as parent:
+        worker = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    worker.wait(timeout=10)
 
 
 def test_a_folder_of_another_set_is_refused(settings):

@@ -59,8 +59,11 @@ def test_an_open_mouth_is_noticed(image, points):
 def test_files_that_cannot_be_read_are_named(tmp_path):
     portrait, template = tmp_path / "a.jpg", tmp_path / "a.tem"
     person = Person("a", OWN, "unknown", None, "unknown", portrait, template)
-    assert faults_of(None, None, person) == [f"{portrait} is missing or no picture that OpenCV reads"]
-    portrait.write_bytes((PORTRAITS / "comp02.jpg").read_bytes())
+    assert faults_of(None, None, person) == [f"{portrait}: There is no file {portrait}."]
+    whole = (PORTRAITS / "comp02.jpg").read_bytes()
+    portrait.write_bytes(whole[:20000])  # OpenCV would read it, its lower part grey
+    assert faults_of(None, None, person) == [f"{portrait}: This picture is damaged and cannot be read."]
+    portrait.write_bytes(whole)
     template.write_text("68\n")
     (fault,) = faults_of(None, None, person)
     assert "a.tem: expected 189 in the first line" in fault

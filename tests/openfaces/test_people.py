@@ -52,7 +52,10 @@ def test_each_unusable_file_has_a_line(tmp_path):
     with pytest.raises(ValueError) as refused:
         own_people(tmp_path)
     lines = str(refused.value).splitlines()
-    assert "c.jpg: no template c.tem beside it" in lines and "d.jpg: in people.csv, but no such portrait" in lines
+    hint = (
+        f"c.jpg: no template c.tem beside it; `python -m leed.openfaces landmarks --portraits {tmp_path}` writes one"
+    )
+    assert hint in lines and "d.jpg: in people.csv, but no such portrait" in lines
     assert sum("another portrait has the same name" in line for line in lines) == 2
 
 
