@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import gradio as gr
 
-from leed.demo import actions
+from leed.demo import actions, engine
 from leed.demo.worker import Worker, WorkerError
 from leed.photo.editor import NoFaceError
 from leed.photo.opening import PhotoError
@@ -24,7 +24,7 @@ GPU_SECONDS = 30  # that a request may take of what ZeroGPU lends, the start inc
 
 R = TypeVar("R")
 
-worker = Worker(actions.warm_up, {"CUDA_VISIBLE_DEVICES": ""} if ZERO_GPU else None)
+worker = Worker(engine.warm_up, {"CUDA_VISIBLE_DEVICES": ""} if ZERO_GPU else None)
 """The process that does the work; tests put another object with a method `call` in its place."""
 
 
@@ -82,4 +82,4 @@ edit_live = by_worker(actions.edit_live)
 def share_model() -> None:
     """Loads the model here on ZeroGPU, whose processes with a GPU get it from this one."""
     if ZERO_GPU:
-        actions.editor()
+        engine.editor()

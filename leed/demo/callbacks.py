@@ -1,11 +1,13 @@
 """Answers to the page's events: functions that give Gradio's components their new values."""
 
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from leed import gallery
-from leed.demo import actions, backend
+from leed.demo import actions, backend, photos, recipes
+from leed.demo.actions import Choice
 from leed.demo.texts import doubt
 from leed.gallery import GalleryFace
 from leed.photo.detection import Face
@@ -17,30 +19,23 @@ NO_PHOTO = (1, 1)  # the size of a photo that is not there, for a drawing withou
 
 
 @backend.errors_shown()
-def show(
-    photo: str | None,
-    reference: int,
-    own_reference: str | None,
-    alpha: float,
-    center_crop: bool,
-    face: int,
-    own_center_crop: bool = False,
-) -> tuple:
-    """The page's results: comparison, crop, edited face; then a message about the photo and the offer of a centre
-    crop, and the same of one's own reference."""
+def show(*values: Any) -> tuple:
+    """The page's results of a `Choice`: comparison, crop, edited face; then a message about the photo and the offer of
+    a centre crop, and the same of one's own reference."""
+    choice = Choice(*values)
+    center_crop, own_center_crop = choice.center_crop, choice.own_center_crop
     about_reference = said("", own_center_crop)
     try:
-        if own_reference is not None:
-            backend.call(actions.read_reference, own_reference, own_center_crop)
+        if choice.own_reference is not None:
+            backend.call(actions.read_reference, choice.own_reference, own_center_crop)
     except (PhotoError, NoFaceError) as error:
         about_reference = failed(error, own_center_crop)
         return None, None, None, *said("", center_crop), *about_reference
     try:
-        if photo is None:
+        if choice.photo is None:
             return None, None, None, *said("", center_crop), *about_reference
-        choice = photo, reference, own_reference, alpha, center_crop, face, own_center_crop
-        pictures = backend.call(actions.render_preview, *choice)
-        doubts = backend.call(actions.list_doubts, photo, own_reference, center_crop, face, own_center_crop)
+        pictures = backend.call(actions.render_preview, choice)
+        doubts = backend.call(actions.list_doubts, choice)
     except (PhotoError, NoFaceError) as error:
         return None, None, None, *failed(error, center_crop), *about_reference
     about_photo = said(doubt("photo", doubts["photo"]), center_crop)
@@ -63,7 +58,7 @@ def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
     if photo is None:
         return NO_PHOTO, []
     try:
-        return backend.call(actions.detect, photo)
+        return backend.call(photos.detect, photo)
     except PhotoError:
         return NO_PHOTO, []
 
@@ -84,7 +79,7 @@ def preview(photo: str | None) -> Path | None:
     if photo is None:
         return None
     try:
-        return backend.call(actions.preview_photo, photo)
+        return backend.call(photos.preview_photo, photo)
     except PhotoError:
         return None
 
@@ -102,7 +97,7 @@ def click_face(photo: str | None, event: gr.SelectData) -> int:
     if not isinstance(place, (list, tuple)) or len(place) != 2 or not all(map(is_number, place)):
         raise mistake("A click on the photo must be at two numbers.")
     try:
-        return 0 if photo is None else backend.call(actions.face_at, photo, tuple(place))
+        return 0 if photo is None else backend.call(photos.face_at, photo, tuple(place))
     except PhotoError:
         return 0
 
@@ -132,7 +127,7 @@ def list_references() -> list[dict]:
     """The faces of the gallery: number, expression, person and strength."""
     return [
         {"reference": i, "expression": face.expression, "person": face.person, "strength": face.intensity}
-        for i, face in enumerate(actions.references())
+        for i, face in enumerate(recipes.references())
     ]
 
 
@@ -156,12 +151,12 @@ def example_photo(event: gr.SelectData) -> Path:
 
 def thumbnails(expression: str) -> list[tuple[Path, str]]:
     """The faces of the gallery that show an expression, with their captions."""
-    return [(face.path, caption(face)) for face in actions.references() if face.expression == expression.lower()]
+    return [(face.path, caption(face)) for face in recipes.references() if face.expression == expression.lower()]
 
 
 def first_of(expression: str) -> int:
     """The number of the first face of the gallery that shows an expression."""
-    return [face.expression for face in actions.references()].index(expression.lower())
+    return [face.expression for face in recipes.references()].index(expression.lower())
 
 
 @backend.errors_shown()
@@ -181,8 +176,8 @@ def clicked(event: gr.SelectData, count: int) -> int:
 @backend.errors_shown()
 def pick_expression(expression: str, reference: int) -> tuple[int, None]:
     """The number of the first face that shows an expression, of the same person as the reference; as `pick`."""
-    faces = actions.references()
-    person = faces[actions.check_reference(reference)].person
+    faces = recipes.references()
+    person = faces[recipes.check_reference(reference)].person
     wanted = (person, expression.lower())
     return next(i for i, face in enumerate(faces) if (face.person, face.expression) == wanted), None
 

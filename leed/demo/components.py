@@ -35,7 +35,7 @@ class Photo(gr.Image):
         if uploaded is None:
             raise mistake(f"{name} must be an uploaded picture: please upload the picture as a file.")
         if not uploaded.exists():
-            raise mistake(DELETED)
+            raise mistake(DELETED.format(what="picture"))
         if not uploaded.is_file():
             raise mistake(f"{name} must be an uploaded picture, got a folder.")
         return {"path": str(uploaded), "meta": {"_type": "gradio.FileData"}}
@@ -115,4 +115,37 @@ def strength(elem_id: str) -> gr.Slider:
         info="0 is a neutral face, 1 as strong as in the reference; more exaggerates.",
         min_width=300,
         elem_id=elem_id,
+    )
+
+
+def hidden_preview() -> gr.Image:
+    """A place for a picture on its way to the photo that shows it."""
+    return gr.Image(visible="hidden", show_label=False, interactive=False)
+
+
+def use_centre(elem_id: str) -> gr.Checkbox:
+    """The offer, hidden at first, to take the centre of a picture for a face."""
+    return gr.Checkbox(
+        label="Use the centre of the picture",
+        info="If no face is found, the central square is taken for one.",
+        visible=False,
+        elem_id=elem_id,
+    )
+
+
+def picker(
+    pictures: list[tuple[Path, str]], label: str, elem_id: str, selected_index: int | None = None
+) -> gr.Gallery:
+    """Captioned pictures of which a click chooses one."""
+    return gr.Gallery(
+        pictures,
+        label=label,
+        show_label=False,
+        columns=5,
+        allow_preview=False,
+        selected_index=selected_index,
+        object_fit="cover",
+        buttons=[],
+        elem_id=elem_id,
+        elem_classes="faces",
     )

@@ -9,11 +9,21 @@
         },
         begin(name) { this.begun[name] = this.choice },
         fresh(name) { return this.begun[name] === this.choice },
-        drawn(name) { if (this.fresh(name)) document.querySelector('#result')?.classList.remove('outdated') }
+        drawn(name) { if (this.fresh(name)) document.querySelector('#result')?.classList.remove('outdated') },
+        // The title of the accordion of mixes, which says what is set in it, and what is shown of a second expression.
+        mixture(region, second, where, share) {
+            const update = values => ({__type__: 'update', ...values})
+            const names = {left: 'left half', right: 'right half'}, mixed = second !== 'none', set = []
+            if (region !== 'whole') set.push(`${names[region] ?? region} only`)
+            const there = where === 'whole' ? '' : ` at the ${names[where] ?? where}`
+            if (mixed) set.push(`${Math.round(100 * share)} % ${second}${there}`)
+            const title = set.length ? `Mix or limit: ${set.join(', ')}` : 'Mix or limit'
+            return [update({label: title}), update({visible: mixed}), update({visible: mixed})]
+        }
     }
 
     // A strength that is being typed may be empty for a moment; Gradio would send none, and then go to 0.
-    const numbers = '#alpha input[type=number], #live-alpha input[type=number]'
+    const numbers = '#alpha input[type=number], #live-alpha input[type=number], #share input[type=number]'
     const last = new WeakMap()
     document.addEventListener('focus', event => {
         if (event.target.matches?.(numbers)) last.set(event.target, event.target.value)

@@ -11,7 +11,7 @@ CAPTION = (
     "Saved files carry a mark that says so ({marks})."
 )
 
-DELETED = "Your picture was deleted after an hour: please give it again."
+DELETED = "Your {what} was deleted after an hour: please give it again."
 
 DOUBTS = {
     "photo": "{parts} in your photo {keep} an expression of {their} own: strength 0 shows what is left of it, and the "

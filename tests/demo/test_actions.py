@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 from conftest import ROOT
 
-from leed.demo import actions, callbacks
+from leed.demo import callbacks, engine
 from leed.pretrained import ModelFileError
 
 PORTRAIT = ROOT / "leed/gallery/portraits/comp02.jpg"
@@ -42,8 +42,8 @@ def test_a_picture_that_was_deleted_is_asked_for_again(
 
 def test_without_a_model_the_demo_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """As in an installed wheel, which has no hub folder."""
-    monkeypatch.setattr(actions, "DEFAULT_MODEL", tmp_path / "hub/leed-open")
-    monkeypatch.setattr(actions, "MODEL", str(tmp_path / "hub/leed-open"))
-    actions.editor.cache_clear()
+    monkeypatch.setattr(engine, "DEFAULT_MODEL", tmp_path / "hub/leed-open")
+    monkeypatch.setattr(engine, "MODEL", str(tmp_path / "hub/leed-open"))
+    engine.editor.cache_clear()
     with pytest.raises(ModelFileError, match="set LEED_MODEL"):
-        actions.editor()
+        engine.editor()

@@ -59,6 +59,10 @@ def test_every_choice_has_an_effect(client: Client):
             {"reference": 40, "alpha": 0.3},
             {"reference": 100, "alpha": 1.0},
             {"own_reference": handle_file(PORTRAIT), "alpha": 1.0},
+            {"reference": 40, "region": "mouth"},
+            {"reference": 40, "second": "angry"},
+            {"reference": 40, "second": "angry", "share": 0.9},
+            {"reference": 40, "second": "angry", "second_region": "left"},
         )
     ]
     for i, face in enumerate(faces):
@@ -154,6 +158,13 @@ MISTAKES: dict[str, tuple[dict, str]] = {
     "text for a number": ({"alpha": "strong"}, 'alpha must be a number from 0 to 1.5, got the text "strong".'),
     "NaN": ({"alpha": float("nan")}, "alpha must be a number from 0 to 1.5, got nan."),
     "null": ({"alpha": None}, "alpha must be a number from 0 to 1.5, got null."),
+    "no region": ({"region": "nose"}, 'region must be one of whole, eyes, mouth, left, right, got the text "nose".'),
+    "no expression": (
+        {"second": "neutral"},
+        "second must be one of none, happy, sad, angry, fearful, disgusted, "
+        'surprised, contemptuous, got the text "neutral".',
+    ),
+    "too large a share": ({"share": 1.1}, "share must be a number from 0 to 1, got 1.1."),
     "too strong": ({"alpha": 7}, "alpha must be a number from 0 to 1.5, got 7."),
     "a name for a number": ({"reference": "happy"}, 'reference must be a whole number, got the text "happy".'),
     "half a face": ({"face": 0.5}, "face must be a whole number, got 0.5."),
@@ -182,6 +193,7 @@ def test_a_callers_mistake_is_the_same_sentence_everywhere_and_is_not_logged(
     wrong, sentence = MISTAKES[kind]
     visitor = Visitor(app_server.url)
     request = {"reference": 0, "own_reference": None, "alpha": 1.0, "center_crop": False, "face": 0}
+    request |= {"own_center_crop": False, "region": "whole", "second": "none", "second_region": "whole", "share": 0.5}
     request = {**visitor.request, **request, **wrong}
     body = json.dumps({"data": list(request.values())})
     asked = visitor.client.post("/call/edit", content=body, headers={"Content-Type": "application/json"})
@@ -204,8 +216,8 @@ def test_requests_that_are_no_calls_get_a_sentence(app_server: SimpleNamespace):
     assert "error" in client.get("/call/edit/SECRET").text
     for path, body, status, sentence in (
         ("call/edit", {"data": "SECRET"}, 400, 'The body must be JSON like {"data": [...]}; wrong is: data.'),
-        ("call/edit", {"data": []}, 200, "takes 7 values (photo, reference, own_reference, alpha,"),
-        ("run/edit", {"data": [None] * 8}, 422, "/edit takes 7 values"),
+        ("call/edit", {"data": []}, 200, "takes 11 values (photo, reference, own_reference, alpha,"),
+        ("run/edit", {"data": [None] * 12}, 422, "/edit takes 11 values"),
         ("run/edit", {"data": [1]}, 422, "photo must be an uploaded picture, got 1."),
         ("run/edit", {"data": [{"path": str(folder), **FILE}, 0, None, 1, False, 0]}, 422, "got a folder."),
         ("call/SECRET", {"data": []}, 404, "There is no such call; there are /edit, /sequence, /grid, /references."),

@@ -13,12 +13,12 @@ from conftest import BROWSER_OPTIONS, ROOT, next_by_keyboard
 from PIL import Image
 
 import app
+from demo.browsing import SECONDS, Changes
 from leed.photo.saving import is_marked
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 
 PORTRAIT = ROOT / "leed/gallery/portraits/comp02.jpg"
-SECONDS = 60
 
 
 @pytest.fixture
@@ -38,32 +38,6 @@ def camera_page(
     page.goto(app_url)
     yield page
     browser.close()
-
-
-@pytest.fixture
-def page(browser: "sync_api.Browser", app_url: str) -> Iterator["sync_api.Page"]:
-    """The page with the result for the person that it shows at first."""
-    with browser.new_context(viewport={"width": 1280, "height": 900}, permissions=["camera"]) as context:
-        page = context.new_page()
-        page.set_default_timeout(SECONDS * 1000)
-        page.goto(app_url)
-        for selector in ("#edited img", "#comparison [role=slider]", "#people img", "#gallery .selected"):
-            page.wait_for_selector(selector, state="attached")
-        yield page
-
-
-class Changes:
-    """Waits for the edited face to change from what it was when this was made."""
-
-    def __init__(self, page: "sync_api.Page") -> None:
-        self.page = page
-        self.before = page.get_attribute("#edited img", "src")
-
-    def wait(self) -> None:
-        script = (
-            "before => { const image = document.querySelector('#edited img'); return image && image.src != before }"
-        )
-        self.page.wait_for_function(script, arg=self.before)
 
 
 def test_upload_choose_drag_and_download(page: "sync_api.Page", tmp_path: Path):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from leed.demo import engine
 from leed.demo.signing import CERTIFICATE, KEY, TYPES, CertificateError, Signer
 from leed.photo.saving import DIGITAL_SOURCE_TYPE, is_marked, save_marked, save_marked_sequence
 
@@ -200,8 +201,8 @@ def test_every_result_of_the_demo_is_signed(
 ):
     demo, photo = tiny_actions, str(small_portrait)
     plain = demo.edit(photo)
-    monkeypatch.setattr(demo, "signer", lambda: signer)
-    (_, shown), _, face = demo.render_preview(photo, 0, None, 1.0, False, 0)
+    monkeypatch.setattr(engine, "signer", lambda: signer)
+    (_, shown), _, face = demo.render_preview(demo.Choice(photo))
     frame = tmp_path / "frame.jpg"
     frame.write_bytes(demo.edit_live(small_portrait.read_bytes(), "Happy", 1.0, None)[0])
     files = [*demo.edit(photo), *demo.make_sequence(photo), demo.make_grid(photo), shown, face, frame]
