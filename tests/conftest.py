@@ -189,6 +189,7 @@ def tiny_actions(lively_leed: LEED, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     from leed.demo import actions, engine, photos, recipes
 
     of_model = (engine.editor, engine.signer, recipes.gallery_expression, recipes.own_expression)
+    of_model += (recipes.saved_expression,)
     of_model += (actions.prepare, actions.prepare_preview, photos.remaining_parts)
 
     def forget() -> None:

@@ -4,6 +4,7 @@ The page is not known here.
 """
 
 import inspect
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from io import BytesIO
@@ -29,7 +30,6 @@ from leed.photo.opening import PhotoError, open_photo
 from leed.photo.saving import jpeg_bytes, save_marked, save_marked_sequence, save_plain
 from leed.photo.sequence import FPS, sequence_frames
 
-OWN, MIX = "your reference", "your mix"  # names on the sheet of expressions
 LIVE_PERSON = "comp05"  # of the gallery, whose expressions the live camera takes
 
 F = TypeVar("F", bound=Callable)
@@ -45,6 +45,7 @@ EXPLAINED = {
     "second": "an expression to mix in, the average over the gallery's people; or none",
     "second_region": "where the second expression goes, as region",
     "share": "of the second expression there, from 0 to 1; the rest is the first's",
+    "saved_expression": "a file that /expression or Expression.save wrote, used instead of a reference",
 }
 """What the arguments mean that choose a face and its expression; one line each, as the API shows them."""
 
@@ -71,13 +72,14 @@ class Choice(NamedTuple):
     second: str = NOTHING
     second_region: str = WHOLE
     share: float = 0.5
+    saved_expression: str | None = None
 
     @property
     def recipe(self) -> Recipe:
         """The expression that is chosen."""
         return Recipe(
             self.reference, self.own_reference, self.own_center_crop, self.region, self.second, self.second_region,
-            self.share,
+            self.share, self.saved_expression,
         )  # fmt: skip
 
 
@@ -117,6 +119,7 @@ def edit(
     second: str = NOTHING,
     second_region: str = WHOLE,
     share: float = 0.5,
+    saved_expression: str | None = None,
 ) -> tuple[Path, Path]:
     """Edits the expression of a face in a photo.
 
@@ -127,7 +130,7 @@ def edit(
     Returns:
         the edited face and the whole photo with it, as PNG files that are marked as altered
     """
-    recipe = Recipe(reference, own_reference, own_center_crop, region, second, second_region, share)
+    recipe = Recipe(reference, own_reference, own_center_crop, region, second, second_region, share, saved_expression)
     result = prepare(photo, center_crop, int(face)).with_expression(recipe.expression())(alpha)
     folder = result_folder()
     return (
@@ -148,6 +151,7 @@ def make_sequence(
     second: str = NOTHING,
     second_region: str = WHOLE,
     share: float = 0.5,
+    saved_expression: str | None = None,
 ) -> tuple[Path, Path, Path]:
     """Makes a two-second loop of a face in a photo: neutral, the full expression, beyond it, and back.
 
@@ -157,7 +161,7 @@ def make_sequence(
     Returns:
         the loop as MP4, animated WebP and GIF files that are marked as altered
     """
-    recipe = Recipe(reference, own_reference, own_center_crop, region, second, second_region, share)
+    recipe = Recipe(reference, own_reference, own_center_crop, region, second, second_region, share, saved_expression)
     frames = sequence_frames(prepare(photo, center_crop, int(face)).with_expression(recipe.expression()))
     folder = result_folder()
     mp4, webp, gif = (
@@ -179,10 +183,11 @@ def make_grid(
     second: str = NOTHING,
     second_region: str = WHOLE,
     share: float = 0.5,
+    saved_expression: str | None = None,
 ) -> Path:
     """Gives a face in a photo all expressions of the chosen person of the gallery, each at three strengths.
 
-    A reference of one's own and a mix have a row above them.
+    A reference or a file of one's own, or a mix, has a row above them.
 
     Args:
         photo: a picture with a face, at most 50 megapixels
@@ -190,14 +195,41 @@ def make_grid(
     Returns:
         a labelled sheet of all the edited faces, as a PNG file that is marked as altered
     """
-    recipe = Recipe(reference, own_reference, own_center_crop, region, second, second_region, share)
+    recipe = Recipe(reference, own_reference, own_center_crop, region, second, second_region, share, saved_expression)
     expressions = {}
-    if recipe.is_mixed or own_reference is not None:
-        expressions[MIX if recipe.is_mixed else OWN] = recipe.expression()
+    if recipe.is_mixed:
+        expressions["your mix"] = recipe.expression()
+    elif own_reference is not None or saved_expression is not None:
+        expressions["your reference" if saved_expression is None else "your file"] = recipe.expression()
     numbers = expressions_of(references()[check_reference(reference)].person)
     expressions |= {name: gallery_expression(i) for name, i in numbers.items()}
     picture = expression_grid(prepare(photo, center_crop, int(face)), expressions)
     return sign(save_marked(picture, result_folder() / "leed-expressions.png"))
+
+
+@explained
+def save_expression(
+    reference: int = 0,
+    own_reference: str | None = None,
+    own_center_crop: bool = False,
+    region: str = WHOLE,
+    second: str = NOTHING,
+    second_region: str = WHOLE,
+    share: float = 0.5,
+    saved_expression: str | None = None,
+) -> Path:
+    """Saves an expression, with its mix, for other photos and for `leed` in Python and on the command line.
+
+    It works with this model alone.
+
+    Args:
+
+    Returns:
+        a safetensors file without any picture
+    """
+    recipe = Recipe(reference, own_reference, own_center_crop, region, second, second_region, share, saved_expression)
+    file = f"leed-{re.sub('[^a-z0-9]+', '-', recipe.name.lower()).strip('-')}.safetensors"
+    return recipe.expression().save(result_folder() / file, recipe.name)
 
 
 def read_reference(own_reference: str, own_center_crop: bool) -> None:

@@ -12,6 +12,7 @@ from typing import TypeVar
 import gradio as gr
 
 from leed.demo import actions, engine
+from leed.demo.engine import VisitorError
 from leed.demo.worker import Worker, WorkerError
 from leed.photo.editor import NoFaceError
 from leed.photo.opening import PhotoError
@@ -38,7 +39,7 @@ def errors_shown() -> Iterator[None]:
         yield
     except gr.Error:
         raise
-    except (PhotoError, NoFaceError) as error:
+    except (PhotoError, NoFaceError, VisitorError) as error:
         raise gr.Error(str(error), print_exception=False) from error
     except WorkerError as error:
         raise gr.Error("The demo broke down over this: please try another picture, or later.") from error
@@ -76,6 +77,7 @@ def on_lent_gpu(work: Callable[..., R]) -> Callable[..., R]:
 edit = on_lent_gpu(actions.edit)
 make_sequence = on_lent_gpu(actions.make_sequence)
 make_grid = on_lent_gpu(actions.make_grid)
+save_expression = by_worker(actions.save_expression)
 edit_live = by_worker(actions.edit_live)
 
 

@@ -8,6 +8,7 @@ import gradio as gr
 from leed import gallery
 from leed.demo import actions, backend, photos, recipes
 from leed.demo.actions import Choice
+from leed.demo.recipes import ExpressionFileError
 from leed.demo.texts import doubt
 from leed.gallery import GalleryFace
 from leed.photo.detection import Face
@@ -20,27 +21,29 @@ NO_PHOTO = (1, 1)  # the size of a photo that is not there, for a drawing withou
 
 @backend.errors_shown()
 def show(*values: Any) -> tuple:
-    """The page's results of a `Choice`: comparison, crop, edited face; then a message about the photo and the offer of
-    a centre crop, and the same of one's own reference."""
+    """The page's results of a `Choice`: comparison, crop, edited face; then messages about a saved expression, the
+    photo, with the offer of a centre crop, and one's own reference, likewise."""
     choice = Choice(*values)
     center_crop, own_center_crop = choice.center_crop, choice.own_center_crop
-    about_reference = said("", own_center_crop)
+    nothing, about_saved = (None, None, None), gr.Markdown("", visible=False)
+    about_photo, about_reference = said("", center_crop), said("", own_center_crop)
     try:
         if choice.own_reference is not None:
             backend.call(actions.read_reference, choice.own_reference, own_center_crop)
     except (PhotoError, NoFaceError) as error:
-        about_reference = failed(error, own_center_crop)
-        return None, None, None, *said("", center_crop), *about_reference
+        return *nothing, about_saved, *about_photo, *failed(error, own_center_crop)
     try:
         if choice.photo is None:
-            return None, None, None, *said("", center_crop), *about_reference
+            return *nothing, about_saved, *about_photo, *about_reference
         pictures = backend.call(actions.render_preview, choice)
         doubts = backend.call(actions.list_doubts, choice)
+    except ExpressionFileError as error:
+        return *nothing, gr.Markdown(str(error), visible=True), *about_photo, *about_reference
     except (PhotoError, NoFaceError) as error:
-        return None, None, None, *failed(error, center_crop), *about_reference
+        return *nothing, about_saved, *failed(error, center_crop), *about_reference
     about_photo = said(doubt("photo", doubts["photo"]), center_crop)
     about_reference = said(doubt("reference", doubts["reference"]), own_center_crop)
-    return *pictures, *about_photo, *about_reference
+    return *pictures, about_saved, *about_photo, *about_reference
 
 
 def said(message: str, center_crop: bool) -> tuple[gr.Markdown, gr.Checkbox]:
@@ -160,9 +163,9 @@ def first_of(expression: str) -> int:
 
 
 @backend.errors_shown()
-def pick(expression: str, event: gr.SelectData) -> tuple[int, None]:
-    """The number of the thumbnail that was clicked, and no reference of one's own any more."""
-    return first_of(expression) + clicked(event, len(thumbnails(expression))), None
+def pick(expression: str, event: gr.SelectData) -> tuple[int, None, None]:
+    """The number of the thumbnail that was clicked, and no reference and no file of one's own any more."""
+    return first_of(expression) + clicked(event, len(thumbnails(expression))), None, None
 
 
 def clicked(event: gr.SelectData, count: int) -> int:
@@ -174,17 +177,19 @@ def clicked(event: gr.SelectData, count: int) -> int:
 
 
 @backend.errors_shown()
-def pick_expression(expression: str, reference: int) -> tuple[int, None]:
+def pick_expression(expression: str, reference: int) -> tuple[int, None, None]:
     """The number of the first face that shows an expression, of the same person as the reference; as `pick`."""
     faces = recipes.references()
     person = faces[recipes.check_reference(reference)].person
     wanted = (person, expression.lower())
-    return next(i for i, face in enumerate(faces) if (face.person, face.expression) == wanted), None
+    return next(i for i, face in enumerate(faces) if (face.person, face.expression) == wanted), None, None
 
 
 @backend.errors_shown()
-def thumbnails_with_choice(expression: str, reference: int, own_reference: str | None) -> gr.Gallery:
+def thumbnails_with_choice(
+    expression: str, reference: int, own_reference: str | None, saved_expression: str | None
+) -> gr.Gallery:
     """The faces that show an expression; the chosen one is framed if it is among them."""
     faces, place = thumbnails(expression), reference - first_of(expression)
-    chosen = own_reference is None and 0 <= place < len(faces)
+    chosen = own_reference is None and saved_expression is None and 0 <= place < len(faces)
     return gr.Gallery(faces, selected_index=place if chosen else None)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
+from gradio.data_classes import FileData, ImageData
 from gradio.utils import get_upload_folder
 
 from leed.demo.texts import DELETED
@@ -25,20 +25,7 @@ class Photo(gr.Image):
 
     def check(self, name: str, value: Any) -> Any:  # of JSON
         """The value, if it names an upload or nothing. Raises `gr.Error`."""
-        if value is None:
-            return None
-        path = value.get("path") if isinstance(value, dict) else None
-        if not isinstance(path, str) or not path:
-            came = "an object without a path" if isinstance(value, dict) else shown(value)
-            raise mistake(f"{name} must be an uploaded picture, got {came}.")
-        uploaded = uploaded_file(real_path(own_file(path)))
-        if uploaded is None:
-            raise mistake(f"{name} must be an uploaded picture: please upload the picture as a file.")
-        if not uploaded.exists():
-            raise mistake(DELETED.format(what="picture"))
-        if not uploaded.is_file():
-            raise mistake(f"{name} must be an uploaded picture, got a folder.")
-        return {"path": str(uploaded), "meta": {"_type": "gradio.FileData"}}
+        return checked_upload(name, value, "picture")
 
     def preprocess(self, payload: ImageData | None) -> str | None:
         """The path of the upload."""
@@ -47,6 +34,42 @@ class Photo(gr.Image):
         if uploaded_file(payload.path) is None:
             raise mistake("Please upload the picture as a file.")
         return payload.path
+
+
+class ExpressionFile(gr.File):
+    """A file with an expression, handed over as it came; `recipes.saved_expression` says what is wrong."""
+
+    is_template = True  # the browser shows the parent class
+
+    def check(self, name: str, value: Any) -> Any:  # of JSON
+        """The value, if it names an upload or nothing. Raises `gr.Error`."""
+        return checked_upload(name, value, "file")
+
+    def example_payload(self) -> None:
+        """None of a call's examples has such a file: the page has none to name."""
+
+    def preprocess(self, payload: FileData | None) -> str | None:  # type: ignore[override] # single files alone
+        """The path of the upload."""
+        return None if payload is None else payload.path
+
+
+def checked_upload(name: str, value: Any, what: str) -> dict[str, Any] | None:
+    """A value of JSON, if it names an upload or nothing; messages call the upload `what`. Raises `gr.Error`."""
+    if value is None:
+        return None
+    path = value.get("path") if isinstance(value, dict) else None
+    if not isinstance(path, str) or not path:
+        came = "an object without a path" if isinstance(value, dict) else shown(value)
+        raise mistake(f"{name} must be an uploaded {what}, got {came}.")
+    uploaded = uploaded_file(real_path(own_file(path)))
+    if uploaded is None:
+        again = "as a file" if what == "picture" else "itself"
+        raise mistake(f"{name} must be an uploaded {what}: please upload the {what} {again}.")
+    if not uploaded.exists():
+        raise mistake(DELETED.format(what=what))
+    if not uploaded.is_file():
+        raise mistake(f"{name} must be an uploaded {what}, got a folder.")
+    return {"path": str(uploaded), "meta": {"_type": "gradio.FileData"}}
 
 
 def uploaded_file(path: str) -> Path | None:

@@ -19,6 +19,10 @@ from leed.runtime import DEFAULT_MODEL, OnnxLEED, load
 MODEL = os.environ.get("LEED_MODEL") or str(DEFAULT_MODEL)
 
 
+class VisitorError(ValueError):
+    """What a visitor gave or chose is of no use; the message is one sentence for that person."""
+
+
 @cache
 def editor() -> FaceEditor:
     """The model, loaded once, in the engine that is fastest here. Raises `ModelFileError`."""

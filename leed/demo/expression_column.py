@@ -5,16 +5,17 @@ from typing import NamedTuple
 import gradio as gr
 
 from leed.config import EXPRESSIONS
-from leed.demo import callbacks
-from leed.demo.components import Photo, hidden_preview, picker, use_centre
+from leed.demo import backend, callbacks
+from leed.demo.components import ExpressionFile, Photo, hidden_preview, picker, use_centre
 from leed.demo.recipes import NOTHING, PLACES, SECONDS, WHOLE
+from leed.expression import SUFFIX
 
 FIRST_EXPRESSION = "happy"  # chosen on first load
 PLACE_NAMES = {WHOLE: "Whole face", "left": "Left half", "right": "Right half"}  # the others are called as they are
 
 
 class Mix(NamedTuple):
-    """Where the expression goes, and a second one mixed in; the last fields of `leed.demo.actions.Choice`."""
+    """Where the expression goes, and a second one mixed in; as in `leed.demo.actions.Choice`."""
 
     region: gr.Radio
     second: gr.Radio
@@ -33,6 +34,8 @@ class ExpressionColumn(NamedTuple):
     own_center_crop: gr.Checkbox
     preview: gr.Image  # as of the photo
     mix: Mix
+    saved: ExpressionFile
+    saved_message: gr.Markdown
 
 
 def expression_column(reference: int) -> ExpressionColumn:
@@ -51,7 +54,9 @@ def expression_column(reference: int) -> ExpressionColumn:
         number = gr.Number(reference, precision=0, label="reference", visible="hidden")
         mix = mix_accordion()
         own_reference, message, own_center_crop = own_accordion()
-    return ExpressionColumn(expression, faces, number, own_reference, message, own_center_crop, hidden_preview(), mix)
+        saved, saved_message = saved_accordion([number, own_reference, own_center_crop, *mix])
+    own = own_reference, message, own_center_crop, hidden_preview()
+    return ExpressionColumn(expression, faces, number, *own, mix, saved, saved_message)
 
 
 def own_accordion() -> tuple[Photo, gr.Markdown, gr.Checkbox]:
@@ -68,6 +73,32 @@ def own_accordion() -> tuple[Photo, gr.Markdown, gr.Checkbox]:
         )
         message = gr.Markdown(visible=False, elem_id="reference-message", elem_classes="message")
         return own_reference, message, use_centre("reference-center-crop")
+
+
+def saved_accordion(inputs: list[gr.components.Component]) -> tuple[ExpressionFile, gr.Markdown]:
+    """The expression as a file to download, a saved one to use, and a message about that.
+
+    `inputs` are those of `leed.demo.actions.save_expression` before the saved one.
+    """
+    with gr.Accordion("Save the expression, or use a saved one", open=False, elem_id="saving"):
+        gr.Markdown(
+            "The expression, with its mix, is a small file without any picture: for other photos, here and with "
+            "`leed` in Python.",
+            elem_classes="label",
+        )
+        save = gr.Button("Download expression", elem_id="save-expression")
+        file = gr.DownloadButton(visible="hidden", elem_id="expression-file")
+        saved = ExpressionFile(
+            file_types=[SUFFIX], label="A saved expression (.safetensors)", height=120, elem_id="saved-expression"
+        )
+        message = gr.Markdown(visible=False, elem_id="saved-message", elem_classes="message")
+    save.click(None, js="() => { leed.begin('expression') }", api_visibility="private")
+    save.click(backend.save_expression, [*inputs, saved], file, concurrency_id="model", api_name="expression").success(
+        None,
+        js="() => { if (leed.fresh('expression')) document.querySelector('#expression-file').click() }",
+        api_visibility="private",
+    )
+    return saved, message
 
 
 def mix_accordion() -> Mix:
@@ -102,11 +133,8 @@ def mix_accordion() -> Mix:
             elem_id="share",
         )
     mix = Mix(region, second, second_region, share)
-    changes = [region.input, second.input, second_region.input, share.change]
-    gr.on(
-        changes, None, list(mix), [accordion, second_region, share], js="(...mix) => leed.mixture(...mix)",
-        api_visibility="private",
-    )  # fmt: skip
+    updates = {"outputs": [accordion, second_region, share], "js": "(...mix) => leed.mixture(...mix)"}
+    gr.on([item.change for item in mix], None, list(mix), api_visibility="private", **updates)
     return mix
 
 

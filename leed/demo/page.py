@@ -15,6 +15,7 @@ from leed.demo.components import Photo
 from leed.demo.expression_column import FIRST_EXPRESSION, ExpressionColumn, expression_column
 from leed.demo.live_tab import live_tab
 from leed.demo.photo_column import PhotoColumn, photo_column
+from leed.demo.recipes import NOTHING, WHOLE
 from leed.demo.result_column import ResultColumn, choice, result_column
 from leed.demo.texts import ABOUT, TITLE
 from leed.web.checked import CheckedBlocks
@@ -40,6 +41,7 @@ THEME = page_theme(
     block_info_text_color="*neutral_500",
 )
 
+UNMIXED = f"() => [null, '{WHOLE}', '{NOTHING}', '{WHOLE}', 0.5]"  # no reference of one's own, and no mix
 FIRST_PERSON = 4  # of the example people, shown on first load
 
 
@@ -85,8 +87,12 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
     # expression.input                       pick_expression and thumbnails_with_choice | show
     # alpha.change, *center_crop.input       show
     # mix: *.input, share.change             show
+    # saved.upload, saved.clear              thumbnails_with_choice | show
     column, drawing, face, message, center_crop, people, preview = photo
-    kind, faces, reference, own_reference, own_message, own_center_crop, own_preview, mix = expression
+    kind, faces, reference, own_reference, own_message, own_center_crop, own_preview, mix, saved, saved_message = (
+        expression
+    )
+    picks = [reference, own_reference, saved]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     clicked, last = quiet | {"trigger_mode": "multiple"}, quiet | {"trigger_mode": "always_last"}
     offer = {
@@ -95,12 +101,12 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
     }  # fmt: skip
     outline = {"fn": callbacks.outline_face, "inputs": [column, face], "outputs": drawing, **last}
     framed = {
-        "fn": callbacks.thumbnails_with_choice, "inputs": [kind, reference, own_reference], "outputs": faces, **last
+        "fn": callbacks.thumbnails_with_choice, "inputs": [kind, *picks], "outputs": faces, **last
     }  # fmt: skip
     draw = {
         "fn": callbacks.show,
         "inputs": choice(photo, expression, result.alpha),
-        "outputs": [*result[1:], message, center_crop, own_message, own_center_crop],
+        "outputs": [*result[1:], saved_message, message, center_crop, own_message, own_center_crop],
         "concurrency_id": "model",
         **last,
     }
@@ -118,15 +124,17 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
     draws(people.select(callbacks.example_photo, None, column, **clicked).then(**offer).then)
     draws(column.select(callbacks.click_face, column, face, **clicked).then(**outline).then)
     draws(face.input(**outline).then)
-    draws(faces.select(callbacks.pick, kind, [reference, own_reference], **clicked).then)
-    picked = kind.input(callbacks.pick_expression, [kind, reference], [reference, own_reference], **last)
+    draws(faces.select(callbacks.pick, kind, picks, **clicked).then)
+    picked = kind.input(callbacks.pick_expression, [kind, reference], picks, **last)
     picked.then(**framed)
     draws(picked.then)
-    own_reference.input(None, None, own_center_crop, js="() => false", api_visibility="private")
-    other = [own_reference.input, result.alpha.change, center_crop.input, own_center_crop.input]
+    own_reference.input(None, None, [own_center_crop, saved], js="() => [false, null]", api_visibility="private")
+    saved.upload(None, None, [own_reference, *mix], js=UNMIXED, api_visibility="private")  # it holds its own mix
+    other = [saved.upload, saved.clear]
+    other += [own_reference.input, result.alpha.change, center_crop.input, own_center_crop.input]
     other += [item.input for item in mix[:-1]] + [mix.share.change]
     draws(partial(gr.on, other))  # the slider's reset is no `input`
-    own_reference.input(**framed)
+    gr.on([own_reference.input, saved.upload, saved.clear], **framed)
     own = own_reference.input(callbacks.preview, own_reference, own_preview, js=begin("reference"), **last)
     show_preview(own, own_reference, own_preview, "reference")
 

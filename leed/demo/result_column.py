@@ -30,7 +30,7 @@ def choice(
     """The inputs of `actions.edit`, in its order; without alpha those of what takes many strengths."""
     reference = [expression.reference, expression.own_reference]
     face = [photo.center_crop, photo.face, expression.own_center_crop]
-    return [photo.photo, *reference, *([] if alpha is None else [alpha]), *face, *expression.mix]
+    return [photo.photo, *reference, *([] if alpha is None else [alpha]), *face, *expression.mix, expression.saved]
 
 
 def result_column(photo: PhotoColumn, expression: ExpressionColumn, shown: Preview) -> ResultColumn:
@@ -38,7 +38,8 @@ def result_column(photo: PhotoColumn, expression: ExpressionColumn, shown: Previ
     inputs = choice(photo, expression)
     mix, own_reference = expression.mix, (expression.own_reference, expression.own_center_crop)
     changed = (photo.photo, photo.center_crop, photo.face, expression.expression, *own_reference, *mix[:-1])
-    changes = [item.input for item in changed] + [mix.share.change]
+    changes = [item.input for item in changed]
+    changes += [mix.share.change, expression.saved.upload, expression.saved.clear]
     changes += [item.select for item in (photo.photo, photo.people, expression.faces)]
     gr.on(changes, None, js="() => { leed.choose() }", api_visibility="private")
     with gr.Column(min_width=300, elem_id="result"):

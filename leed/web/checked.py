@@ -121,9 +121,10 @@ class CheckedBlocks(gr.Blocks):
         """
         info = super().get_api_info(*arguments, **options)
         functions = {f"/{fn.api_name}": fn.fn for fn in self.fns.values() if fn.fn}
-        for name, endpoint in info["named_endpoints"].items():
+        endpoints = info["named_endpoints"]
+        example = self._example_file([item for endpoint in endpoints.values() for item in endpoint["parameters"]])
+        for name, endpoint in endpoints.items():
             _, descriptions, _ = get_function_description(functions[name])
-            example = self._example_file(endpoint["parameters"])
             for parameter in endpoint["parameters"]:
                 if isinstance(parameter["example_input"], dict) and example is not None:
                     parameter["example_input"] = example

@@ -70,6 +70,16 @@ def test_every_choice_has_an_effect(client: Client):
     np.testing.assert_array_equal(pixels(edit(client, PORTRAIT, reference=40, alpha=1.0)[0]), faces[0])
 
 
+def test_a_saved_expression_stands_for_the_mix_that_it_holds(client: Client, tmp_path: Path):
+    mix = {"reference": 40, "region": "mouth", "second": "angry", "second_region": "eyes", "share": 0.8}
+    file = client.predict(**mix, api_name="/expression")
+    saved = pixels(edit(client, PORTRAIT, saved_expression=handle_file(file))[0])
+    np.testing.assert_array_equal(saved, pixels(edit(client, PORTRAIT, **mix)[0]))
+    (tmp_path / "page.safetensors").write_text("<html></html>")
+    with pytest.raises(AppError, match="This file cannot be used: it is damaged, or of another kind"):
+        edit(client, PORTRAIT, saved_expression=handle_file(tmp_path / "page.safetensors"))
+
+
 def test_each_face_can_be_chosen(client: Client, two_people: Path):
     """Face 0, the larger one, is in the right half, face 1 in the left."""
     for face, (changed, kept) in enumerate([(slice(700, None), slice(0, 700)), (slice(0, 700), slice(700, None))]):
@@ -179,6 +189,11 @@ MISTAKES: dict[str, tuple[dict, str]] = {
         {"photo": {"path": DATA_URL, **FILE}},
         "photo must be an uploaded picture: please upload the picture as a file.",
     ),
+    "a number as file": ({"saved_expression": 5}, "saved_expression must be an uploaded file, got 5."),
+    "a file of the server's": (
+        {"saved_expression": {"path": "/etc/SECRET", **FILE}},
+        "saved_expression must be an uploaded file: please upload the file itself.",
+    ),
     "a path of the server's": (
         {"photo": {"path": "/etc/SECRET", **FILE}},
         "photo must be an uploaded picture: please upload the picture as a file.",
@@ -194,6 +209,7 @@ def test_a_callers_mistake_is_the_same_sentence_everywhere_and_is_not_logged(
     visitor = Visitor(app_server.url)
     request = {"reference": 0, "own_reference": None, "alpha": 1.0, "center_crop": False, "face": 0}
     request |= {"own_center_crop": False, "region": "whole", "second": "none", "second_region": "whole", "share": 0.5}
+    request["saved_expression"] = None
     request = {**visitor.request, **request, **wrong}
     body = json.dumps({"data": list(request.values())})
     asked = visitor.client.post("/call/edit", content=body, headers={"Content-Type": "application/json"})
@@ -201,7 +217,9 @@ def test_a_callers_mistake_is_the_same_sentence_everywhere_and_is_not_logged(
     assert outcome.startswith("event: error") and json.loads(outcome.split("data: ")[1])["error"] == sentence
     answer = visitor.client.post("/run/edit", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422 and answer.json()["error"] == sentence
-    if "photo" not in wrong and kind != "NaN":  # the client uploads photos, and cannot write NaN
+    if (
+        not {"photo", "saved_expression"} & wrong.keys() and kind != "NaN"
+    ):  # the client uploads photos, and cannot write NaN
         with pytest.raises(AppError) as raised:
             client.predict(photo=handle_file(PORTRAIT), **wrong, api_name="/edit")
         assert raised.value.message == sentence
@@ -216,11 +234,16 @@ def test_requests_that_are_no_calls_get_a_sentence(app_server: SimpleNamespace):
     assert "error" in client.get("/call/edit/SECRET").text
     for path, body, status, sentence in (
         ("call/edit", {"data": "SECRET"}, 400, 'The body must be JSON like {"data": [...]}; wrong is: data.'),
-        ("call/edit", {"data": []}, 200, "takes 11 values (photo, reference, own_reference, alpha,"),
-        ("run/edit", {"data": [None] * 12}, 422, "/edit takes 11 values"),
+        ("call/edit", {"data": []}, 200, "takes 12 values (photo, reference, own_reference, alpha,"),
+        ("run/edit", {"data": [None] * 13}, 422, "/edit takes 12 values"),
         ("run/edit", {"data": [1]}, 422, "photo must be an uploaded picture, got 1."),
         ("run/edit", {"data": [{"path": str(folder), **FILE}, 0, None, 1, False, 0]}, 422, "got a folder."),
-        ("call/SECRET", {"data": []}, 404, "There is no such call; there are /edit, /sequence, /grid, /references."),
+        (
+            "call/SECRET",
+            {"data": []},
+            404,
+            "There is no such call; there are /expression, /edit, /sequence, /grid, /references.",
+        ),
         ("call/v2/SECRET", {}, 404, "There is no such call"),
         ("call/v2/edit", {"strength": 1}, 400, "/edit takes photo, reference, own_reference"),
         ("call/v2/edit", {"strength": 1}, 400, 'got the text "strength".'),
@@ -263,7 +286,7 @@ def test_requests_that_are_no_calls_get_a_sentence(app_server: SimpleNamespace):
 def test_the_api_explains_each_argument_and_its_example_runs(app_url: str, tmp_path: Path):
     """As *Use via API* prints it."""
     endpoints = httpx.get(f"{app_url}/gradio_api/info", timeout=60).json()["named_endpoints"]
-    for name in ("/edit", "/sequence", "/grid"):
+    for name in ("/expression", "/edit", "/sequence", "/grid"):
         assert all(parameter["python_type"]["description"] for parameter in endpoints[name]["parameters"])
         assert "githubusercontent" not in json.dumps(endpoints[name])
     code = endpoints["/edit"]["code_snippets"]["python"].replace("print(result)", "")
@@ -323,7 +346,7 @@ def test_the_page_fetches_nothing_from_outside(slow_app, outside: SimpleNamespac
     url, go_on = slow_app
     go_on.set()
     file = {"path": outside.url, "url": outside.url, "meta": {"_type": "gradio.FileData"}}
-    for name in ("photo", "own_reference", "reference", "alpha", "center_crop", "face"):
+    for name in ("photo", "own_reference", "saved_expression", "reference", "alpha", "center_crop", "face", "share"):
         visitor = Visitor(url)
         visitor.request[name] = file
         outcome = visitor.outcome(visitor.ask())
@@ -446,9 +469,9 @@ def test_only_photos_and_cameras_come_in_as_files(app_url: str):
     kinds = {item["id"]: (item["type"], item["props"].get("elem_id")) for item in config["components"]}
     inputs = {kinds[i] for event in config["dependencies"] if event["backend_fn"] for i in event["inputs"]}
     files = {name for kind, name in inputs if kind not in ("radio", "slider", "number", "checkbox", "api", "state")}
-    assert files == {"photo", "own-reference", "camera"}
+    assert files == {"photo", "own-reference", "saved-expression", "camera"}
     public = [event["api_name"] for event in config["dependencies"] if event["api_visibility"] == "public"]
-    assert public == ["edit", "sequence", "grid", "references"]  # as the documentation lists them
+    assert public == ["expression", "edit", "sequence", "grid", "references"]  # as the documentation lists them
 
 
 class Visitor:
