@@ -186,11 +186,12 @@ def free_port() -> int:
 @pytest.fixture
 def tiny_actions(lively_leed: LEED, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The module `leed.demo.actions` with a tiny model; its caches are emptied afterwards."""
-    from leed.demo import actions, engine, photos, recipes
+    from leed.demo import actions, engine, faces, photos, recipes
 
     of_model = (engine.editor, engine.signer, recipes.gallery_expression, recipes.own_expression)
     of_model += (recipes.saved_expression,)
     of_model += (actions.prepare, actions.prepare_preview, photos.remaining_parts)
+    of_model += (faces.others_in_preview,)
 
     def forget() -> None:
         for cached in of_model:

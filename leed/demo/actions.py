@@ -6,13 +6,23 @@ The page is not known here.
 import inspect
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from leed.demo.engine import editor, result_folder, sign, sign_bytes
-from leed.demo.photos import PREVIEW_SIDE, detect, load_photo, remaining_parts
+from leed.demo.engine import VisitorError, editor, result_folder, sign, sign_bytes
+from leed.demo.faces import (
+    MAX_KEPT,
+    Kept,
+    others,
+    others_in_photo,
+    others_in_preview,
+    prepare,
+    prepare_preview,
+    with_others,
+)
+from leed.demo.photos import remaining_parts
 from leed.demo.recipes import (
     NOTHING,
     WHOLE,
@@ -23,10 +33,9 @@ from leed.demo.recipes import (
     own_expression,
     references,
 )
-from leed.photo.editor import PreparedPhoto
 from leed.photo.grid import expression_grid
 from leed.photo.live import Track, edit_frame
-from leed.photo.opening import PhotoError, open_photo
+from leed.photo.opening import open_photo
 from leed.photo.saving import jpeg_bytes, save_marked, save_marked_sequence, save_plain
 from leed.photo.sequence import FPS, sequence_frames
 
@@ -46,6 +55,8 @@ EXPLAINED = {
     "second_region": "where the second expression goes, as region",
     "share": "of the second expression there, from 0 to 1; the rest is the first's",
     "saved_expression": "a file that /expression or Expression.save wrote, used instead of a reference",
+    "kept": 'other faces of the photo with what each gets, as [{"face": 1, "reference": 40, "alpha": 0.8}]; all of '
+    "the arguments that choose an expression may stand there",
 }
 """What the arguments mean that choose a face and its expression; one line each, as the API shows them."""
 
@@ -73,6 +84,7 @@ class Choice(NamedTuple):
     second_region: str = WHOLE
     share: float = 0.5
     saved_expression: str | None = None
+    kept: Kept | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -81,26 +93,6 @@ class Choice(NamedTuple):
             self.reference, self.own_reference, self.own_center_crop, self.region, self.second, self.second_region,
             self.share, self.saved_expression,
         )  # fmt: skip
-
-
-@lru_cache(maxsize=16)
-def prepare(path: str | None, center_crop: bool, face: int) -> PreparedPhoto:
-    """A photo with everything done that depends neither on the expression nor on alpha.
-
-    Raises `PhotoError` and `NoFaceError`.
-    """
-    if path is None:
-        raise PhotoError("Please give a photo first.")
-    _, faces = detect(path)
-    if faces and not 0 <= face < len(faces):
-        raise PhotoError(f"face must be in [0, {len(faces) - 1}] for this photo, got {face}.")
-    return editor().prepare(load_photo(path), gallery_expression(0), face, center_crop, faces)
-
-
-@lru_cache(maxsize=64)
-def prepare_preview(path: str, center_crop: bool, face: int) -> PreparedPhoto:
-    """As `prepare`, with a photo of the page's size."""
-    return prepare(path, center_crop, face).at_most(PREVIEW_SIDE)
 
 
 # What the page and the API ask for.
@@ -120,6 +112,7 @@ def edit(
     second_region: str = WHOLE,
     share: float = 0.5,
     saved_expression: str | None = None,
+    kept: Kept | None = None,
 ) -> tuple[Path, Path]:
     """Edits the expression of a face in a photo.
 
@@ -131,7 +124,8 @@ def edit(
         the edited face and the whole photo with it, as PNG files that are marked as altered
     """
     recipe = Recipe(reference, own_reference, own_center_crop, region, second, second_region, share, saved_expression)
-    result = prepare(photo, center_crop, int(face)).with_expression(recipe.expression())(alpha)
+    prepared = with_others(prepare(photo, center_crop, int(face)), others_in_photo(photo, others(kept, face)))
+    result = prepared.with_expression(recipe.expression())(alpha)
     folder = result_folder()
     return (
         sign(save_marked(result.edited, folder / "leed-face.png")),
@@ -152,6 +146,7 @@ def make_sequence(
     second_region: str = WHOLE,
     share: float = 0.5,
     saved_expression: str | None = None,
+    kept: Kept | None = None,
 ) -> tuple[Path, Path, Path]:
     """Makes a two-second loop of a face in a photo: neutral, the full expression, beyond it, and back.
 
@@ -162,7 +157,8 @@ def make_sequence(
         the loop as MP4, animated WebP and GIF files that are marked as altered
     """
     recipe = Recipe(reference, own_reference, own_center_crop, region, second, second_region, share, saved_expression)
-    frames = sequence_frames(prepare(photo, center_crop, int(face)).with_expression(recipe.expression()))
+    prepared = with_others(prepare(photo, center_crop, int(face)), others_in_photo(photo, others(kept, face)))
+    frames = sequence_frames(prepared.with_expression(recipe.expression()))
     folder = result_folder()
     mp4, webp, gif = (
         sign(save_marked_sequence(frames, folder / f"leed-sequence.{suffix}", FPS))
@@ -242,18 +238,28 @@ def render_preview(choice: Choice) -> tuple[tuple[Path, Path], Path, Path]:
 
     Raises `PhotoError` and `NoFaceError`.
     """
-    prepared = prepare_preview(choice.photo, choice.center_crop, choice.face)
-    prepared = prepared.with_expression(choice.recipe.expression())
-    result = prepared(choice.alpha)
+    before = prepare_preview(choice.photo, choice.center_crop, choice.face)
+    prepared = with_others(before, others_in_preview(choice.photo, others(choice.kept, choice.face)))
+    result = prepared.with_expression(choice.recipe.expression())(choice.alpha)
     folder = result_folder()
     return (
         (
-            save_plain(prepared.photo, folder / "photo.jpg"),
+            save_plain(before.photo, folder / "photo.jpg"),
             sign(save_marked(result.photo, folder / "edited.jpg")),
         ),
         save_plain(result.crop, folder / "face.png"),
         sign(save_marked(result.edited, folder / "leed-face.png")),
     )
+
+
+def keep(choice: Choice) -> list[dict]:
+    """The faces that keep an expression, with the chosen one among them. Raises as `edit` if it cannot be edited."""
+    prepare(choice.photo, choice.center_crop, choice.face)
+    choice.recipe.expression()
+    kept = [dict(one) for one in choice.kept or () if one["face"] != choice.face]
+    if len(kept) >= MAX_KEPT:
+        raise VisitorError(f"At most {MAX_KEPT} faces of a photo can keep an expression.")
+    return [*kept, {"face": choice.face, "alpha": choice.alpha, **asdict(choice.recipe)}]
 
 
 def list_doubts(choice: Choice) -> dict[str, tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """Answers to the page's events: functions that give Gradio's components their new values."""
 
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import gradio as gr
 from leed import gallery
 from leed.demo import actions, backend, photos, recipes
 from leed.demo.actions import Choice
+from leed.demo.faces import Kept
 from leed.demo.recipes import ExpressionFileError
 from leed.demo.texts import doubt
 from leed.gallery import GalleryFace
@@ -67,13 +69,31 @@ def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
 
 
 @backend.errors_shown()
-def offer_faces(photo: str | None) -> tuple[gr.Radio, str, gr.Checkbox, Path | None]:
-    """For a new photo: the choice among its faces, if several; its faces outlined; the centre crop switched off; and
-    `preview`."""
+def offer_faces(photo: str | None) -> tuple:
+    """For a new photo: the choice among its faces, if several; its faces outlined; the centre crop switched off;
+    `preview`; and no face kept: the column of kept faces and `no_faces_kept`."""
     size, faces = faces_of(photo)
     names = [("1, the largest", 0), *((str(i + 1), i) for i in range(1, len(faces)))]
-    choice = gr.Radio(names, value=0, visible=len(faces) > 1)
-    return choice, outlines(size, faces, 0), gr.Checkbox(False, visible=False), preview(photo)
+    several = len(faces) > 1
+    choice = gr.Radio(names, value=0, visible=several)
+    shown = choice, outlines(size, faces, 0), gr.Checkbox(False, visible=False), preview(photo)
+    return *shown, gr.Column(visible=several), *no_faces_kept()
+
+
+def no_faces_kept() -> tuple[list, gr.Row]:
+    """The kept faces, and the row that says so, where there are none."""
+    return [], gr.Row(visible=False)
+
+
+@backend.errors_shown()
+def keep_face(*values: Any) -> tuple[list[dict], gr.Row, str, int]:
+    """The kept faces with that of a `Choice`, the row with them, what it says, and the next face to choose."""
+    choice = Choice(*values)
+    kept = backend.call(actions.keep, choice)
+    numbers = sorted(one["face"] for one in kept)
+    left = [i for i in range(len(faces_of(choice.photo)[1])) if i not in numbers]
+    note = f"Kept: {', '.join(str(number + 1) for number in numbers)}. Choose one again to change it."
+    return kept, gr.Row(visible=True), note, left[0] if left else choice.face
 
 
 @backend.errors_shown()
@@ -88,9 +108,9 @@ def preview(photo: str | None) -> Path | None:
 
 
 @backend.errors_shown()
-def outline_face(photo: str | None, face: int) -> str:
-    """The faces of a photo outlined, `face` as the chosen one."""
-    return outlines(*faces_of(photo), face)
+def outline_face(photo: str | None, face: int, kept: Kept | None = None) -> str:
+    """The faces of a photo outlined, `face` as the chosen one, and the kept ones ticked."""
+    return outlines(*faces_of(photo), face, {one["face"] for one in kept or ()})
 
 
 @backend.errors_shown()
@@ -105,8 +125,11 @@ def click_face(photo: str | None, event: gr.SelectData) -> int:
         return 0
 
 
-def outlines(size: tuple[int, int], faces: list[Face], chosen: int) -> str:
-    """A drawing to be laid over a photo of (width, height) `size`: a box around each face, numbered if several."""
+def outlines(size: tuple[int, int], faces: list[Face], chosen: int, kept: Set[int] = frozenset()) -> str:
+    """A drawing to be laid over a photo of (width, height) `size`: a box around each face, numbered if several.
+
+    The numbers of kept faces have a tick.
+    """
     if not faces:
         return ""
     boxes = []
@@ -114,7 +137,7 @@ def outlines(size: tuple[int, int], faces: list[Face], chosen: int) -> str:
         left, top, right, bottom = face.box
         above = top > max(size) / 16  # where it covers no face
         place = f'x="{left:.0f}" y="{top:.0f}" dx="{0 if above else 0.25}em" dy="{-0.2 if above else 0.95}em"'
-        number = f"<text {place}>{i + 1}</text>" if len(faces) > 1 else ""
+        number = f"<text {place}>{i + 1}{' ✓' if i in kept else ''}</text>" if len(faces) > 1 else ""
         boxes.append(
             f'<g class="{"chosen" if i == chosen else "other"}">'
             f'<rect x="{left:.0f}" y="{top:.0f}" width="{right - left:.0f}" height="{bottom - top:.0f}"/>{number}</g>'

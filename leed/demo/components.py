@@ -2,6 +2,8 @@
 
 import base64
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,11 @@ import gradio as gr
 from gradio.data_classes import FileData, ImageData
 from gradio.utils import get_upload_folder
 
+from leed.demo.faces import MAX_KEPT
+from leed.demo.recipes import PLACES, SECONDS
 from leed.demo.texts import DELETED
 from leed.model import MAX_SHOWN_ALPHA
-from leed.web.checked import check_whole, mistake, own_file, shown
+from leed.web.checked import check_number, check_one_of, check_truth, check_whole, mistake, own_file, shown
 from leed.web.disguise import real_path
 
 FRAME = re.compile(r"data:image/[\w.+-]{1,20};base64,")
@@ -99,6 +103,57 @@ class WhichFace(gr.Radio):
     def api_info(self) -> dict[str, Any]:  # a JSON schema
         """The type that the API takes."""
         return {"type": "integer"}
+
+
+class KeptFaces(gr.JSON):
+    """The faces of a photo that keep an expression: what `leed.demo.faces.Kept` is, with the paths of uploads."""
+
+    is_template = True
+
+    def check(self, name: str, value: Any) -> list[dict[str, Any]] | None:  # of JSON
+        """The value, if it is a list of faces, each with what it gets, or nothing. Raises `gr.Error`."""
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            raise mistake(f"{name} must be a list of faces, got {shown(value)}.")
+        if len(value) > MAX_KEPT:
+            raise mistake(f"{name} must be at most {MAX_KEPT} faces, got {len(value)}.")
+        return [check_kept(f"{name}[{number}]", one) for number, one in enumerate(value)]
+
+    def api_info(self) -> dict[str, Any]:  # a JSON schema
+        """The type that the API takes."""
+        return {"type": "array", "items": {"type": "object"}}
+
+    def example_payload(self) -> None:
+        """The example of a call keeps no other faces."""
+
+
+KEPT_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "face": check_whole,
+    "alpha": partial(check_number, least=0, most=MAX_SHOWN_ALPHA),
+    "reference": check_whole,
+    "own_reference": lambda name, value: kept_path(name, value, "picture"),
+    "own_center_crop": check_truth,
+    "region": partial(check_one_of, values=PLACES),
+    "second": partial(check_one_of, values=SECONDS),
+    "second_region": partial(check_one_of, values=PLACES),
+    "share": partial(check_number, least=0, most=1),
+    "saved_expression": lambda name, value: kept_path(name, value, "file"),
+}
+"""What a kept face may have, and the check of each."""
+
+
+def check_kept(name: str, value: Any) -> dict[str, Any]:
+    """A face of `KeptFaces`, as it may be. Raises `gr.Error`."""
+    if not isinstance(value, dict) or "face" not in value or not value.keys() <= KEPT_CHECKS.keys():
+        raise mistake(f"{name} must be an object with face and any of {', '.join(KEPT_CHECKS)}.")
+    return {key: KEPT_CHECKS[key](f"{name}.{key}", one) for key, one in value.items()}
+
+
+def kept_path(name: str, value: Any, what: str) -> str | None:
+    """The path of an upload, which the page names by its path alone. Raises `gr.Error`."""
+    upload = checked_upload(name, {"path": value} if isinstance(value, str) else value, what)
+    return None if upload is None else upload["path"]
 
 
 class Camera(gr.Image):

@@ -82,24 +82,24 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
     # people.select                          example_photo and offer_faces   show
     # photo.select                           click_face and outline_face     show
     # face.input                             outline_face                    show
+    # others.keep.click                      keep_face and outline_face      show
+    # others.start_over.click                no_faces_kept, outline_face     show
     # faces.select                           pick                            show
     # own_reference.input                    thumbnails_with_choice | preview | show
     # expression.input                       pick_expression and thumbnails_with_choice | show
     # alpha.change, *center_crop.input       show
     # mix: *.input, share.change             show
     # saved.upload, saved.clear              thumbnails_with_choice | show
-    column, drawing, face, message, center_crop, people, preview = photo
+    column, drawing, face, message, center_crop, people, preview, others = photo
     kind, faces, reference, own_reference, own_message, own_center_crop, own_preview, mix, saved, saved_message = (
         expression
     )
     picks = [reference, own_reference, saved]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     clicked, last = quiet | {"trigger_mode": "multiple"}, quiet | {"trigger_mode": "always_last"}
-    offer = {
-        "fn": callbacks.offer_faces, "inputs": column, "outputs": [face, drawing, center_crop, preview],
-        "js": begin("photo"), **last,
-    }  # fmt: skip
-    outline = {"fn": callbacks.outline_face, "inputs": [column, face], "outputs": drawing, **last}
+    offered = [face, drawing, center_crop, preview, others.several, others.kept, others.row]
+    offer = {"fn": callbacks.offer_faces, "inputs": column, "outputs": offered, "js": begin("photo"), **last}
+    outline = {"fn": callbacks.outline_face, "inputs": [column, face, others.kept], "outputs": drawing, **last}
     framed = {
         "fn": callbacks.thumbnails_with_choice, "inputs": [kind, *picks], "outputs": faces, **last
     }  # fmt: skip
@@ -124,6 +124,11 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
     draws(people.select(callbacks.example_photo, None, column, **clicked).then(**offer).then)
     draws(column.select(callbacks.click_face, column, face, **clicked).then(**outline).then)
     draws(face.input(**outline).then)
+    after = [others.kept, others.row, others.note, face]
+    kept = others.keep.click(callbacks.keep_face, choice(photo, expression, result.alpha), after, **last)
+    draws(kept.then(**outline).then)
+    forgotten = others.start_over.click(callbacks.no_faces_kept, None, after[:2], **last)
+    draws(forgotten.then(**outline).then)
     draws(faces.select(callbacks.pick, kind, picks, **clicked).then)
     picked = kind.input(callbacks.pick_expression, [kind, reference], picks, **last)
     picked.then(**framed)

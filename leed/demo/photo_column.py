@@ -5,7 +5,7 @@ from typing import NamedTuple
 import gradio as gr
 
 from leed.demo import callbacks
-from leed.demo.components import Photo, WhichFace, hidden_preview, picker, use_centre
+from leed.demo.components import KeptFaces, Photo, WhichFace, hidden_preview, picker, use_centre
 
 
 class PhotoColumn(NamedTuple):
@@ -18,6 +18,18 @@ class PhotoColumn(NamedTuple):
     center_crop: gr.Checkbox
     people: gr.Gallery
     preview: gr.Image  # what is shown of a photo that browsers do not show; hidden
+    others: "OtherFaces"
+
+
+class OtherFaces(NamedTuple):
+    """What keeps one face as it is while another is chosen; shown where a photo has several."""
+
+    several: gr.Column
+    keep: gr.Button
+    kept: KeptFaces  # hidden (style.css): Gradio shows JSON even where it is told not to
+    row: gr.Row  # with the next two, once there are some
+    note: gr.Markdown
+    start_over: gr.Button
 
 
 def photo_column(person: str) -> PhotoColumn:
@@ -45,8 +57,20 @@ def photo_column(person: str) -> PhotoColumn:
             visible=False,
             elem_id="which-face",
         )
+        others = other_faces()
         message = gr.Markdown(visible=False, elem_id="message", elem_classes="message")
         center_crop = use_centre("center-crop")
         gr.Markdown("Or one of these people, who do not exist:")
         people = picker(callbacks.example_people(), "Example people", elem_id="people")
-    return PhotoColumn(photo, drawing, face, message, center_crop, people, hidden_preview())
+    return PhotoColumn(photo, drawing, face, message, center_crop, people, hidden_preview(), others)
+
+
+def other_faces() -> OtherFaces:
+    """A button that keeps a face, hidden at first, and what is kept."""
+    with gr.Column(visible=False, min_width=0) as several:
+        keep = gr.Button("Keep this and choose another face", elem_id="keep-face")
+        kept = KeptFaces([], elem_id="kept")
+        with gr.Row(visible=False, elem_id="kept-faces") as row:
+            note = gr.Markdown(elem_classes="label")
+            start_over = gr.Button("Start over", size="sm", min_width=100, scale=0, elem_id="start-over")
+    return OtherFaces(several, keep, kept, row, note, start_over)

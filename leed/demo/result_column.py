@@ -30,7 +30,15 @@ def choice(
     """The inputs of `actions.edit`, in its order; without alpha those of what takes many strengths."""
     reference = [expression.reference, expression.own_reference]
     face = [photo.center_crop, photo.face, expression.own_center_crop]
-    return [photo.photo, *reference, *([] if alpha is None else [alpha]), *face, *expression.mix, expression.saved]
+    return [
+        photo.photo,
+        *reference,
+        *([] if alpha is None else [alpha]),
+        *face,
+        *expression.mix,
+        expression.saved,
+        photo.others.kept,
+    ]
 
 
 def result_column(photo: PhotoColumn, expression: ExpressionColumn, shown: Preview) -> ResultColumn:
@@ -40,6 +48,7 @@ def result_column(photo: PhotoColumn, expression: ExpressionColumn, shown: Previ
     changed = (photo.photo, photo.center_crop, photo.face, expression.expression, *own_reference, *mix[:-1])
     changes = [item.input for item in changed]
     changes += [mix.share.change, expression.saved.upload, expression.saved.clear]
+    changes += [photo.others.keep.click, photo.others.start_over.click]
     changes += [item.select for item in (photo.photo, photo.people, expression.faces)]
     gr.on(changes, None, js="() => { leed.choose() }", api_visibility="private")
     with gr.Column(min_width=300, elem_id="result"):
@@ -52,7 +61,7 @@ def result_column(photo: PhotoColumn, expression: ExpressionColumn, shown: Previ
             with gr.Tab("Sequence"):
                 sequence_tab(inputs, changes)
             with gr.Tab("All expressions"):
-                grid_tab(inputs, changes)
+                grid_tab(inputs[:-1], changes)  # of the one face
     return result
 
 

@@ -6,7 +6,7 @@ A caller's mistake is answered with one sentence: what came, and what was expect
 import inspect
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
 from urllib.parse import unquote
@@ -201,14 +201,26 @@ def check(block: Any, name: str, value: Any) -> Any:
         return check_number(name, value, block.minimum, block.maximum)
     if isinstance(block, gr.Number):
         return check_whole(name, value) if block.precision == 0 else check_number(name, value)
-    if isinstance(block, gr.Checkbox) and not isinstance(value, bool):
-        raise mistake(f"{name} must be true or false, got {shown(value)}.")
+    if isinstance(block, gr.Checkbox):
+        check_truth(name, value)
     if isinstance(block, gr.Radio):
-        values = [choice[1] for choice in block.choices]
-        if not isinstance(value, (str, int, float)) or value not in values:
-            raise mistake(f"{name} must be one of {', '.join(map(str, values))}, got {shown(value)}.")
+        check_one_of(name, value, [choice[1] for choice in block.choices])
     if isinstance(value, dict) and "path" in value and not isinstance(block, gr.Image | gr.File | gr.Gallery):
         raise mistake(f"{name} must not be a file.")
+    return value
+
+
+def check_one_of(name: str, value: Any, values: Sequence[Any]) -> Any:
+    """One of several texts or numbers. Raises `gr.Error`."""
+    if not isinstance(value, (str, int, float)) or value not in values:
+        raise mistake(f"{name} must be one of {', '.join(map(str, values))}, got {shown(value)}.")
+    return value
+
+
+def check_truth(name: str, value: Any) -> bool:
+    """True or false. Raises `gr.Error`."""
+    if not isinstance(value, bool):
+        raise mistake(f"{name} must be true or false, got {shown(value)}.")
     return value
 
 

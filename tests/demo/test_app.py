@@ -90,6 +90,21 @@ def test_each_face_can_be_chosen(client: Client, two_people: Path):
         edit(client, two_people, face=2)
 
 
+def test_faces_keep_what_they_get_while_another_is_edited(client: Client, two_people: Path):
+    """The left half has face 1, the right half face 0; each is as if it were edited alone."""
+    left, right = np.s_[:, :700], np.s_[:, 700:]
+    other = {"face": 1, "reference": 100, "alpha": 0.7, "region": "mouth"}
+    both = pixels(edit(client, two_people, reference=40, kept=[other])[1])
+    np.testing.assert_array_equal(both[right], pixels(edit(client, two_people, reference=40)[1])[right])
+    np.testing.assert_array_equal(both[left], pixels(edit(client, two_people, **other)[1])[left])
+    again = pixels(edit(client, two_people, reference=40, kept=[{**other, "face": 0}])[1])  # the chosen one counts
+    np.testing.assert_array_equal(again, pixels(edit(client, two_people, reference=40)[1]))
+    with pytest.raises(AppError, match=r"face must be in \[0, 1\] for this photo, got 9"):
+        edit(client, two_people, kept=[{"face": 9}])
+    own = {"face": 1, "own_reference": handle_file(ANGRY)}
+    assert (pixels(edit(client, two_people, reference=40, kept=[own])[1])[left] != both[left]).any()
+
+
 def test_sequence_comes_as_three_marked_files(client: Client, two_people: Path):
     files = [Path(path) for path in client.predict(photo=handle_file(two_people), face=1, api_name="/sequence")]
     assert [file.suffix for file in files] == [".mp4", ".webp", ".gif"]
@@ -189,6 +204,21 @@ MISTAKES: dict[str, tuple[dict, str]] = {
         {"photo": {"path": DATA_URL, **FILE}},
         "photo must be an uploaded picture: please upload the picture as a file.",
     ),
+    "no list": ({"kept": {"face": 1}}, "kept must be a list of faces, got an object."),
+    "too many faces": ({"kept": [{"face": i} for i in range(13)]}, "kept must be at most 12 faces, got 13."),
+    "a kept face without number": (
+        {"kept": [{"SECRET": 1}]},
+        "kept[0] must be an object with face and any of face, alpha, reference, own_reference, own_center_crop, "
+        "region, second, second_region, share, saved_expression.",
+    ),
+    "a kept face with a word": (
+        {"kept": [{"face": 1}, {"face": 0, "alpha": "strong"}]},
+        'kept[1].alpha must be a number from 0 to 1.5, got the text "strong".',
+    ),
+    "a file kept": (
+        {"kept": [{"face": 0, "own_reference": "/etc/SECRET"}]},
+        "kept[0].own_reference must be an uploaded picture: please upload the picture as a file.",
+    ),
     "a number as file": ({"saved_expression": 5}, "saved_expression must be an uploaded file, got 5."),
     "a file of the server's": (
         {"saved_expression": {"path": "/etc/SECRET", **FILE}},
@@ -209,7 +239,7 @@ def test_a_callers_mistake_is_the_same_sentence_everywhere_and_is_not_logged(
     visitor = Visitor(app_server.url)
     request = {"reference": 0, "own_reference": None, "alpha": 1.0, "center_crop": False, "face": 0}
     request |= {"own_center_crop": False, "region": "whole", "second": "none", "second_region": "whole", "share": 0.5}
-    request["saved_expression"] = None
+    request |= {"saved_expression": None, "kept": None}
     request = {**visitor.request, **request, **wrong}
     body = json.dumps({"data": list(request.values())})
     asked = visitor.client.post("/call/edit", content=body, headers={"Content-Type": "application/json"})
@@ -234,8 +264,8 @@ def test_requests_that_are_no_calls_get_a_sentence(app_server: SimpleNamespace):
     assert "error" in client.get("/call/edit/SECRET").text
     for path, body, status, sentence in (
         ("call/edit", {"data": "SECRET"}, 400, 'The body must be JSON like {"data": [...]}; wrong is: data.'),
-        ("call/edit", {"data": []}, 200, "takes 12 values (photo, reference, own_reference, alpha,"),
-        ("run/edit", {"data": [None] * 13}, 422, "/edit takes 12 values"),
+        ("call/edit", {"data": []}, 200, "takes 13 values (photo, reference, own_reference, alpha,"),
+        ("run/edit", {"data": [None] * 14}, 422, "/edit takes 13 values"),
         ("run/edit", {"data": [1]}, 422, "photo must be an uploaded picture, got 1."),
         ("run/edit", {"data": [{"path": str(folder), **FILE}, 0, None, 1, False, 0]}, 422, "got a folder."),
         (
@@ -346,7 +376,17 @@ def test_the_page_fetches_nothing_from_outside(slow_app, outside: SimpleNamespac
     url, go_on = slow_app
     go_on.set()
     file = {"path": outside.url, "url": outside.url, "meta": {"_type": "gradio.FileData"}}
-    for name in ("photo", "own_reference", "saved_expression", "reference", "alpha", "center_crop", "face", "share"):
+    for name in (
+        "photo",
+        "own_reference",
+        "saved_expression",
+        "kept",
+        "reference",
+        "alpha",
+        "center_crop",
+        "face",
+        "share",
+    ):
         visitor = Visitor(url)
         visitor.request[name] = file
         outcome = visitor.outcome(visitor.ask())
@@ -469,7 +509,7 @@ def test_only_photos_and_cameras_come_in_as_files(app_url: str):
     kinds = {item["id"]: (item["type"], item["props"].get("elem_id")) for item in config["components"]}
     inputs = {kinds[i] for event in config["dependencies"] if event["backend_fn"] for i in event["inputs"]}
     files = {name for kind, name in inputs if kind not in ("radio", "slider", "number", "checkbox", "api", "state")}
-    assert files == {"photo", "own-reference", "saved-expression", "camera"}
+    assert files == {"photo", "own-reference", "saved-expression", "kept", "camera"}
     public = [event["api_name"] for event in config["dependencies"] if event["api_visibility"] == "public"]
     assert public == ["expression", "edit", "sequence", "grid", "references"]  # as the documentation lists them
 

@@ -34,7 +34,7 @@ def test_what_remains_in_a_photo_or_reference_is_said(no_worker: None, monkeypat
 
 def test_a_model_that_cannot_tell_says_nothing(no_worker: None, tiny_actions: ModuleType):
     assert engine.editor().leed.estimator is None
-    assert tiny_actions.remaining_parts(str(callbacks.example_people()[0][0]), False) == ()
+    assert photos.remaining_parts(str(callbacks.example_people()[0][0]), False) == ()
 
 
 def test_a_mouth_that_stays_open_is_named():
@@ -93,7 +93,7 @@ def test_clicks_on_photos_that_are_reduced_on_arrival_meet_their_faces(
     monkeypatch.setattr("leed.photo.opening.WORKING_MEGAPIXELS", 0.5)
     path = str(tmp_path / "large.jpg")
     Image.open(two_people).convert("RGB").save(path)
-    (width, _), faces = tiny_actions.detect(path)
+    (width, _), faces = photos.detect(path)
     assert width == 700 and len(faces) == 2
     with Image.open(callbacks.preview(path)) as shown:
         assert shown.width == 700
