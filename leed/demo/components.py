@@ -57,6 +57,23 @@ class ExpressionFile(gr.File):
         return None if payload is None else payload.path
 
 
+class Clip(gr.Video):
+    """A video input that hands over the file as it came; `leed.demo.clips` says what is wrong with it."""
+
+    is_template = True
+
+    def check(self, name: str, value: Any) -> Any:  # of JSON
+        """The value, if it names an upload or nothing. Raises `gr.Error`."""
+        return checked_upload(name, value, "clip")
+
+    def preprocess(self, payload: FileData | None) -> str | None:
+        """The path of the upload."""
+        return None if payload is None else payload.path
+
+    def example_payload(self) -> None:
+        """None of a call's examples has a clip: the page has none to name."""
+
+
 def checked_upload(name: str, value: Any, what: str) -> dict[str, Any] | None:
     """A value of JSON, if it names an upload or nothing; messages call the upload `what`. Raises `gr.Error`."""
     if value is None:

@@ -18,6 +18,7 @@ from leed.demo.photo_column import PhotoColumn, photo_column
 from leed.demo.recipes import NOTHING, WHOLE
 from leed.demo.result_column import ResultColumn, choice, result_column
 from leed.demo.texts import ABOUT, TITLE
+from leed.demo.video_tab import video_tab
 from leed.web.checked import CheckedBlocks
 from leed.web.theme import page_theme
 
@@ -52,6 +53,8 @@ def build(cache_seconds: int, sweep_seconds: int) -> CheckedBlocks:
         with gr.Tabs():
             with gr.Tab("Photo"):
                 photo_tab()
+            with gr.Tab("Video"):
+                video_tab()
             with gr.Tab("Live camera"):
                 live_tab()
         gr.Markdown(ABOUT.format(size=backend.call(engine.image_size)), elem_id="about")

@@ -158,17 +158,22 @@ def mistake(sentence: str) -> gr.Error:
     return gr.Error(sentence, print_exception=False)
 
 
+def parameters(block_fn: BlockFunction) -> list[inspect.Parameter]:
+    """The parameters of an event's function but for its `gr.Progress`, which Gradio gives it."""
+    found = inspect.signature(block_fn.fn).parameters.values() if block_fn.fn else ()
+    return [parameter for parameter in found if not isinstance(parameter.default, gr.Progress)]
+
+
 def argument_names(block_fn: BlockFunction) -> list[str]:
     """The names of an event's arguments."""
-    names = list(inspect.signature(block_fn.fn).parameters) if block_fn.fn else []
+    names = [parameter.name for parameter in parameters(block_fn)]
     labels = [getattr(block, "label", None) or f"value {i + 1}" for i, block in enumerate(block_fn.inputs)]
     return names[: len(labels)] + labels[len(names) :]
 
 
 def defaults(block_fn: BlockFunction) -> list[Any]:
     """The values of an event's arguments when a call gives none of them; an empty list if its function has none."""
-    parameters = list(inspect.signature(block_fn.fn).parameters.values()) if block_fn.fn else []
-    values = [parameter.default for parameter in parameters]
+    values = [parameter.default for parameter in parameters(block_fn)]
     required = len(values) != len(block_fn.inputs) or inspect.Parameter.empty in values[1:]
     return [] if required else values
 

@@ -18,6 +18,7 @@ from conftest import ROOT
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
+from video.clips import content, frame_of, write_clip
 
 import app
 from leed.demo.worker import WorkerError
@@ -115,6 +116,25 @@ def test_sequence_comes_as_three_marked_files(client: Client, two_people: Path):
             assert saved.n_frames == 30 and max(saved.size) == 720
     with pytest.raises(AppError, match="give a photo"):
         client.predict(photo=None, api_name="/sequence")
+
+
+def test_a_clip_comes_back_marked_with_its_sound(client: Client, app_server: SimpleNamespace, tmp_path: Path):
+    frames = [frame_of(("comp02", 20 + 2 * i, 0, 120), size=(160, 120)) for i in range(3)]
+    clip = write_clip(tmp_path / "a.mp4", frames, sound="aac")
+    path, note = client.predict(clip=handle_file(clip), expression="sad", api_name="/video")
+    assert is_marked(path) and note == "" and content(Path(path)).sound == content(clip).sound
+    with pytest.raises(AppError, match="task must be one of give, neutralize, follow"):
+        client.predict(clip=handle_file(clip), task="SECRET", api_name="/video")
+    with pytest.raises(AppError, match="photo.png cannot be read as a video|has no pictures|no face"):
+        client.predict(clip=handle_file(small_picture(tmp_path)), api_name="/video")
+    answer = httpx.post(f"{app_server.url}/gradio_api/run/video", json={"data": ["SECRET"]}, timeout=60)
+    assert answer.status_code == 422 and answer.json()["error"].startswith("clip must be an uploaded clip, got")
+    assert "Traceback" not in app_server.log.read_text() and "SECRET" not in app_server.log.read_text()
+
+
+def small_picture(folder: Path) -> Path:
+    Image.new("RGB", (64, 48)).save(folder / "photo.png")
+    return folder / "photo.png"
 
 
 def test_grid_is_one_marked_sheet(client: Client):
@@ -272,7 +292,7 @@ def test_requests_that_are_no_calls_get_a_sentence(app_server: SimpleNamespace):
             "call/SECRET",
             {"data": []},
             404,
-            "There is no such call; there are /expression, /edit, /sequence, /grid, /references.",
+            "There is no such call; there are /expression, /edit, /sequence, /grid, /video,",
         ),
         ("call/v2/SECRET", {}, 404, "There is no such call"),
         ("call/v2/edit", {"strength": 1}, 400, "/edit takes photo, reference, own_reference"),
@@ -316,7 +336,7 @@ def test_requests_that_are_no_calls_get_a_sentence(app_server: SimpleNamespace):
 def test_the_api_explains_each_argument_and_its_example_runs(app_url: str, tmp_path: Path):
     """As *Use via API* prints it."""
     endpoints = httpx.get(f"{app_url}/gradio_api/info", timeout=60).json()["named_endpoints"]
-    for name in ("/expression", "/edit", "/sequence", "/grid"):
+    for name in ("/expression", "/edit", "/sequence", "/grid", "/video"):
         assert all(parameter["python_type"]["description"] for parameter in endpoints[name]["parameters"])
         assert "githubusercontent" not in json.dumps(endpoints[name])
     code = endpoints["/edit"]["code_snippets"]["python"].replace("print(result)", "")
@@ -509,9 +529,19 @@ def test_only_photos_and_cameras_come_in_as_files(app_url: str):
     kinds = {item["id"]: (item["type"], item["props"].get("elem_id")) for item in config["components"]}
     inputs = {kinds[i] for event in config["dependencies"] if event["backend_fn"] for i in event["inputs"]}
     files = {name for kind, name in inputs if kind not in ("radio", "slider", "number", "checkbox", "api", "state")}
-    assert files == {"photo", "own-reference", "saved-expression", "kept", "camera"}
+    assert files == {
+        *("photo", "own-reference", "saved-expression", "kept", "camera"),
+        *("clip", "clip-saved", "clip-photo"),
+    }
     public = [event["api_name"] for event in config["dependencies"] if event["api_visibility"] == "public"]
-    assert public == ["expression", "edit", "sequence", "grid", "references"]  # as the documentation lists them
+    assert public == [
+        "expression",
+        "edit",
+        "sequence",
+        "grid",
+        "video",
+        "references",
+    ]  # as the documentation lists them
 
 
 class Visitor:

@@ -356,7 +356,16 @@ def test_keyboard_reaches_every_control_in_the_order_of_the_page(page: "sync_api
     reached = []
     while (name := next_by_keyboard(page)) is not None:
         reached.append(name)
-    order = ["Photo", "Live camera", "Upload file", "example person 1", "Happy", "Picture", "Download photo (PNG)"]
+    order = [
+        "Photo",
+        "Video",
+        "Live camera",
+        "Upload file",
+        "example person 1",
+        "Happy",
+        "Picture",
+        "Download photo (PNG)",
+    ]
     assert [name for name in reached if name in order] == order
     for name in (
         "Before and after",
@@ -386,7 +395,7 @@ def test_a_full_queue_is_reported_on_a_page_that_shows_the_example(browser: "syn
         page.wait_for_selector("#make-sequence:enabled:has-text('Make the sequence')")
 
 
-@pytest.mark.parametrize("tab", ["Photo", "Live camera"])
+@pytest.mark.parametrize("tab", ["Photo", "Video", "Live camera"])
 def test_phone_width_needs_no_sideways_scrolling(browser: "sync_api.Browser", app_url: str, tab: str):
     with browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True) as context:
         page = context.new_page()
