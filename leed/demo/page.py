@@ -24,7 +24,14 @@ from leed.web.theme import page_theme
 
 CSS = Path(__file__).with_name("style.css")
 SCRIPT = Path(__file__).with_name("page.js")
-WORDS = {"audio.record": "Start", "audio.stop": "Stop", "audio.waiting": "Waiting"}  # nothing is recorded
+WORDS = {
+    **{"audio.record": "Start", "audio.stop": "Stop", "audio.waiting": "Waiting"},  # nothing is recorded
+    "upload_text.drop_video": "Drop a clip here",
+    "upload_text.drop_file": "Drop a saved expression here",
+    "common.or": "or",
+    "upload_text.click_to_upload": "click to choose one",
+}
+"""Words in the place of Gradio's own."""
 
 THEME = page_theme(
     background_fill_primary="*neutral_50",
