@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.data_classes import FileData, ImageData
+from gradio.events import Dependency
 from gradio.utils import get_upload_folder
 
 from leed.demo.faces import MAX_KEPT
@@ -244,3 +245,15 @@ def picker(
         elem_id=elem_id,
         elem_classes="faces",
     )
+
+
+def begin(name: str) -> str:
+    """JavaScript that notes what is chosen when an event begins, and hands its inputs on."""
+    return f"(...inputs) => {{ leed.begin('{name}'); return inputs }}"
+
+
+def show_preview(made: Dependency, photo: Photo, preview: gr.Image, name: str) -> Dependency:
+    """Has a photo show the preview that an event made; what it hands to the server stays the upload. The event."""
+    js = "(photo, preview) => leed.fresh('NAME') && photo && preview ? {...photo, url: preview.url} : photo"
+    made.success(None, [photo, preview], photo, js=js.replace("NAME", name), api_visibility="private")
+    return made

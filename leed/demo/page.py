@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.events import Dependency
 
 from leed.demo import actions, backend, callbacks, engine
 from leed.demo.actions import Choice
-from leed.demo.components import Photo
+from leed.demo.components import begin, show_preview
 from leed.demo.expression_column import FIRST_EXPRESSION, ExpressionColumn, expression_column
 from leed.demo.live_tab import live_tab
 from leed.demo.photo_column import PhotoColumn, photo_column
@@ -152,15 +151,3 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
     gr.on([own_reference.input, saved.upload, saved.clear], **framed)
     own = own_reference.input(callbacks.preview, own_reference, own_preview, js=begin("reference"), **last)
     show_preview(own, own_reference, own_preview, "reference")
-
-
-def begin(name: str) -> str:
-    """JavaScript that notes what is chosen when an event begins, and hands its inputs on."""
-    return f"(...inputs) => {{ leed.begin('{name}'); return inputs }}"
-
-
-def show_preview(made: Dependency, photo: Photo, preview: gr.Image, name: str) -> Dependency:
-    """Has a photo show the preview that an event made; what it hands to the server stays the upload. The event."""
-    js = "(photo, preview) => leed.fresh('NAME') && photo && preview ? {...photo, url: preview.url} : photo"
-    made.success(None, [photo, preview], photo, js=js.replace("NAME", name), api_visibility="private")
-    return made

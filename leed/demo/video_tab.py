@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from leed.demo import backend, clips
-from leed.demo.components import Clip, ExpressionFile, Photo, strength
+from leed.demo import backend, callbacks, clips
+from leed.demo.components import Clip, ExpressionFile, Photo, begin, hidden_preview, show_preview, strength
 from leed.expression import SUFFIX
 
 SIZE = "x".join(map(str, clips.MAX_SIZE))
@@ -67,6 +67,12 @@ def wish_column() -> Wish:
         elem_id="clip-photo", alt_text="The photo that follows the clip",
         placeholder="Drop the photo that is to follow the clip here, or click to choose one",
     )  # fmt: skip
+    # As in the photo tab, of what browsers do not show themselves.
+    preview = hidden_preview()
+    made = photo.input(
+        callbacks.preview, photo, preview, js=begin("clip photo"), show_progress="hidden", api_visibility="private"
+    )
+    show_preview(made, photo, preview, "clip photo")
     alpha = strength("clip-alpha")
     face, clip_face = (gr.Number(0, precision=0, label=name, visible="hidden") for name in ("face", "clip_face"))
     shown = f"task => [task === '{clips.GIVE}', task === '{clips.FOLLOW}', task !== '{clips.NEUTRALIZE}']"

@@ -8,7 +8,7 @@ def has_left() -> bool:
 
     False for requests that wait by themselves (`/run`), of which the queue knows nothing.
     """
-    blocks, event_id = LocalContext.blocks.get(), LocalContext.event_id.get()
+    blocks, event_id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
     if blocks is None or event_id is None:
         return False
     events = [event for events in blocks._queue.active_jobs for event in events or ()]
