@@ -309,7 +309,9 @@ def unknown(name: str, known: Iterable[str]) -> str:
 
 def file_of(collection: ExpressionCollection) -> bytes:
     """The file of a collection. Raises `ValueError` for numbers that cannot be saved."""
-    tensors = {name: expression.delta_exp.detach().cpu().contiguous() for name, expression in collection.items()}
+    # Copies, since safetensors refuses tensors that share memory, as those of one expression under two names do.
+    copies = {name: expression.delta_exp.detach().cpu().clone() for name, expression in collection.items()}
+    tensors = {name: copy.contiguous() for name, copy in copies.items()}
     for name, tensor in tensors.items():
         check_numbers(name, tensor)
     makers = {name: expression.maker for name, expression in collection.items() if expression.maker}

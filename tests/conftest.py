@@ -186,17 +186,20 @@ def free_port() -> int:
 @pytest.fixture
 def tiny_actions(lively_leed: LEED, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The module `leed.demo.actions` with a tiny model; its caches are emptied afterwards."""
-    from leed.demo import actions
+    from leed.demo import actions, engine, faces, photos, recipes
 
-    of_model = ("editor", "signer", "gallery_expression", "own_expression", "prepare", "prepare_preview")
+    of_model = (engine.editor, engine.signer, recipes.gallery_expression, recipes.own_expression)
+    of_model += (recipes.saved_expression,)
+    of_model += (actions.prepare, actions.prepare_preview, photos.remaining_parts)
+    of_model += (faces.others_in_preview,)
 
     def forget() -> None:
-        for name in (*of_model, "remaining_parts"):
-            getattr(actions, name).cache_clear()
+        for cached in of_model:
+            cached.cache_clear()
 
     lively_leed.save_pretrained(tmp_path / "model")
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(actions, "MODEL", str(tmp_path / "model"))
+    monkeypatch.setattr(engine, "MODEL", str(tmp_path / "model"))
     forget()
     yield actions
     monkeypatch.undo()

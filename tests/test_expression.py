@@ -154,7 +154,8 @@ def test_a_collection_is_a_mapping_that_is_saved(tmp_path: Path) -> None:
     moods = ExpressionCollection({"wistful": X, "just so": Expression(Y.delta_exp, None, maker="Ann")})
     assert moods["just so"].model == OURS and moods["wistful"].name == "wistful"
     moods.save_pretrained(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", FILE]
+    ExpressionCollection({"one": X, "other": X}).save_pretrained(tmp_path / "twice")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", FILE, "twice"]
     assert OURS in (tmp_path / "README.md").read_text()
     loaded = ExpressionCollection.from_pretrained(tmp_path)
     assert dict(loaded) == dict(moods) and len(loaded) == 2 and loaded["just so"].maker == "Ann"

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "web": set(),
     "cli": FOUNDATION | {"model", "runtime", "photo", "video", "demo"},
     "__main__": {"cli"},
-    "demo": FOUNDATION | {"gallery", "model", "runtime", "photo", "web"},
+    "demo": FOUNDATION | {"gallery", "model", "runtime", "photo", "video", "web"},
     "evaluation": FOUNDATION | {"gallery", "networks", "model", "data", "photo", "training", "video"},
     "study": FOUNDATION | {"evaluation", "photo", "web"},
 }

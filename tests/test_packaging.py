@@ -88,7 +88,8 @@ def test_app_needs_the_demo_extra() -> None:
 def test_the_space_installs_what_app_needs() -> None:
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     listed = [line for line in lines if not line.startswith("#")]
-    assert listed == sorted(requirements("demo")), "requirements.txt is the package's dependencies and its extra demo"
+    expected = sorted(requirements("demo") | requirements("video"))
+    assert listed == expected, "requirements.txt is the package's dependencies and its extras demo and video"
 
 
 def test_all_holds_every_extra() -> None:

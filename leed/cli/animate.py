@@ -1,6 +1,7 @@
 """Has the face in a photo show what a face in a clip does, and writes a clip with the other's sound and times."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from leed.cli import clips, expressions
@@ -35,4 +36,5 @@ def run(options: argparse.Namespace) -> bool:
         clips.write_clip(steps, options.clip.name)
     except (ValueError, OSError) as error:
         raise UsageError(str(error)) from error
+    print(f"{options.out} written", file=sys.stderr)
     return True

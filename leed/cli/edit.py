@@ -80,6 +80,8 @@ def run(options: argparse.Namespace) -> bool:
             if bool(one.delta_exp.any()) and not bool(one.at(*options.region).delta_exp.any()):
                 raise UsageError(f"--region {','.join(options.region)} leaves nothing of --expression {text}")
         expression = expression.at(*options.region)
+    if len(named) > 1:
+        expressions.checked(editor, expression, "the sum of --expression")
     return run_edits(options, jobs, editor, expression, options.alpha)
 
 

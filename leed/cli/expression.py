@@ -54,6 +54,8 @@ def run(options: argparse.Namespace) -> bool:
     shares = [1 / count] * count if options.weights is None else options.weights
     try:
         mixed = sum((share * one for share, one in zip(shares, found, strict=True)), 0 * found[0])
+        if options.weights is not None:
+            expressions.checked(editor, mixed, "the sum by --weights")
         mixed.save(options.out, options.name, options.maker)
     except (ValueError, OSError) as error:
         raise UsageError(str(error)) from error

@@ -86,4 +86,13 @@ def whole_expression(editor: FaceEditor, source: str) -> Expression:
         editor.leed.check_expression(expression)
     except (ValueError, OSError) as error:
         raise UsageError(f"{source}: {error}") from error
+    return checked(editor, expression, source) if path.suffix == SUFFIX else expression
+
+
+def checked(editor: FaceEditor, expression: Expression, source: str) -> Expression:
+    """The expression itself. Raises `UsageError` with its source if no face could show it, so strong it is."""
+    try:
+        editor.leed.expressions.check_strength(expression)
+    except ValueError as error:
+        raise UsageError(f"{source}: {error}") from error
     return expression

@@ -35,7 +35,10 @@ class Jobs:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that all commands for pictures have."""
     parser.add_argument(
-        "pictures", metavar="PICTURE", nargs="+", help="files, folders (searched to their depths) or globs"
+        "pictures",
+        metavar="PICTURE",
+        nargs="+",
+        help="files, folders (searched to their depths) or globs; a name that begins with a dash as ./-name",
     )
     parser.add_argument(
         "--out",

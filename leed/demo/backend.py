@@ -3,18 +3,23 @@
 The page's process only serves: it survives the death of the worker.
 """
 
+import asyncio
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import TypeVar
 
 import gradio as gr
 
-from leed.demo import actions
+from leed.demo import actions, clips, engine
+from leed.demo.engine import VisitorError
 from leed.demo.worker import Worker, WorkerError
 from leed.photo.editor import NoFaceError
 from leed.photo.opening import PhotoError
+from leed.web.leaving import has_left
 
 ZERO_GPU = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")  # as `spaces` reads it
 if ZERO_GPU:
@@ -24,7 +29,7 @@ GPU_SECONDS = 30  # that a request may take of what ZeroGPU lends, the start inc
 
 R = TypeVar("R")
 
-worker = Worker(actions.warm_up, {"CUDA_VISIBLE_DEVICES": ""} if ZERO_GPU else None)
+worker = Worker(engine.warm_up, {"CUDA_VISIBLE_DEVICES": ""} if ZERO_GPU else None)
 """The process that does the work; tests put another object with a method `call` in its place."""
 
 
@@ -38,7 +43,7 @@ def errors_shown() -> Iterator[None]:
         yield
     except gr.Error:
         raise
-    except (PhotoError, NoFaceError) as error:
+    except (PhotoError, NoFaceError, VisitorError) as error:
         raise gr.Error(str(error), print_exception=False) from error
     except WorkerError as error:
         raise gr.Error("The demo broke down over this: please try another picture, or later.") from error
@@ -76,10 +81,52 @@ def on_lent_gpu(work: Callable[..., R]) -> Callable[..., R]:
 edit = on_lent_gpu(actions.edit)
 make_sequence = on_lent_gpu(actions.make_sequence)
 make_grid = on_lent_gpu(actions.make_grid)
+save_expression = by_worker(actions.save_expression)
 edit_live = by_worker(actions.edit_live)
+
+
+async def make_clip(
+    clip: str | None,
+    task: str = clips.GIVE,
+    expression: str = "happy",
+    alpha: float = 1.0,
+    saved_expression: str | None = None,
+    photo: str | None = None,
+    face: int = 0,
+    clip_face: int = 0,
+    progress: gr.Progress = gr.Progress(),  # noqa: B008 (so Gradio finds it)
+) -> tuple[Path, str]:
+    """Edits a face throughout a clip, or has a photo follow it; the sound stays.
+
+    Args:
+        clip: a video of at most 40 MB, 15 seconds, 450 frames and 1920x1080 pixels
+        task: give (the face an expression throughout), neutralize (take its own away), or follow (photo does as clip)
+        expression: to give; the average over the gallery's people
+        alpha: strength, from 0 (neutral) to 1.5; of no meaning for neutralize
+        saved_expression: a file that /expression or Expression.save wrote, given instead
+        photo: a picture with a face that is to follow the clip
+        face: which face of the photo; 0 is the largest
+        clip_face: which face of the first frame that shows any; 0 is the largest
+
+    Returns:
+        the clip as an MP4 file that is marked as altered, and sentences on what was amiss
+    """
+    with errors_shown():
+        wish = clips.Wish(clip, task, expression, alpha, saved_expression, photo, face, clip_face)
+        job = await asyncio.to_thread(call, clips.begin, wish)
+        try:
+            while True:
+                state = await asyncio.to_thread(call, clips.advance, job)
+                if isinstance(state, clips.Made):
+                    return state.path, " ".join(f"{note[0].upper()}{note[1:]}." for note in state.notes)
+                if has_left():
+                    raise gr.Error("Stopped.", print_exception=False)
+                progress((state.done, state.total), unit="frames")
+        finally:  # when the work is cancelled, too; nothing is to wait for it then
+            threading.Thread(target=call, args=(clips.close, job), daemon=True).start()
 
 
 def share_model() -> None:
     """Loads the model here on ZeroGPU, whose processes with a GPU get it from this one."""
     if ZERO_GPU:
-        actions.editor()
+        engine.editor()

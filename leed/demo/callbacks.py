@@ -1,11 +1,16 @@
 """Answers to the page's events: functions that give Gradio's components their new values."""
 
+from collections.abc import Set
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from leed import gallery
-from leed.demo import actions, backend
+from leed.demo import actions, backend, photos, recipes
+from leed.demo.actions import Choice
+from leed.demo.faces import Kept
+from leed.demo.recipes import ExpressionFileError
 from leed.demo.texts import doubt
 from leed.gallery import GalleryFace
 from leed.photo.detection import Face
@@ -17,35 +22,30 @@ NO_PHOTO = (1, 1)  # the size of a photo that is not there, for a drawing withou
 
 
 @backend.errors_shown()
-def show(
-    photo: str | None,
-    reference: int,
-    own_reference: str | None,
-    alpha: float,
-    center_crop: bool,
-    face: int,
-    own_center_crop: bool = False,
-) -> tuple:
-    """The page's results: comparison, crop, edited face; then a message about the photo and the offer of a centre
-    crop, and the same of one's own reference."""
-    about_reference = said("", own_center_crop)
+def show(*values: Any) -> tuple:
+    """The page's results of a `Choice`: comparison, crop, edited face; then messages about a saved expression, the
+    photo, with the offer of a centre crop, and one's own reference, likewise."""
+    choice = Choice(*values)
+    center_crop, own_center_crop = choice.center_crop, choice.own_center_crop
+    nothing, about_saved = (None, None, None), gr.Markdown("", visible=False)
+    about_photo, about_reference = said("", center_crop), said("", own_center_crop)
     try:
-        if own_reference is not None:
-            backend.call(actions.read_reference, own_reference, own_center_crop)
+        if choice.own_reference is not None:
+            backend.call(actions.read_reference, choice.own_reference, own_center_crop)
     except (PhotoError, NoFaceError) as error:
-        about_reference = failed(error, own_center_crop)
-        return None, None, None, *said("", center_crop), *about_reference
+        return *nothing, about_saved, *about_photo, *failed(error, own_center_crop)
     try:
-        if photo is None:
-            return None, None, None, *said("", center_crop), *about_reference
-        choice = photo, reference, own_reference, alpha, center_crop, face, own_center_crop
-        pictures = backend.call(actions.render_preview, *choice)
-        doubts = backend.call(actions.list_doubts, photo, own_reference, center_crop, face, own_center_crop)
+        if choice.photo is None:
+            return *nothing, about_saved, *about_photo, *about_reference
+        pictures = backend.call(actions.render_preview, choice)
+        doubts = backend.call(actions.list_doubts, choice)
+    except ExpressionFileError as error:
+        return *nothing, gr.Markdown(str(error), visible=True), *about_photo, *about_reference
     except (PhotoError, NoFaceError) as error:
-        return None, None, None, *failed(error, center_crop), *about_reference
+        return *nothing, about_saved, *failed(error, center_crop), *about_reference
     about_photo = said(doubt("photo", doubts["photo"]), center_crop)
     about_reference = said(doubt("reference", doubts["reference"]), own_center_crop)
-    return *pictures, *about_photo, *about_reference
+    return *pictures, about_saved, *about_photo, *about_reference
 
 
 def said(message: str, center_crop: bool) -> tuple[gr.Markdown, gr.Checkbox]:
@@ -63,7 +63,7 @@ def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
     if photo is None:
         return NO_PHOTO, []
     try:
-        return backend.call(actions.detect, photo)
+        return backend.call(photos.detect, photo)
     except PhotoError:
         return NO_PHOTO, []
 
@@ -71,17 +71,35 @@ def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
 @backend.errors_shown()
 def offer_faces(photo: str | None, offered: str | None) -> tuple:
     """For a new photo: the choice among its faces, if several; its faces outlined; the centre crop switched off;
-    `preview`; and the photo itself, as the one whose faces are now `offered`.
+    `preview`; no face kept: the column of kept faces and `no_faces_kept`; and the photo, as the one now `offered`.
 
     Gradio asks again for the same photo where two events come close together. That changes nothing, as a visitor may
     have chosen a face since.
     """
     if photo is not None and photo == offered:
-        return (gr.skip(),) * 5
+        return (gr.skip(),) * 8
     size, faces = faces_of(photo)
     names = [("1, the largest", 0), *((str(i + 1), i) for i in range(1, len(faces)))]
-    choice = gr.Radio(names, value=0, visible=len(faces) > 1)
-    return choice, outlines(size, faces, 0), gr.Checkbox(False, visible=False), preview(photo), photo
+    several = len(faces) > 1
+    choice = gr.Radio(names, value=0, visible=several)
+    shown = choice, outlines(size, faces, 0), gr.Checkbox(False, visible=False), preview(photo)
+    return *shown, gr.Column(visible=several), *no_faces_kept(), photo
+
+
+def no_faces_kept() -> tuple[list, gr.Row]:
+    """The kept faces, and the row that says so, where there are none."""
+    return [], gr.Row(visible=False)
+
+
+@backend.errors_shown()
+def keep_face(*values: Any) -> tuple[list[dict], gr.Row, str, int]:
+    """The kept faces with that of a `Choice`, the row with them, what it says, and the next face to choose."""
+    choice = Choice(*values)
+    kept = backend.call(actions.keep, choice)
+    numbers = sorted(one["face"] for one in kept)
+    left = [i for i in range(len(faces_of(choice.photo)[1])) if i not in numbers]
+    note = f"Kept: {', '.join(str(number + 1) for number in numbers)}. Choose one again to change it."
+    return kept, gr.Row(visible=True), note, left[0] if left else choice.face
 
 
 @backend.errors_shown()
@@ -90,15 +108,15 @@ def preview(photo: str | None) -> Path | None:
     if photo is None:
         return None
     try:
-        return backend.call(actions.preview_photo, photo)
+        return backend.call(photos.preview_photo, photo)
     except PhotoError:
         return None
 
 
 @backend.errors_shown()
-def outline_face(photo: str | None, face: int) -> str:
-    """The faces of a photo outlined, `face` as the chosen one."""
-    return outlines(*faces_of(photo), face)
+def outline_face(photo: str | None, face: int, kept: Kept | None = None) -> str:
+    """The faces of a photo outlined, `face` as the chosen one, and the kept ones ticked."""
+    return outlines(*faces_of(photo), face, {one["face"] for one in kept or ()})
 
 
 @backend.errors_shown()
@@ -108,13 +126,16 @@ def click_face(photo: str | None, event: gr.SelectData) -> int:
     if not isinstance(place, (list, tuple)) or len(place) != 2 or not all(map(is_number, place)):
         raise mistake("A click on the photo must be at two numbers.")
     try:
-        return 0 if photo is None else backend.call(actions.face_at, photo, tuple(place))
+        return 0 if photo is None else backend.call(photos.face_at, photo, tuple(place))
     except PhotoError:
         return 0
 
 
-def outlines(size: tuple[int, int], faces: list[Face], chosen: int) -> str:
-    """A drawing to be laid over a photo of (width, height) `size`: a box around each face, numbered if several."""
+def outlines(size: tuple[int, int], faces: list[Face], chosen: int, kept: Set[int] = frozenset()) -> str:
+    """A drawing to be laid over a photo of (width, height) `size`: a box around each face, numbered if several.
+
+    The numbers of kept faces have a tick.
+    """
     if not faces:
         return ""
     boxes = []
@@ -122,7 +143,7 @@ def outlines(size: tuple[int, int], faces: list[Face], chosen: int) -> str:
         left, top, right, bottom = face.box
         above = top > max(size) / 16  # where it covers no face
         place = f'x="{left:.0f}" y="{top:.0f}" dx="{0 if above else 0.25}em" dy="{-0.2 if above else 0.95}em"'
-        number = f"<text {place}>{i + 1}</text>" if len(faces) > 1 else ""
+        number = f"<text {place}>{i + 1}{' ✓' if i in kept else ''}</text>" if len(faces) > 1 else ""
         boxes.append(
             f'<g class="{"chosen" if i == chosen else "other"}">'
             f'<rect x="{left:.0f}" y="{top:.0f}" width="{right - left:.0f}" height="{bottom - top:.0f}"/>{number}</g>'
@@ -138,7 +159,7 @@ def list_references() -> list[dict]:
     """The faces of the gallery: number, expression, person and strength."""
     return [
         {"reference": i, "expression": face.expression, "person": face.person, "strength": face.intensity}
-        for i, face in enumerate(actions.references())
+        for i, face in enumerate(recipes.references())
     ]
 
 
@@ -162,18 +183,18 @@ def example_photo(event: gr.SelectData) -> Path:
 
 def thumbnails(expression: str) -> list[tuple[Path, str]]:
     """The faces of the gallery that show an expression, with their captions."""
-    return [(face.path, caption(face)) for face in actions.references() if face.expression == expression.lower()]
+    return [(face.path, caption(face)) for face in recipes.references() if face.expression == expression.lower()]
 
 
 def first_of(expression: str) -> int:
     """The number of the first face of the gallery that shows an expression."""
-    return [face.expression for face in actions.references()].index(expression.lower())
+    return [face.expression for face in recipes.references()].index(expression.lower())
 
 
 @backend.errors_shown()
-def pick(expression: str, event: gr.SelectData) -> tuple[int, None]:
-    """The number of the thumbnail that was clicked, and no reference of one's own any more."""
-    return first_of(expression) + clicked(event, len(thumbnails(expression))), None
+def pick(expression: str, event: gr.SelectData) -> tuple[int, None, None]:
+    """The number of the thumbnail that was clicked, and no reference and no file of one's own any more."""
+    return first_of(expression) + clicked(event, len(thumbnails(expression))), None, None
 
 
 def clicked(event: gr.SelectData, count: int) -> int:
@@ -190,17 +211,19 @@ def pick_expression(expression: str, reference: int) -> tuple:
 
     A reference that shows the expression stays, for the reason that `offer_faces` gives.
     """
-    faces = actions.references()
-    now = faces[actions.check_reference(reference)]
+    faces = recipes.references()
+    now = faces[recipes.check_reference(reference)]
     if now.expression == expression.lower():
-        return gr.skip(), gr.skip()
+        return (gr.skip(),) * 3
     wanted = (now.person, expression.lower())
-    return next(i for i, face in enumerate(faces) if (face.person, face.expression) == wanted), None
+    return next(i for i, face in enumerate(faces) if (face.person, face.expression) == wanted), None, None
 
 
 @backend.errors_shown()
-def thumbnails_with_choice(expression: str, reference: int, own_reference: str | None) -> gr.Gallery:
+def thumbnails_with_choice(
+    expression: str, reference: int, own_reference: str | None, saved_expression: str | None
+) -> gr.Gallery:
     """The faces that show an expression; the chosen one is framed if it is among them."""
     faces, place = thumbnails(expression), reference - first_of(expression)
-    chosen = own_reference is None and 0 <= place < len(faces)
+    chosen = own_reference is None and saved_expression is None and 0 <= place < len(faces)
     return gr.Gallery(faces, selected_index=place if chosen else None)

@@ -2,16 +2,21 @@
 
 import base64
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
+from gradio.data_classes import FileData, ImageData
+from gradio.events import Dependency
 from gradio.utils import get_upload_folder
 
+from leed.demo.faces import MAX_KEPT
+from leed.demo.recipes import PLACES, SECONDS
 from leed.demo.texts import DELETED
 from leed.model import MAX_SHOWN_ALPHA
-from leed.web.checked import check_whole, mistake, own_file, shown
+from leed.web.checked import check_number, check_one_of, check_truth, check_whole, mistake, own_file, shown
 from leed.web.disguise import real_path
 
 FRAME = re.compile(r"data:image/[\w.+-]{1,20};base64,")
@@ -25,20 +30,7 @@ class Photo(gr.Image):
 
     def check(self, name: str, value: Any) -> Any:  # of JSON
         """The value, if it names an upload or nothing. Raises `gr.Error`."""
-        if value is None:
-            return None
-        path = value.get("path") if isinstance(value, dict) else None
-        if not isinstance(path, str) or not path:
-            came = "an object without a path" if isinstance(value, dict) else shown(value)
-            raise mistake(f"{name} must be an uploaded picture, got {came}.")
-        uploaded = uploaded_file(real_path(own_file(path)))
-        if uploaded is None:
-            raise mistake(f"{name} must be an uploaded picture: please upload the picture as a file.")
-        if not uploaded.exists():
-            raise mistake(DELETED)
-        if not uploaded.is_file():
-            raise mistake(f"{name} must be an uploaded picture, got a folder.")
-        return {"path": str(uploaded), "meta": {"_type": "gradio.FileData"}}
+        return checked_upload(name, value, "picture")
 
     def preprocess(self, payload: ImageData | None) -> str | None:
         """The path of the upload."""
@@ -47,6 +39,59 @@ class Photo(gr.Image):
         if uploaded_file(payload.path) is None:
             raise mistake("Please upload the picture as a file.")
         return payload.path
+
+
+class ExpressionFile(gr.File):
+    """A file with an expression, handed over as it came; `recipes.saved_expression` says what is wrong."""
+
+    is_template = True  # the browser shows the parent class
+
+    def check(self, name: str, value: Any) -> Any:  # of JSON
+        """The value, if it names an upload or nothing. Raises `gr.Error`."""
+        return checked_upload(name, value, "file")
+
+    def example_payload(self) -> None:
+        """None of a call's examples has such a file: the page has none to name."""
+
+    def preprocess(self, payload: FileData | None) -> str | None:  # type: ignore[override] # single files alone
+        """The path of the upload."""
+        return None if payload is None else payload.path
+
+
+class Clip(gr.Video):
+    """A video input that hands over the file as it came; `leed.demo.clips` says what is wrong with it."""
+
+    is_template = True
+
+    def check(self, name: str, value: Any) -> Any:  # of JSON
+        """The value, if it names an upload or nothing. Raises `gr.Error`."""
+        return checked_upload(name, value, "clip")
+
+    def preprocess(self, payload: FileData | None) -> str | None:
+        """The path of the upload."""
+        return None if payload is None else payload.path
+
+    def example_payload(self) -> None:
+        """None of a call's examples has a clip: the page has none to name."""
+
+
+def checked_upload(name: str, value: Any, what: str) -> dict[str, Any] | None:
+    """A value of JSON, if it names an upload or nothing; messages call the upload `what`. Raises `gr.Error`."""
+    if value is None:
+        return None
+    path = value.get("path") if isinstance(value, dict) else None
+    if not isinstance(path, str) or not path:
+        came = "an object without a path" if isinstance(value, dict) else shown(value)
+        raise mistake(f"{name} must be an uploaded {what}, got {came}.")
+    uploaded = uploaded_file(real_path(own_file(path)))
+    if uploaded is None:
+        again = "as a file" if what == "picture" else "itself"
+        raise mistake(f"{name} must be an uploaded {what}: please upload the {what} {again}.")
+    if not uploaded.exists():
+        raise mistake(DELETED.format(what=what))
+    if not uploaded.is_file():
+        raise mistake(f"{name} must be an uploaded {what}, got a folder.")
+    return {"path": str(uploaded), "meta": {"_type": "gradio.FileData"}}
 
 
 def uploaded_file(path: str) -> Path | None:
@@ -76,6 +121,57 @@ class WhichFace(gr.Radio):
     def api_info(self) -> dict[str, Any]:  # a JSON schema
         """The type that the API takes."""
         return {"type": "integer"}
+
+
+class KeptFaces(gr.JSON):
+    """The faces of a photo that keep an expression: what `leed.demo.faces.Kept` is, with the paths of uploads."""
+
+    is_template = True
+
+    def check(self, name: str, value: Any) -> list[dict[str, Any]] | None:  # of JSON
+        """The value, if it is a list of faces, each with what it gets, or nothing. Raises `gr.Error`."""
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            raise mistake(f"{name} must be a list of faces, got {shown(value)}.")
+        if len(value) > MAX_KEPT:
+            raise mistake(f"{name} must be at most {MAX_KEPT} faces, got {len(value)}.")
+        return [check_kept(f"{name}[{number}]", one) for number, one in enumerate(value)]
+
+    def api_info(self) -> dict[str, Any]:  # a JSON schema
+        """The type that the API takes."""
+        return {"type": "array", "items": {"type": "object"}}
+
+    def example_payload(self) -> None:
+        """The example of a call keeps no other faces."""
+
+
+KEPT_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "face": check_whole,
+    "alpha": partial(check_number, least=0, most=MAX_SHOWN_ALPHA),
+    "reference": check_whole,
+    "own_reference": lambda name, value: kept_path(name, value, "picture"),
+    "own_center_crop": check_truth,
+    "region": partial(check_one_of, values=PLACES),
+    "second": partial(check_one_of, values=SECONDS),
+    "second_region": partial(check_one_of, values=PLACES),
+    "share": partial(check_number, least=0, most=1),
+    "saved_expression": lambda name, value: kept_path(name, value, "file"),
+}
+"""What a kept face may have, and the check of each."""
+
+
+def check_kept(name: str, value: Any) -> dict[str, Any]:
+    """A face of `KeptFaces`, as it may be. Raises `gr.Error`."""
+    if not isinstance(value, dict) or "face" not in value or not value.keys() <= KEPT_CHECKS.keys():
+        raise mistake(f"{name} must be an object with face and any of {', '.join(KEPT_CHECKS)}.")
+    return {key: KEPT_CHECKS[key](f"{name}.{key}", one) for key, one in value.items()}
+
+
+def kept_path(name: str, value: Any, what: str) -> str | None:
+    """The path of an upload, which the page names by its path alone. Raises `gr.Error`."""
+    upload = checked_upload(name, {"path": value} if isinstance(value, str) else value, what)
+    return None if upload is None else upload["path"]
 
 
 class Camera(gr.Image):
@@ -116,3 +212,48 @@ def strength(elem_id: str) -> gr.Slider:
         min_width=300,
         elem_id=elem_id,
     )
+
+
+def hidden_preview() -> gr.Image:
+    """A place for a picture on its way to the photo that shows it."""
+    return gr.Image(visible="hidden", show_label=False, interactive=False)
+
+
+def use_centre(elem_id: str) -> gr.Checkbox:
+    """The offer, hidden at first, to take the centre of a picture for a face."""
+    return gr.Checkbox(
+        label="Use the centre of the picture",
+        info="If no face is found, the central square is taken for one.",
+        visible=False,
+        elem_id=elem_id,
+    )
+
+
+def picker(
+    pictures: list[tuple[Path, str]], label: str, elem_id: str, selected_index: int | None = None
+) -> gr.Gallery:
+    """Captioned pictures of which a click chooses one."""
+    return gr.Gallery(
+        pictures,
+        label=label,
+        show_label=False,
+        columns=5,
+        allow_preview=False,
+        selected_index=selected_index,
+        object_fit="cover",
+        buttons=[],
+        elem_id=elem_id,
+        elem_classes="faces",
+    )
+
+
+def begin(name: str) -> str:
+    """JavaScript that notes what is chosen when an event begins, and hands its inputs on."""
+    return f"(...inputs) => {{ leed.begin('{name}'); return inputs }}"
+
+
+def show_preview(made: Dependency, photo: Photo, preview: gr.Image, name: str) -> Dependency:
+    """Has a photo show the preview that an event made; what it hands to the server stays the upload. The event."""
+    js = "(photo, preview) => leed.fresh('NAME') && photo && preview ? {...photo, url: preview.url} : photo"
+    made.success(None, [photo, preview], photo, js=js.replace("NAME", name), api_visibility="private")
+    return made

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from leed.demo import actions, backend
+from leed.demo import actions, backend, recipes
 from leed.demo.components import Camera, strength
 
 LIVE_SECONDS = 120  # of work for one visitor's camera, which then stops for the next visitor's sake
@@ -48,7 +48,7 @@ def live_tab() -> None:
             )
     with gr.Row():
         expression = gr.Radio(
-            [name.capitalize() for name in actions.expressions_of(actions.LIVE_PERSON)],
+            [name.capitalize() for name in recipes.expressions_of(actions.LIVE_PERSON)],
             value="Happy",
             label="Expression",
             info="Can be changed while the camera runs.",

@@ -35,7 +35,7 @@ def grid_tab(inputs: list[gr.components.Component], changes: list[Callable]) -> 
     """A sheet of all expressions; the events `changes`, at which something else is chosen, remove it."""
     gr.Markdown(
         "Every expression of the gallery's person that is chosen, at three strengths each; "
-        "above them that of your own reference, if you gave one."
+        "above them your own reference or your mix, if there is one."
     )
     make = gr.Button("Make the sheet", variant="primary", elem_id="make-grid")
     sheet = gr.Image(

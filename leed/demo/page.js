@@ -9,11 +9,31 @@
         },
         begin(name) { this.begun[name] = this.choice },
         fresh(name) { return this.begun[name] === this.choice },
-        drawn(name) { if (this.fresh(name)) document.querySelector('#result')?.classList.remove('outdated') }
+        drawn(name) { if (this.fresh(name)) document.querySelector('#result')?.classList.remove('outdated') },
+        // The title of the accordion of mixes, which says what is set in it, and what is shown of a second expression.
+        mixture(region, second, where, share) {
+            const update = values => ({__type__: 'update', ...values})
+            const names = {left: 'left half', right: 'right half'}, mixed = second !== 'none', set = []
+            if (region !== 'whole') set.push(`${names[region] ?? region} only`)
+            const there = where === 'whole' ? '' : ` at the ${names[where] ?? where}`
+            if (mixed) set.push(`${Math.round(100 * share)} % ${second}${there}`)
+            const title = set.length ? `Mix or limit: ${set.join(', ')}` : 'Mix or limit'
+            return [update({label: title}), update({visible: mixed}), update({visible: mixed})]
+        },
+        // The buttons and the progress of the video tab, then the edited clip, its row and a note, once there are some.
+        clip(state, file, note) {
+            const update = values => ({__type__: 'update', ...values}), busy = state === 'busy', done = state === 'done'
+            return [
+                update({value: busy ? 'One moment ...' : 'Edit the clip', interactive: !busy}),
+                update({visible: busy}), update({visible: busy}),
+                update({value: done ? file : null, visible: done}), update({visible: done}),
+                update({visible: done && note ? true : 'hidden'})
+            ]
+        }
     }
 
     // A strength that is being typed may be empty for a moment; Gradio would send none, and then go to 0.
-    const numbers = '#alpha input[type=number], #live-alpha input[type=number]'
+    const numbers = '#alpha input[type=number], #live-alpha input[type=number], #share input[type=number], #clip-alpha input[type=number]'
     const last = new WeakMap()
     document.addEventListener('focus', event => {
         if (event.target.matches?.(numbers)) last.set(event.target, event.target.value)
@@ -39,14 +59,15 @@
         }
         return transfer
     }
+    const takesPictures = place => place.closest?.('.block')?.querySelector('input[type=file]')?.accept.includes('image')
     const untyped = files => Array.from(files ?? []).some(file => !file.type.startsWith('image/'))
     document.addEventListener('change', event => {
-        if (event.target.type === 'file' && untyped(event.target.files)) {
+        if (event.target.type === 'file' && event.target.accept.includes('image') && untyped(event.target.files)) {
             event.target.files = typed(event.target.files).files
         }
     }, true)
     document.addEventListener('drop', event => {
-        if (event.leed || !untyped(event.dataTransfer?.files)) return
+        if (event.leed || !takesPictures(event.target) || !untyped(event.dataTransfer?.files)) return
         event.preventDefault()
         event.stopImmediatePropagation()
         const again = new DragEvent('drop', {bubbles: true, cancelable: true, dataTransfer: typed(event.dataTransfer.files)})
@@ -58,6 +79,8 @@
     const megabytes = () => Math.round((window.gradio_config?.max_file_size ?? 0) / 2 ** 20)
     const words = [
         [/exceed the maximum allowed size/, () => `This file is larger than ${megabytes()} MB: please give a smaller one.`],
+        [/^Invalid file type.*video/, () => 'This file is not a clip that can be read; MP4, MOV and WebM work.'],
+        [/^Invalid file type.*safetensors/, () => 'This file is not a saved expression (.safetensors).'],
         [/^Invalid file type/, () => 'This file is not a picture that can be read; JPEG, PNG and WebP work.']
     ]
     const reword = toast => {

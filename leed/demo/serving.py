@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from leed.demo import actions, backend
+from leed.demo import backend, engine
 from leed.demo.page import CSS, SCRIPT, THEME, WORDS, build
 from leed.demo.signing import CertificateError
 from leed.demo.worker import give_back_memory
@@ -54,7 +54,7 @@ def launch(**options: Any) -> CheckedBlocks:
 def main() -> None:
     """Serves the page until it is interrupted; ends with a sentence if model, certificate or Gradio are of no use."""
     try:
-        actions.signer()
+        engine.signer()
         launch()
     except (CertificateError, ModelFileError, UnknownGradioError) as error:
         sys.exit(str(error))

@@ -11,7 +11,7 @@ CAPTION = (
     "Saved files carry a mark that says so ({marks})."
 )
 
-DELETED = "Your picture was deleted after an hour: please give it again."
+DELETED = "Your {what} was deleted after an hour: please give it again."
 
 DOUBTS = {
     "photo": "{parts} in your photo {keep} an expression of {their} own: strength 0 shows what is left of it, and the "
@@ -43,8 +43,8 @@ ABOUT = """
 **What it is not for.** Do not use pictures of people without their consent, do not present a result as something a
 person did or felt, and do not judge anyone by it. It edits expressions; it does not recognise people or read emotions.
 
-**What happens to your picture.** It is used for your edits only and is not logged. Its files are deleted after about
-an hour; it leaves the memory when newer pictures come.
+**What happens to your pictures and clips.** They are used for your edits only and are not logged. Their files are
+deleted after about an hour; they leave the memory when newer ones come.
 
 The example people and all faces of the gallery do not exist: each is an average of three to five people, with rendered
 expressions; modified from the Face Research Lab London Set (DeBruine and Jones, 2017,

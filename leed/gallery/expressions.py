@@ -8,8 +8,11 @@ from PIL import Image
 from leed import gallery
 from leed.config import EXPRESSIONS
 from leed.expression import Expression, unknown
+from leed.regions import in_quarters
 
 NEUTRAL = EXPRESSIONS[0]
+STRONG, MOST = "surprised", 4.0
+"""An expression that is of use is at most so many times as strong as the gallery's strongest."""
 
 
 class GalleryExpressions(Mapping[str, Expression]):
@@ -36,6 +39,15 @@ class GalleryExpressions(Mapping[str, Expression]):
         faces = {face.person: face for face in gallery.faces(gallery.FRONTAL) if face.expression == name}
         return Expression.mean(self._express(face.open()) for face in faces.values())
 
+    def check_strength(self, expression: Expression) -> None:
+        """Raises `ValueError` for an expression that no face could show, such as a hundred times "happy"."""
+        times = length(expression) / length(self[STRONG])
+        if times > MOST:
+            raise ValueError(
+                f"the expression is {times:.3g} times as strong as the gallery's {STRONG!r}: expected at most "
+                f"{MOST:g} times, make it weaker"
+            )
+
     def __iter__(self) -> Iterator[str]:
         return iter(EXPRESSIONS)
 
@@ -46,3 +58,8 @@ class GalleryExpressions(Mapping[str, Expression]):
 def named(expression: Expression, name: str) -> Expression:
     """The expression as one of the gallery's."""
     return replace(expression, name=name, maker="the gallery")
+
+
+def length(expression: Expression) -> float:
+    """The length of the longest delta_exp, over faces and quarters."""
+    return float(in_quarters(expression.delta_exp).double().flatten(2).norm(dim=2).max())

@@ -193,8 +193,6 @@ class FaceEditor:
         if not center_crop:
             if has_tiny_faces(photo):
                 raise NoFaceError(f"No face was found in the {what} that is large enough: please crop it to one face.")
-            raise NoFaceError(
-                f"No face was found in the {what}: give one that shows a face from the front, or use its centre."
-            )
+            raise NoFaceError(f"No face was found in the {what}: give one that shows a face from the front.")
         alignment = centre_alignment(photo.size)
         return alignment.crop(photo, size), alignment

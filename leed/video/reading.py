@@ -14,6 +14,8 @@ from leed.video.frames import Frame, Turn, is_full_range, own
 
 WITH_ALPHA = "libvpx-vp9"  # FFmpeg's own decoder of VP9 leaves transparency out
 
+MAX_PIXELS = 8192 * 4320  # of a frame; decoders refuse larger ones before they take memory for them
+
 COVER = av.stream.Disposition.attached_pic  # the picture on the sleeve of a song
 
 SAFE = {
@@ -67,6 +69,7 @@ def opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoSt
         if not streams or streams[0].codec_context is None:
             raise VideoError(f"{path.name} has no pictures that can be read: give a video file")
         streams[0].thread_type = "AUTO"
+        streams[0].codec_context.options = {"max_pixels": str(MAX_PIXELS)}
         yield container, streams[0]
 
 
@@ -145,6 +148,7 @@ def decoded(
     decoder = stream.codec_context
     if stream.metadata.get("alpha_mode") == "1" and decoder.name == "vp9":
         decoder = cast(av.VideoCodecContext, av.CodecContext.create(WITH_ALPHA, "r"))
+        decoder.options = {"max_pixels": str(MAX_PIXELS)}
     packets = container.demux(stream)
     while True:
         try:

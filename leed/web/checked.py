@@ -6,7 +6,7 @@ A caller's mistake is answered with one sentence: what came, and what was expect
 import inspect
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
 from urllib.parse import unquote
@@ -121,9 +121,10 @@ class CheckedBlocks(gr.Blocks):
         """
         info = super().get_api_info(*arguments, **options)
         functions = {f"/{fn.api_name}": fn.fn for fn in self.fns.values() if fn.fn}
-        for name, endpoint in info["named_endpoints"].items():
+        endpoints = info["named_endpoints"]
+        example = self._example_file([item for endpoint in endpoints.values() for item in endpoint["parameters"]])
+        for name, endpoint in endpoints.items():
             _, descriptions, _ = get_function_description(functions[name])
-            example = self._example_file(endpoint["parameters"])
             for parameter in endpoint["parameters"]:
                 if isinstance(parameter["example_input"], dict) and example is not None:
                     parameter["example_input"] = example
@@ -157,17 +158,22 @@ def mistake(sentence: str) -> gr.Error:
     return gr.Error(sentence, print_exception=False)
 
 
+def parameters(block_fn: BlockFunction) -> list[inspect.Parameter]:
+    """The parameters of an event's function but for its `gr.Progress`, which Gradio gives it."""
+    found = inspect.signature(block_fn.fn).parameters.values() if block_fn.fn else ()
+    return [parameter for parameter in found if not isinstance(parameter.default, gr.Progress)]
+
+
 def argument_names(block_fn: BlockFunction) -> list[str]:
     """The names of an event's arguments."""
-    names = list(inspect.signature(block_fn.fn).parameters) if block_fn.fn else []
+    names = [parameter.name for parameter in parameters(block_fn)]
     labels = [getattr(block, "label", None) or f"value {i + 1}" for i, block in enumerate(block_fn.inputs)]
     return names[: len(labels)] + labels[len(names) :]
 
 
 def defaults(block_fn: BlockFunction) -> list[Any]:
     """The values of an event's arguments when a call gives none of them; an empty list if its function has none."""
-    parameters = list(inspect.signature(block_fn.fn).parameters.values()) if block_fn.fn else []
-    values = [parameter.default for parameter in parameters]
+    values = [parameter.default for parameter in parameters(block_fn)]
     required = len(values) != len(block_fn.inputs) or inspect.Parameter.empty in values[1:]
     return [] if required else values
 
@@ -200,14 +206,26 @@ def check(block: Any, name: str, value: Any) -> Any:
         return check_number(name, value, block.minimum, block.maximum)
     if isinstance(block, gr.Number):
         return check_whole(name, value) if block.precision == 0 else check_number(name, value)
-    if isinstance(block, gr.Checkbox) and not isinstance(value, bool):
-        raise mistake(f"{name} must be true or false, got {shown(value)}.")
+    if isinstance(block, gr.Checkbox):
+        check_truth(name, value)
     if isinstance(block, gr.Radio):
-        values = [choice[1] for choice in block.choices]
-        if not isinstance(value, (str, int, float)) or value not in values:
-            raise mistake(f"{name} must be one of {', '.join(map(str, values))}, got {shown(value)}.")
+        check_one_of(name, value, [choice[1] for choice in block.choices])
     if isinstance(value, dict) and "path" in value and not isinstance(block, gr.Image | gr.File | gr.Gallery):
         raise mistake(f"{name} must not be a file.")
+    return value
+
+
+def check_one_of(name: str, value: Any, values: Sequence[Any]) -> Any:
+    """One of several texts or numbers. Raises `gr.Error`."""
+    if not isinstance(value, (str, int, float)) or value not in values:
+        raise mistake(f"{name} must be one of {', '.join(map(str, values))}, got {shown(value)}.")
+    return value
+
+
+def check_truth(name: str, value: Any) -> bool:
+    """True or false. Raises `gr.Error`."""
+    if not isinstance(value, bool):
+        raise mistake(f"{name} must be true or false, got {shown(value)}.")
     return value
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import gradio as gr
 import safehttpx
-from gradio import route_utils, utils
+from gradio import context, route_utils, utils
 from gradio.blocks import BlockFunction
 from gradio.queueing import Queue
 from starlette.applications import Starlette
@@ -31,6 +31,8 @@ METHODS: dict[tuple[type, str], tuple[str, ...]] = {
 """The methods in whose place `leed.web.checked` puts others, and their first arguments."""
 
 NAMES = (
+    (context.LocalContext, "blocks"),
+    (context.LocalContext, "event_id"),
     (route_utils, "FnIndexInferError"),
     (utils, "get_function_description"),
     (utils, "get_upload_folder"),

@@ -54,6 +54,7 @@ def test_a_photo_follows_a_clip(model: str, folder: Path, tmp_path: Path, capsys
     out = tmp_path / "out.mp4"
     arguments = ["animate", str(folder / "photo.png"), str(folder / "clip.mkv"), "--model", model, "--out", str(out)]
     assert main(arguments) == 0 and len(content(out).pictures) == 2
+    assert "out.mp4 written" in capsys.readouterr().err
     assert main(arguments) == 2 and "out.mp4 is there already: give --overwrite" in capsys.readouterr().err
     assert main([*arguments, "--overwrite", "--clip_face", "3"]) == 2
     assert "face must be in [0, 0] for the first frame that shows faces, got 3" in capsys.readouterr().err

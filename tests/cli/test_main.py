@@ -292,3 +292,18 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture) -> None:
         main(["--help"])
     printed = capsys.readouterr().out
     assert all(name in printed and command.help.split()[0] in printed for name, command in COMMANDS.items())
+
+
+def test_expressions_that_no_face_could_show_are_refused(
+    model: str, editor: FaceEditor, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Where weights are read, and where a file is that another program wrote."""
+    make = ["expression", "surprised", "--model", model, "--out", str(tmp_path / "x.safetensors")]
+    assert main([*make, "--weights=100"]) == 2 and not (tmp_path / "x.safetensors").exists()
+    assert "the sum by --weights: the expression is 100 times as strong as" in capsys.readouterr().err
+    file = (100 * editor.leed.expressions["surprised"]).save(tmp_path / "strong.safetensors")
+    edit = ["edit", str(photo), "--model", model, "--out", str(tmp_path / "out.png")]
+    assert main([*edit, "--expression", str(file)]) == 2
+    assert "strong.safetensors: the expression is 100 times as strong" in capsys.readouterr().err
+    assert main([*edit, *5 * ["--expression", "surprised"]]) == 2
+    assert "the sum of --expression: the expression is 5 times as strong" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 from conftest import ROOT
 
-from leed.demo import actions, callbacks
+from leed.demo import callbacks, engine, faces, photos, recipes
 from leed.pretrained import ModelFileError
 
 PORTRAIT = ROOT / "leed/gallery/portraits/comp02.jpg"
@@ -33,7 +33,7 @@ def test_a_picture_that_was_deleted_is_asked_for_again(
     assert callbacks.show(*choice)[0] is not None
     files[deleted].unlink()
     for name in ("load_photo", *forgotten):
-        getattr(tiny_actions, name).cache_clear()
+        getattr(next(module for module in (photos, faces, recipes) if hasattr(module, name)), name).cache_clear()
     comparison, *_, of_photo, _, of_reference, _ = callbacks.show(*choice)
     message = of_reference if of_reference.visible else of_photo
     assert comparison is None and message.visible
@@ -42,8 +42,8 @@ def test_a_picture_that_was_deleted_is_asked_for_again(
 
 def test_without_a_model_the_demo_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """As in an installed wheel, which has no hub folder."""
-    monkeypatch.setattr(actions, "DEFAULT_MODEL", tmp_path / "hub/leed-open")
-    monkeypatch.setattr(actions, "MODEL", str(tmp_path / "hub/leed-open"))
-    actions.editor.cache_clear()
+    monkeypatch.setattr(engine, "DEFAULT_MODEL", tmp_path / "hub/leed-open")
+    monkeypatch.setattr(engine, "MODEL", str(tmp_path / "hub/leed-open"))
+    engine.editor.cache_clear()
     with pytest.raises(ModelFileError, match="set LEED_MODEL"):
-        actions.editor()
+        engine.editor()

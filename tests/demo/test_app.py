@@ -18,6 +18,7 @@ from conftest import ROOT
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
+from video.clips import content, frame_of, write_clip
 
 import app
 from leed.demo.worker import WorkerError
@@ -59,11 +60,25 @@ def test_every_choice_has_an_effect(client: Client):
             {"reference": 40, "alpha": 0.3},
             {"reference": 100, "alpha": 1.0},
             {"own_reference": handle_file(PORTRAIT), "alpha": 1.0},
+            {"reference": 40, "region": "mouth"},
+            {"reference": 40, "second": "angry"},
+            {"reference": 40, "second": "angry", "share": 0.9},
+            {"reference": 40, "second": "angry", "second_region": "left"},
         )
     ]
     for i, face in enumerate(faces):
         assert all((face != other).any() for other in faces[:i])
     np.testing.assert_array_equal(pixels(edit(client, PORTRAIT, reference=40, alpha=1.0)[0]), faces[0])
+
+
+def test_a_saved_expression_stands_for_the_mix_that_it_holds(client: Client, tmp_path: Path):
+    mix = {"reference": 40, "region": "mouth", "second": "angry", "second_region": "eyes", "share": 0.8}
+    file = client.predict(**mix, api_name="/expression")
+    saved = pixels(edit(client, PORTRAIT, saved_expression=handle_file(file))[0])
+    np.testing.assert_array_equal(saved, pixels(edit(client, PORTRAIT, **mix)[0]))
+    (tmp_path / "page.safetensors").write_text("<html></html>")
+    with pytest.raises(AppError, match="This file cannot be used: it is damaged, or of another kind"):
+        edit(client, PORTRAIT, saved_expression=handle_file(tmp_path / "page.safetensors"))
 
 
 def test_each_face_can_be_chosen(client: Client, two_people: Path):
@@ -76,6 +91,21 @@ def test_each_face_can_be_chosen(client: Client, two_people: Path):
         edit(client, two_people, face=2)
 
 
+def test_faces_keep_what_they_get_while_another_is_edited(client: Client, two_people: Path):
+    """The left half has face 1, the right half face 0; each is as if it were edited alone."""
+    left, right = np.s_[:, :700], np.s_[:, 700:]
+    other = {"face": 1, "reference": 100, "alpha": 0.7, "region": "mouth"}
+    both = pixels(edit(client, two_people, reference=40, kept=[other])[1])
+    np.testing.assert_array_equal(both[right], pixels(edit(client, two_people, reference=40)[1])[right])
+    np.testing.assert_array_equal(both[left], pixels(edit(client, two_people, **other)[1])[left])
+    again = pixels(edit(client, two_people, reference=40, kept=[{**other, "face": 0}])[1])  # the chosen one counts
+    np.testing.assert_array_equal(again, pixels(edit(client, two_people, reference=40)[1]))
+    with pytest.raises(AppError, match=r"face must be in \[0, 1\] for this photo, got 9"):
+        edit(client, two_people, kept=[{"face": 9}])
+    own = {"face": 1, "own_reference": handle_file(ANGRY)}
+    assert (pixels(edit(client, two_people, reference=40, kept=[own])[1])[left] != both[left]).any()
+
+
 def test_sequence_comes_as_three_marked_files(client: Client, two_people: Path):
     files = [Path(path) for path in client.predict(photo=handle_file(two_people), face=1, api_name="/sequence")]
     assert [file.suffix for file in files] == [".mp4", ".webp", ".gif"]
@@ -86,6 +116,25 @@ def test_sequence_comes_as_three_marked_files(client: Client, two_people: Path):
             assert saved.n_frames == 30 and max(saved.size) == 720
     with pytest.raises(AppError, match="give a photo"):
         client.predict(photo=None, api_name="/sequence")
+
+
+def test_a_clip_comes_back_marked_with_its_sound(client: Client, app_server: SimpleNamespace, tmp_path: Path):
+    frames = [frame_of(("comp02", 20 + 2 * i, 0, 120), size=(160, 120)) for i in range(3)]
+    clip = write_clip(tmp_path / "a.mp4", frames, sound="aac")
+    path, note = client.predict(clip=handle_file(clip), expression="sad", api_name="/video")
+    assert is_marked(path) and note == "" and content(Path(path)).sound == content(clip).sound
+    with pytest.raises(AppError, match="task must be one of give, neutralize, follow"):
+        client.predict(clip=handle_file(clip), task="SECRET", api_name="/video")
+    with pytest.raises(AppError, match="photo.png cannot be read as a video|has no pictures|no face"):
+        client.predict(clip=handle_file(small_picture(tmp_path)), api_name="/video")
+    answer = httpx.post(f"{app_server.url}/gradio_api/run/video", json={"data": ["SECRET"]}, timeout=60)
+    assert answer.status_code == 422 and answer.json()["error"].startswith("clip must be an uploaded clip, got")
+    assert "Traceback" not in app_server.log.read_text() and "SECRET" not in app_server.log.read_text()
+
+
+def small_picture(folder: Path) -> Path:
+    Image.new("RGB", (64, 48)).save(folder / "photo.png")
+    return folder / "photo.png"
 
 
 def test_grid_is_one_marked_sheet(client: Client):
@@ -154,6 +203,13 @@ MISTAKES: dict[str, tuple[dict, str]] = {
     "text for a number": ({"alpha": "strong"}, 'alpha must be a number from 0 to 1.5, got the text "strong".'),
     "NaN": ({"alpha": float("nan")}, "alpha must be a number from 0 to 1.5, got nan."),
     "null": ({"alpha": None}, "alpha must be a number from 0 to 1.5, got null."),
+    "no region": ({"region": "nose"}, 'region must be one of whole, eyes, mouth, left, right, got the text "nose".'),
+    "no expression": (
+        {"second": "neutral"},
+        "second must be one of none, happy, sad, angry, fearful, disgusted, "
+        'surprised, contemptuous, got the text "neutral".',
+    ),
+    "too large a share": ({"share": 1.1}, "share must be a number from 0 to 1, got 1.1."),
     "too strong": ({"alpha": 7}, "alpha must be a number from 0 to 1.5, got 7."),
     "a name for a number": ({"reference": "happy"}, 'reference must be a whole number, got the text "happy".'),
     "half a face": ({"face": 0.5}, "face must be a whole number, got 0.5."),
@@ -167,6 +223,26 @@ MISTAKES: dict[str, tuple[dict, str]] = {
     "a picture in a path": (
         {"photo": {"path": DATA_URL, **FILE}},
         "photo must be an uploaded picture: please upload the picture as a file.",
+    ),
+    "no list": ({"kept": {"face": 1}}, "kept must be a list of faces, got an object."),
+    "too many faces": ({"kept": [{"face": i} for i in range(13)]}, "kept must be at most 12 faces, got 13."),
+    "a kept face without number": (
+        {"kept": [{"SECRET": 1}]},
+        "kept[0] must be an object with face and any of face, alpha, reference, own_reference, own_center_crop, "
+        "region, second, second_region, share, saved_expression.",
+    ),
+    "a kept face with a word": (
+        {"kept": [{"face": 1}, {"face": 0, "alpha": "strong"}]},
+        'kept[1].alpha must be a number from 0 to 1.5, got the text "strong".',
+    ),
+    "a file kept": (
+        {"kept": [{"face": 0, "own_reference": "/etc/SECRET"}]},
+        "kept[0].own_reference must be an uploaded picture: please upload the picture as a file.",
+    ),
+    "a number as file": ({"saved_expression": 5}, "saved_expression must be an uploaded file, got 5."),
+    "a file of the server's": (
+        {"saved_expression": {"path": "/etc/SECRET", **FILE}},
+        "saved_expression must be an uploaded file: please upload the file itself.",
     ),
     "a path of the server's": (
         {"photo": {"path": "/etc/SECRET", **FILE}},
@@ -182,6 +258,8 @@ def test_a_callers_mistake_is_the_same_sentence_everywhere_and_is_not_logged(
     wrong, sentence = MISTAKES[kind]
     visitor = Visitor(app_server.url)
     request = {"reference": 0, "own_reference": None, "alpha": 1.0, "center_crop": False, "face": 0}
+    request |= {"own_center_crop": False, "region": "whole", "second": "none", "second_region": "whole", "share": 0.5}
+    request |= {"saved_expression": None, "kept": None}
     request = {**visitor.request, **request, **wrong}
     body = json.dumps({"data": list(request.values())})
     asked = visitor.client.post("/call/edit", content=body, headers={"Content-Type": "application/json"})
@@ -189,7 +267,9 @@ def test_a_callers_mistake_is_the_same_sentence_everywhere_and_is_not_logged(
     assert outcome.startswith("event: error") and json.loads(outcome.split("data: ")[1])["error"] == sentence
     answer = visitor.client.post("/run/edit", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422 and answer.json()["error"] == sentence
-    if "photo" not in wrong and kind != "NaN":  # the client uploads photos, and cannot write NaN
+    if (
+        not {"photo", "saved_expression"} & wrong.keys() and kind != "NaN"
+    ):  # the client uploads photos, and cannot write NaN
         with pytest.raises(AppError) as raised:
             client.predict(photo=handle_file(PORTRAIT), **wrong, api_name="/edit")
         assert raised.value.message == sentence
@@ -204,11 +284,16 @@ def test_requests_that_are_no_calls_get_a_sentence(app_server: SimpleNamespace):
     assert "error" in client.get("/call/edit/SECRET").text
     for path, body, status, sentence in (
         ("call/edit", {"data": "SECRET"}, 400, 'The body must be JSON like {"data": [...]}; wrong is: data.'),
-        ("call/edit", {"data": []}, 200, "takes 7 values (photo, reference, own_reference, alpha,"),
-        ("run/edit", {"data": [None] * 8}, 422, "/edit takes 7 values"),
+        ("call/edit", {"data": []}, 200, "takes 13 values (photo, reference, own_reference, alpha,"),
+        ("run/edit", {"data": [None] * 14}, 422, "/edit takes 13 values"),
         ("run/edit", {"data": [1]}, 422, "photo must be an uploaded picture, got 1."),
         ("run/edit", {"data": [{"path": str(folder), **FILE}, 0, None, 1, False, 0]}, 422, "got a folder."),
-        ("call/SECRET", {"data": []}, 404, "There is no such call; there are /edit, /sequence, /grid, /references."),
+        (
+            "call/SECRET",
+            {"data": []},
+            404,
+            "There is no such call; there are /expression, /edit, /sequence, /grid, /video,",
+        ),
         ("call/v2/SECRET", {}, 404, "There is no such call"),
         ("call/v2/edit", {"strength": 1}, 400, "/edit takes photo, reference, own_reference"),
         ("call/v2/edit", {"strength": 1}, 400, 'got the text "strength".'),
@@ -251,7 +336,7 @@ def test_requests_that_are_no_calls_get_a_sentence(app_server: SimpleNamespace):
 def test_the_api_explains_each_argument_and_its_example_runs(app_url: str, tmp_path: Path):
     """As *Use via API* prints it."""
     endpoints = httpx.get(f"{app_url}/gradio_api/info", timeout=60).json()["named_endpoints"]
-    for name in ("/edit", "/sequence", "/grid"):
+    for name in ("/expression", "/edit", "/sequence", "/grid", "/video"):
         assert all(parameter["python_type"]["description"] for parameter in endpoints[name]["parameters"])
         assert "githubusercontent" not in json.dumps(endpoints[name])
     code = endpoints["/edit"]["code_snippets"]["python"].replace("print(result)", "")
@@ -311,7 +396,17 @@ def test_the_page_fetches_nothing_from_outside(slow_app, outside: SimpleNamespac
     url, go_on = slow_app
     go_on.set()
     file = {"path": outside.url, "url": outside.url, "meta": {"_type": "gradio.FileData"}}
-    for name in ("photo", "own_reference", "reference", "alpha", "center_crop", "face"):
+    for name in (
+        "photo",
+        "own_reference",
+        "saved_expression",
+        "kept",
+        "reference",
+        "alpha",
+        "center_crop",
+        "face",
+        "share",
+    ):
         visitor = Visitor(url)
         visitor.request[name] = file
         outcome = visitor.outcome(visitor.ask())
@@ -434,9 +529,19 @@ def test_only_photos_and_cameras_come_in_as_files(app_url: str):
     kinds = {item["id"]: (item["type"], item["props"].get("elem_id")) for item in config["components"]}
     inputs = {kinds[i] for event in config["dependencies"] if event["backend_fn"] for i in event["inputs"]}
     files = {name for kind, name in inputs if kind not in ("radio", "slider", "number", "checkbox", "api", "state")}
-    assert files == {"photo", "own-reference", "camera"}
+    assert files == {
+        *("photo", "own-reference", "saved-expression", "kept", "camera"),
+        *("clip", "clip-saved", "clip-photo"),
+    }
     public = [event["api_name"] for event in config["dependencies"] if event["api_visibility"] == "public"]
-    assert public == ["edit", "sequence", "grid", "references"]  # as the documentation lists them
+    assert public == [
+        "expression",
+        "edit",
+        "sequence",
+        "grid",
+        "video",
+        "references",
+    ]  # as the documentation lists them
 
 
 class Visitor:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from leed import gallery
-from leed.demo import actions, callbacks
+from leed.demo import callbacks, engine, photos, recipes
 from leed.demo.texts import doubt
 from leed.images import to_tensor
 from leed.networks import remains
@@ -22,25 +22,25 @@ def test_what_remains_in_a_photo_or_reference_is_said(no_worker: None, monkeypat
         return of_photo, of_reference
 
     assert not any(message.visible for message in messages(other))  # calm faces
-    actions.remaining_parts.cache_clear()
+    photos.remaining_parts.cache_clear()
     monkeypatch.setattr(remains, "VISIBLE", 0.0)  # as if everything could be seen
     of_photo, of_reference = messages(other)
     assert of_photo.value.startswith("Mouth and eyes in your photo keep an expression of their own")
     assert "a closed mouth and open, calm eyes" in of_photo.value and "in your reference" in of_reference.value
     of_photo, of_reference = messages(None)
     assert of_photo.visible and not of_reference.visible
-    actions.remaining_parts.cache_clear()
+    photos.remaining_parts.cache_clear()
 
 
 def test_a_model_that_cannot_tell_says_nothing(no_worker: None, tiny_actions: ModuleType):
-    assert tiny_actions.editor().leed.estimator is None
-    assert tiny_actions.remaining_parts(str(callbacks.example_people()[0][0]), False) == ()
+    assert engine.editor().leed.estimator is None
+    assert photos.remaining_parts(str(callbacks.example_people()[0][0]), False) == ()
 
 
 def test_a_mouth_that_stays_open_is_named():
     """The surprised face of a gallery person, by a neutraliser that leaves everything as it is."""
     face = next(f for f in reversed(gallery.faces(gallery.FRONTAL)) if f.expression == "surprised")
-    estimator = actions.editor().leed.estimator
+    estimator = engine.editor().leed.estimator
     with face.open() as picture:
         parts = estimator.remains(to_tensor(picture, 128)).visible_in()
     assert "mouth" in parts
@@ -68,16 +68,16 @@ def test_a_new_photo_is_not_cut_by_an_old_choice(no_worker: None):
 def test_an_event_that_comes_twice_takes_no_choice_back(no_worker: None, two_people: Path):
     """Gradio sends `offer_faces` and `pick_expression` again, after what a visitor has chosen since."""
     photo = str(two_people)
-    face, drawing, _, _, offered = callbacks.offer_faces(photo, None)
+    face, drawing, *_, offered = callbacks.offer_faces(photo, None)
     assert len(face.choices) == 2 and drawing.count("<rect") == 2
-    assert callbacks.offer_faces(photo, offered) == (gr.skip(),) * 5
-    _, drawing, _, _, offered = callbacks.offer_faces(None, offered)
+    assert callbacks.offer_faces(photo, offered) == (gr.skip(),) * 8
+    _, drawing, *_, offered = callbacks.offer_faces(None, offered)
     assert drawing == "" and offered is None
 
     sad = callbacks.first_of("sad")
-    angry, own_reference = callbacks.pick_expression("Angry", sad + 1)
-    assert callbacks.actions.references()[angry].expression == "angry" and own_reference is None
-    assert callbacks.pick_expression("Angry", angry + 1) == (gr.skip(), gr.skip())
+    angry, own_reference, saved = callbacks.pick_expression("Angry", sad + 1)
+    assert recipes.references()[angry].expression == "angry" and own_reference is saved is None
+    assert callbacks.pick_expression("Angry", angry + 1) == (gr.skip(),) * 3
 
 
 def test_a_preview_is_made_of_what_browsers_do_not_show(
@@ -108,7 +108,7 @@ def test_clicks_on_photos_that_are_reduced_on_arrival_meet_their_faces(
     monkeypatch.setattr("leed.photo.opening.WORKING_MEGAPIXELS", 0.5)
     path = str(tmp_path / "large.jpg")
     Image.open(two_people).convert("RGB").save(path)
-    (width, _), faces = tiny_actions.detect(path)
+    (width, _), faces = photos.detect(path)
     assert width == 700 and len(faces) == 2
     with Image.open(callbacks.preview(path)) as shown:
         assert shown.width == 700
@@ -117,10 +117,13 @@ def test_clicks_on_photos_that_are_reduced_on_arrival_meet_their_faces(
 
 
 def test_an_expression_is_that_of_the_same_person():
-    faces = actions.references()
+    faces = recipes.references()
     number = next(i for i, face in enumerate(faces) if (face.person, face.expression) == ("comp07", "happy"))
-    picked, own_reference = callbacks.pick_expression("Surprised", number)
-    assert (faces[picked].person, faces[picked].expression) == ("comp07", "surprised") and own_reference is None
+    picked, own_reference, saved = callbacks.pick_expression("Surprised", number)
+    assert (faces[picked].person, faces[picked].expression) == (
+        "comp07",
+        "surprised",
+    ) and own_reference is saved is None
     assert faces[picked - 1].person != "comp07" or faces[picked - 1].expression != "surprised"  # the first
 
 

@@ -22,7 +22,7 @@ def test_old_files_are_removed_with_their_folders(no_worker: None, tiny_actions:
 
     photo = str(small_portrait)
     results = [*tiny_actions.edit(photo), *tiny_actions.make_sequence(photo, 40)]
-    (preview, edited), *faces = tiny_actions.render_preview(photo, 0, None, 1.0, False, 0)
+    (preview, edited), *faces = tiny_actions.render_preview(tiny_actions.Choice(photo))
     pictures = {preview, edited, *faces}
     assert len({path.parent for path in results}) == 2 and len({path.parent for path in pictures}) == 1
     (cache / "empty").mkdir()

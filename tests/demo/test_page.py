@@ -13,12 +13,12 @@ from conftest import BROWSER_OPTIONS, ROOT, next_by_keyboard
 from PIL import Image
 
 import app
+from demo.browsing import SECONDS, Changes, give_photo
 from leed.photo.saving import is_marked
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 
 PORTRAIT = ROOT / "leed/gallery/portraits/comp02.jpg"
-SECONDS = 60
 
 
 @pytest.fixture
@@ -38,38 +38,6 @@ def camera_page(
     page.goto(app_url)
     yield page
     browser.close()
-
-
-@pytest.fixture
-def page(browser: "sync_api.Browser", app_url: str) -> Iterator["sync_api.Page"]:
-    """The page with the result for the person that it shows at first."""
-    with browser.new_context(viewport={"width": 1280, "height": 900}, permissions=["camera"]) as context:
-        page = context.new_page()
-        page.set_default_timeout(SECONDS * 1000)
-        page.goto(app_url)
-        for selector in ("#edited img", "#comparison [role=slider]", "#people img", "#gallery .selected"):
-            page.wait_for_selector(selector, state="attached")
-        yield page
-
-
-class Changes:
-    """Waits for the edited face to change from what it was when this was made."""
-
-    def __init__(self, page: "sync_api.Page") -> None:
-        self.page = page
-        self.before = page.get_attribute("#edited img", "src")
-
-    def wait(self) -> None:
-        script = (
-            "before => { const image = document.querySelector('#edited img'); return image && image.src != before }"
-        )
-        self.page.wait_for_function(script, arg=self.before)
-
-
-def give_photo(page: "sync_api.Page", file: Path | dict) -> None:
-    """Puts another photo in the place of the one that is there."""
-    page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
-    page.set_input_files("#photo input[type=file]", file)
 
 
 def test_upload_choose_drag_and_download(page: "sync_api.Page", tmp_path: Path):
@@ -391,7 +359,16 @@ def test_keyboard_reaches_every_control_in_the_order_of_the_page(page: "sync_api
     reached = []
     while (name := next_by_keyboard(page)) is not None:
         reached.append(name)
-    order = ["Photo", "Live camera", "Upload file", "example person 1", "Happy", "Picture", "Download photo (PNG)"]
+    order = [
+        "Photo",
+        "Video",
+        "Live camera",
+        "Upload file",
+        "example person 1",
+        "Happy",
+        "Picture",
+        "Download photo (PNG)",
+    ]
     assert [name for name in reached if name in order] == order
     for name in (
         "Before and after",
@@ -421,7 +398,7 @@ def test_a_full_queue_is_reported_on_a_page_that_shows_the_example(browser: "syn
         page.wait_for_selector("#make-sequence:enabled:has-text('Make the sequence')")
 
 
-@pytest.mark.parametrize("tab", ["Photo", "Live camera"])
+@pytest.mark.parametrize("tab", ["Photo", "Video", "Live camera"])
 def test_phone_width_needs_no_sideways_scrolling(browser: "sync_api.Browser", app_url: str, tab: str):
     with browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True) as context:
         page = context.new_page()

@@ -12,7 +12,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 from PIL import Image
+from video.clips import frame_of, write_clip
 
+from leed.demo import clips, engine
 from leed.demo.signing import CERTIFICATE, KEY, TYPES, CertificateError, Signer
 from leed.photo.saving import DIGITAL_SOURCE_TYPE, is_marked, save_marked, save_marked_sequence
 
@@ -200,12 +202,18 @@ def test_every_result_of_the_demo_is_signed(
 ):
     demo, photo = tiny_actions, str(small_portrait)
     plain = demo.edit(photo)
-    monkeypatch.setattr(demo, "signer", lambda: signer)
-    (_, shown), _, face = demo.render_preview(photo, 0, None, 1.0, False, 0)
+    monkeypatch.setattr(engine, "signer", lambda: signer)
+    (_, shown), _, face = demo.render_preview(demo.Choice(photo))
     frame = tmp_path / "frame.jpg"
     frame.write_bytes(demo.edit_live(small_portrait.read_bytes(), "Happy", 1.0, None)[0])
     files = [*demo.edit(photo), *demo.make_sequence(photo), demo.make_grid(photo), shown, face, frame]
-    assert len(files) == 9
+    person = frame_of(("comp02", 20, 0, 120), size=(160, 120))
+    job = clips.begin(clips.Wish(str(write_clip(tmp_path / "a.mp4", [person] * 2))))
+    while not isinstance(made := clips.advance(job), clips.Made):
+        pass
+    clips.close(job)
+    files.append(made.path)
+    assert len(files) == 10
     for path in files:
         assert is_signed(path, credentials) and is_marked(path), path
     assert not any(is_signed(path, credentials) for path in plain)
