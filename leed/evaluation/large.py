@@ -4,26 +4,33 @@
 
 The folder holds pictures of 400 pixels; `<folder without -large>-pairs` beside it has the references. Each is resized
 to 384 pixels and edited as a photo whose crop is the whole picture: the model sees 128 pixels, the rest is pasting.
-Measured are boxes about the mouth and the eyes, each beside the input as it is and the truth through 128 pixels, which
-is as good as a model of that size can be. Prints Markdown tables; with --output_dir also writes them (large.md), all
-metrics with 95 % intervals by a bootstrap over people (large.json) and contact sheets.
+Measured are boxes about the mouth and the eyes, each beside the model's edit enlarged without the photo, the input as
+it is, and the truth through 128 pixels, which is as good as a model of that size can be. Prints Markdown tables; with
+--output_dir also writes them (large.md), all metrics with 95 % intervals by a bootstrap over people (large.json) and
+contact sheets.
+
+To choose between models or settings without the test people, `--people held_out` measures the people whom training
+holds out: their neutral faces with the expressions of their own pictures, these pictures and their smiles closed.
 """
 
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import torch
 import torch.nn.functional as F
+from datasets import Dataset
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 from tqdm.auto import tqdm
 
 from leed.commands import at_least, command_line, exit_on
+from leed.data.faces import split_by_person
 from leed.data.readers.openfaces_large import parse_names
 from leed.data.readers.parquet import read_parquet
 from leed.evaluation import metrics
@@ -45,7 +52,14 @@ DETAIL_SIGMA = 2.0  # [px] of the Gaussian blur that detail is what goes beyond 
 CHANGED_SHARE = 0.4  # of the pictures, those in which a box changes most: there the gradient energy is measured
 SHEET_ROWS = 8
 
-KINDS = {"edit": "edit", "through": "truth through the model's size", "input": "input as it is"}
+HELD_OUT = 0.1  # of the training people, as in training
+
+KINDS = {
+    "edit": "edit",
+    "enlarged": "edit enlarged",
+    "through": "truth through the model's size",
+    "input": "input as it is",
+}
 FIGURES = {
     "ssim": "SSIM, {}",
     "energy": "gradient energy of the 40 % most changed, {} (truth: 1)",
@@ -64,6 +78,13 @@ class Case:
     truth: Tensor
     reference: Image.Image | None
     person: str
+
+
+class Edited(NamedTuple):
+    """An edit of a case, (1, 3, SIDE, SIDE) each: the photo with it, and the model's own picture enlarged."""
+
+    photo: Tensor
+    enlarged: Tensor
 
 
 def load_pairs(folder: Path, most: int | None = None) -> Iterator[Case]:
@@ -86,16 +107,46 @@ def load_pairs(folder: Path, most: int | None = None) -> Iterator[Case]:
         yield Case(photo, truth, to_pil(normalize(reference)), triples["input_person"][triple].as_py())
 
 
-def load_smiles(folder: Path, split: str = "test", most: int | None = None) -> Iterator[Case]:
-    """Real smiles of a split's people, with their real neutral photographs. Raises `ValueError` if there are none."""
+def load_smiles(
+    folder: Path, split: str = "test", most: int | None = None, among: set[str] | None = None
+) -> Iterator[Case]:
+    """Real smiles of a split's people, or of some `among` them, with their real neutral photographs.
+
+    Raises `ValueError` if there are none.
+    """
     table = read_parquet(folder, "smiles", ("file", "split", "image", "neutral"))
     people = [parts["person"] for parts in parse_names(table["file"].to_pylist(), folder)]
-    rows = np.flatnonzero(np.asarray(table["split"]) == split)
+    chosen = np.ones(len(people), bool) if among is None else np.isin(people, sorted(among))
+    rows = np.flatnonzero((np.asarray(table["split"]) == split) & chosen)
     if not len(rows):
-        raise ValueError(f"{folder} has no real smiles of {split} people, in whose rows `split` is {split}")
+        who = f"{split} people" if among is None else f"the {len(among)} held-out of its {split} people"
+        raise ValueError(f"{folder} has no real smiles of {who}, in whose rows `split` is {split}")
     for row in (rows if most is None else metrics.spread(rows, most)).tolist():
         photo, truth = (picture(table, name, row, folder) for name in ("image", "neutral"))
         yield Case(photo, truth, None, people[row])
+
+
+def held_out_people(folder: Path) -> set[str]:
+    """The training people whom training on `<folder without -large>` holds out. Raises `ValueError` without it."""
+    beside = folder.with_name(folder.name.removesuffix("-large"))
+    people = read_parquet(beside, "train", ("person",))["person"].to_pylist()
+    return set(split_by_person(Dataset.from_dict({"person": people}), HELD_OUT)[1]["person"])
+
+
+def load_rendered(folder: Path, close: bool, among: set[str], most: int | None = None) -> Iterator[Case]:
+    """Rendered pictures of some training people: neutral faces with their expressions, or with `close` the reverse.
+
+    Raises `ValueError` if there are none.
+    """
+    table = read_parquet(folder, "train", ("person", "image", "neutral"))
+    rows = np.flatnonzero(np.isin(table["person"].to_pylist(), sorted(among)))
+    if not len(rows):
+        raise ValueError(f"{folder} has no training pictures of the {len(among)} people held out of training")
+    for row in (rows if most is None else metrics.spread(rows, most)).tolist():
+        image, neutral = (picture(table, name, row, folder) for name in ("image", "neutral"))
+        person = table["person"][row].as_py()
+        reference = to_pil(normalize(stored_picture(table, "image", row, folder, 128)))
+        yield Case(image, neutral, None, person) if close else Case(neutral, image, reference, person)
 
 
 def picture(table: pa.Table, column: str, row: int, folder: Path) -> Tensor:
@@ -104,14 +155,15 @@ def picture(table: pa.Table, column: str, row: int, folder: Path) -> Tensor:
 
 
 @torch.no_grad()
-def edit(leed: LEED, case: Case) -> Tensor:
-    """The case's photo edited in its own size, (1, 3, SIDE, SIDE)."""
+def edit(leed: LEED, case: Case) -> Edited:
+    """The case's photo edited in its own size."""
     photo = to_pil(case.photo[0])
     whole = Alignment((0.0, 0.0), (float(SIDE), 0.0))
     crop = whole.crop(photo, leed.config.image_size)
     expression = leed.expression(crop if case.reference is None else case.reference)
     prepared = PreparedPhoto(photo, crop, whole, leed.prepare(crop, expression))
-    return to_tensor(prepared(0.0 if case.reference is None else 1.0).photo, SIDE)
+    result = prepared(0.0 if case.reference is None else 1.0)
+    return Edited(to_tensor(result.photo, SIDE), enlarged(to_tensor(result.edited, leed.config.image_size)))
 
 
 def box_of(pictures: Tensor, box: str, margin: int = 0) -> Tensor:
@@ -149,13 +201,18 @@ def detail_correlation(image: Tensor, truth: Tensor, box: str) -> Tensor:
 
 def through(pictures: Tensor, size: int) -> Tensor:
     """Pictures (B, 3, SIDE, SIDE) made `size` pixels small and large again, as sharp as interpolation allows."""
-    small = F.interpolate(pictures, (size, size), mode="bicubic", antialias=True)
-    return F.interpolate(small, (SIDE, SIDE), mode="bicubic").clamp(-1, 1)
+    return enlarged(F.interpolate(pictures, (size, size), mode="bicubic", antialias=True))
 
 
-def measure(edited: Tensor, case: Case, size: int) -> dict[str, float]:
+def enlarged(pictures: Tensor) -> Tensor:
+    """Pictures (B, 3, h, w) at SIDE pixels, as sharp as interpolation allows."""
+    return F.interpolate(pictures, (SIDE, SIDE), mode="bicubic").clamp(-1, 1)
+
+
+def measure(edited: Edited, case: Case, size: int) -> dict[str, float]:
     """The measurements of an edit, of the truth through a model of side `size`, and of the input as it is."""
-    shown = {"edit": edited, "through": through(case.truth, size), "input": case.photo}
+    shown = {**edited._asdict(), "through": through(case.truth, size), "input": case.photo}
+    shown["edit"] = shown.pop("photo")
     values = {}
     for box in BOXES:
         values[f"{box}_truth_energy"] = gradient_energy(case.truth, box)
@@ -192,8 +249,23 @@ def report(title: str, found: dict[str, Estimate]) -> str:
     return markdown_table([title, *KINDS.values()], rows)
 
 
+TITLES = {"edits": "true edits", "closed": "rendered expressions closed", "smiles": "real smiles closed"}
+
+
+def load_kinds(folder: Path, people: str, most: int | None) -> dict[str, list[Case]]:
+    """The cases of the "test" or of the "held_out" people by kind, `most` of each. Raises as loading does."""
+    if people == "test":
+        return {"edits": list(load_pairs(folder, most)), "smiles": list(load_smiles(folder, most=most))}
+    among = held_out_people(folder)
+    return {
+        "edits": list(load_rendered(folder, False, among, most)),
+        "closed": list(load_rendered(folder, True, among, most)),
+        "smiles": list(load_smiles(folder, "train", most, among)),
+    }
+
+
 def run(
-    leed: LEED, cases: list[Case], edited: Callable[[LEED, Case], Tensor] = edit
+    leed: LEED, cases: list[Case], edited: Callable[[LEED, Case], Edited] = edit
 ) -> tuple[dict[str, Estimate], Image.Image]:
     """All metrics over some cases, and a sheet: photo, edit and truth of cases spread over all."""
     shown = set(metrics.spread(np.arange(len(cases)), SHEET_ROWS).tolist())
@@ -202,7 +274,7 @@ def run(
         result = edited(leed, case)
         measured.append(measure(result, case, leed.config.image_size))
         if number in shown:
-            rows.append((case.photo[0], result[0], case.truth[0]))
+            rows.append((case.photo[0], result.photo[0], case.truth[0]))
     photos, results, truths = zip(*rows, strict=True)
     sheet = panel(side_by_side(photos, results, truths, a_row=2), ["photo", "edit", "truth"] * 2, group=3)
     return evaluate(measured, [case.person for case in cases]), sheet
@@ -212,6 +284,9 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = command_line(PROGRAM, __doc__)
     add_options(parser, "model", data_dir="the folder of the large open faces")
+    parser.add_argument(
+        "--people", choices=("test", "held_out"), default="test", help="held_out: those held out of training"
+    )
     parser.add_argument("--max_photos", type=at_least(1), help="of each kind, spread over all; default: all")
     add_options(parser, output_dir="for tables, metrics and contact sheets")
     return parser.parse_args(arguments)
@@ -223,12 +298,11 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse_args(arguments)
     leed = LEED.from_pretrained(options.model)
     folder = options.data_dir.resolve()
-    kinds = {
-        "edits": list(load_pairs(folder, options.max_photos)),
-        "smiles": list(load_smiles(folder, most=options.max_photos)),
-    }
+    kinds = load_kinds(folder, options.people, options.max_photos)
     texts, content, sheets = [], {}, {}
-    for name, title in (("edits", "true edits"), ("smiles", "real smiles closed")):
+    for name, title in TITLES.items():
+        if name not in kinds:
+            continue
         found, sheets[f"{name}.png"] = run(leed, kinds[name])
         texts.append(report(f"{len(kinds[name])} {title}", found))
         content[name] = as_json(found)

@@ -14,7 +14,9 @@ from skimage.metrics import structural_similarity
 
 from leed import LEED
 from leed.evaluation import large
-from leed.evaluation.large import Case, box_of, evaluate, measure, through
+from leed.evaluation.large import Case, Edited, box_of, enlarged, evaluate, measure, through
+from leed.images import to_pil, to_tensor
+from leed.photo.geometry import Alignment
 
 
 def noise(seed: int) -> torch.Tensor:
@@ -23,10 +25,11 @@ def noise(seed: int) -> torch.Tensor:
 
 def test_a_true_edit_reaches_every_figure() -> None:
     photo, truth = noise(0), noise(1)
-    found = evaluate([measure(truth, Case(photo, truth, None, "a"), 128)] * 2, ["a", "b"])
+    found = evaluate([measure(Edited(truth, photo), Case(photo, truth, None, "a"), 128)] * 2, ["a", "b"])
     for box in large.BOXES:
         for figure in large.FIGURES:
             assert found[f"{box}_edit_{figure}"].value == pytest.approx(1, abs=1e-6)
+            assert found[f"{box}_enlarged_{figure}"].value == found[f"{box}_input_{figure}"].value
         assert abs(found[f"{box}_input_detail"].value) < 0.05  # other noise
         assert found[f"{box}_input_energy"].value == pytest.approx(1, abs=0.05)
 
@@ -89,6 +92,30 @@ def test_a_wrong_triple_and_missing_people_are_named(folder: Path) -> None:
         list(large.load_pairs(folder))
 
 
+def test_held_out_people_are_those_that_training_holds_out(folder: Path) -> None:
+    """Both ways between a person's neutral face and expression, and smiles; nobody who is trained on."""
+    people = [f"lon00{i}" for i in range(4)]
+    write_parquet_table(folder.with_name("faces"), {"person": people * 2})
+    (held,) = large.held_out_people(folder)
+    generator = np.random.default_rng(2)
+    pictures = {name: [picture(generator, 400) for _ in range(4)] for name in ("image", "neutral")}
+    write_parquet_table(folder, {"person": people, **pictures})
+    opened, closed = (list(large.load_rendered(folder, close, {held})) for close in (False, True))
+    assert [case.person for case in opened] == [case.person for case in closed] == [held]
+    assert torch.equal(opened[0].photo, closed[0].truth) and torch.equal(opened[0].truth, closed[0].photo)
+    assert opened[0].reference is not None and closed[0].reference is None
+    with pytest.raises(ValueError, match="no real smiles of the 1 held-out of its test people"):
+        list(large.load_smiles(folder, "test", among={"nobody"}))
+    assert [case.person for case in large.load_smiles(folder, "train", among={"lon000", "lon001"})] == ["lon000"]
+    with pytest.raises(ValueError, match="no training pictures of the 1 people held out"):
+        list(large.load_rendered(folder, False, {"nobody"}))
+
+
+def write_parquet_table(folder: Path, columns: dict) -> None:
+    folder.mkdir(exist_ok=True)
+    pq.write_table(pa.table(columns), folder / "train-0.parquet")
+
+
 def test_command(folder: Path, lively_leed: LEED, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     lively_leed.save_pretrained(tmp_path / "model")
     out = tmp_path / "out"
@@ -99,6 +126,9 @@ def test_command(folder: Path, lively_leed: LEED, tmp_path: Path, capsys: pytest
     size = lively_leed.config.image_size
     case = next(large.load_pairs(folder))
     values = measure(large.edit(lively_leed, case), case, size)
+    crop = Alignment((0.0, 0.0), (float(large.SIDE), 0.0)).crop(to_pil(case.photo[0]), size)
+    own = enlarged(to_tensor(lively_leed.edit(crop, case.reference), size))
+    assert torch.equal(large.edit(lively_leed, case).enlarged, own)
     alone = evaluate([values], ["person0"])
     assert set(content["edits"]) == set(alone) and alone["mouth_edit_ssim"].value < 1
     assert (out / "edits.png").is_file() and (out / "smiles.png").is_file()
