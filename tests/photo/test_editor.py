@@ -74,7 +74,7 @@ def test_second_face_is_edited(editor: FaceEditor, portrait: Image.Image):
 
 def test_no_face(editor: FaceEditor, portrait: Image.Image):
     wall = Image.new("RGB", (300, 200), (120, 140, 160))
-    with pytest.raises(NoFaceError, match="No face was found in the photo: .*centre"):
+    with pytest.raises(NoFaceError, match="No face was found in the photo: give one that shows a face"):
         editor.edit(wall, Image.open(HAPPY))
     with pytest.raises(NoFaceError, match="No face was found in the reference picture"):
         editor.edit(portrait, wall)
