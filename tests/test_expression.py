@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 
 from leed import LEED, Expression, ExpressionCollection, between, gallery
-from leed.config import EXPRESSIONS, TINY
+from leed.config import TINY
 from leed.expression import FILE
 from leed.pretrained import ModelFileError, tensors_digest
 from leed.uploading import upload
@@ -219,7 +219,7 @@ def test_zero_is_the_neutral_face_and_mixes_are_edits(lively_leed: LEED) -> None
 
 def test_the_gallery_s_expressions_by_name(lively_leed: LEED) -> None:
     expressions = lively_leed.expressions
-    assert list(expressions) == list(EXPRESSIONS) and expressions is lively_leed.expressions
+    assert list(expressions) == list(gallery.EXPRESSIONS) and expressions is lively_leed.expressions
     sad = expressions["sad"]
     shown = [face for face in gallery.faces(gallery.FRONTAL) if face.expression == "sad"]
     people = [path.stem for path in gallery.portraits()]

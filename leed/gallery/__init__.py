@@ -10,13 +10,17 @@ from pathlib import Path
 
 from PIL import Image
 
-from leed.config import EXPRESSIONS
+from leed.config import EXPRESSIONS as POSED
 from leed.images import INNER_CROP, image_files
 
 FOLDER = Path(__file__).parent
 
 FRONTAL = "090"
 """The camera in front; 068 and 112 are turned by 22 degrees to either side."""
+
+
+EXPRESSIONS = (*POSED, "blink", "wink_left", "wink_right", "kiss", "laugh", "ah", "oh", "ee")
+"""What the people show: the eight labelled expressions, in several strengths, and free ones; left is the person's."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,11 @@ class GalleryFace:
     variant: int
     camera: str
     intensity: float
+
+    @property
+    def is_posed(self) -> bool:
+        """Whether it shows one of the eight labelled expressions."""
+        return self.expression in POSED
 
     def open(self) -> Image.Image:
         """The face in the models' crop, of any size: models resize."""

@@ -6,8 +6,8 @@ from dataclasses import replace
 from PIL import Image
 
 from leed import gallery
-from leed.config import EXPRESSIONS
 from leed.expression import Expression, unknown
+from leed.gallery import EXPRESSIONS
 from leed.regions import in_quarters
 
 NEUTRAL = EXPRESSIONS[0]

@@ -29,6 +29,10 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     make.add_argument("--people", type=_list, help="draw only these, by name: lon001,lon002")
     find = commands.add_parser("landmarks", help="find the points of your own portraits and write their templates")
     find.add_argument("--portraits", type=folder, required=True, help="your own portraits")
+    free = commands.add_parser("gallery", help="draw the gallery's blinks, winks, kisses, laughs and vowels")
+    free.add_argument("--portraits", type=folder, required=True, help="such as leed/gallery/portraits")
+    free.add_argument("--face_model", type=folder, required=True, help="clone of ICT-FaceKit")
+    free.add_argument("--output_dir", type=output_folder, required=True, help="of pictures and metadata.csv")
     check = commands.add_parser("compare", help="compare the pictures of two builds")
     check.add_argument("built", type=folder)
     check.add_argument("reference", type=folder)
@@ -66,6 +70,14 @@ def run_landmarks(args: argparse.Namespace) -> None:
         print(f"look at their points before you build: {looked_at(args.portraits)}")
 
 
+def run_gallery(args: argparse.Namespace) -> None:
+    """Draws the pictures, and names each."""
+    from leed.openfaces.gallery_faces import draw_gallery
+
+    for path in draw_gallery(args.portraits, args.face_model, args.output_dir):
+        print(path)
+
+
 def run_compare(args: argparse.Namespace) -> None:
     """Prints a row for each kind of pictures."""
     from leed.openfaces.comparison import compare
@@ -97,6 +109,7 @@ def _list(text: str) -> tuple[str, ...]:
 COMMANDS = {
     "build": run_build,
     "landmarks": run_landmarks,
+    "gallery": run_gallery,
     "compare": run_compare,
     "correspondence": run_correspondence,
 }

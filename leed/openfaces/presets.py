@@ -200,6 +200,18 @@ PRESETS: dict[str, tuple[dict[str, float], ...]] = {
 }
 """Three variants of each expression, and the neutral face; the order is that of the labels."""
 
+FREE_EXPRESSIONS: dict[str, dict[str, float]] = {
+    "blink": dict(eyeBlink=1.0),
+    "wink_left": dict(eyeBlink_L=1.0, cheekSquint_L=0.5, mouthSmile_L=0.35, mouthSmile_R=0.15, browDown_L=0.2),
+    "wink_right": dict(eyeBlink_R=1.0, cheekSquint_R=0.5, mouthSmile_R=0.35, mouthSmile_L=0.15, browDown_R=0.2),
+    "kiss": dict(mouthPucker=1.0, mouthFunnel=0.35),
+    "laugh": dict(mouthSmile=0.95, cheekSquint=0.9, eyeSquint=0.7, mouthUpperUp=0.5, mouthLowerDown=0.4, jawOpen=0.5),
+    "ah": dict(jawOpen=0.45, mouthLowerDown=0.25, mouthUpperUp=0.15),
+    "oh": dict(mouthFunnel=0.75, jawOpen=0.25, mouthPucker=0.35),
+    "ee": dict(mouthStretch=0.6, mouthSmile=0.2, mouthLowerDown=0.4, mouthUpperUp=0.2, jawOpen=0.08),
+}
+"""What the gallery's people show besides the eight expressions: blinks, winks, a kiss, a laugh, and three vowels."""
+
 MOUTHS: tuple[dict[str, float], ...] = (
     {},
     {},
