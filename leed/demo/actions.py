@@ -282,7 +282,7 @@ def edit_live(
     """
     if frame is None:
         return None, None
-    reference = expressions_of(LIVE_PERSON)[expression.lower()]
+    reference = expressions_of(LIVE_PERSON)[expression]
     picture, track = edit_frame(editor(), open_photo(BytesIO(frame)), gallery_expression(reference), alpha, last)
     data = jpeg_bytes(picture, marked=track is not None)
     return data if track is None else sign_bytes(data, ".jpg"), track

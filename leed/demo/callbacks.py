@@ -164,9 +164,9 @@ def list_references() -> list[dict]:
 
 
 def caption(face: GalleryFace) -> str:
-    """The expression of a face of the gallery, its person and, but for neutral faces, its strength."""
-    strength = "" if face.expression == "neutral" else f", strength {face.intensity:.0%}"
-    return f"{face.expression}, person {int(face.person.removeprefix('comp'))}{strength}"
+    """The expression of a face of the gallery, its person and, where there are several, its strength."""
+    strength = f", strength {face.intensity:.0%}" if face.is_posed and face.expression != "neutral" else ""
+    return f"{face.expression.replace('_', ' ')}, person {int(face.person.removeprefix('comp'))}{strength}"
 
 
 def example_people() -> list[tuple[Path, str]]:
@@ -183,12 +183,12 @@ def example_photo(event: gr.SelectData) -> Path:
 
 def thumbnails(expression: str) -> list[tuple[Path, str]]:
     """The faces of the gallery that show an expression, with their captions."""
-    return [(face.path, caption(face)) for face in recipes.references() if face.expression == expression.lower()]
+    return [(face.path, caption(face)) for face in recipes.references() if face.expression == expression]
 
 
 def first_of(expression: str) -> int:
     """The number of the first face of the gallery that shows an expression."""
-    return [face.expression for face in recipes.references()].index(expression.lower())
+    return [face.expression for face in recipes.references()].index(expression)
 
 
 @backend.errors_shown()
@@ -213,9 +213,9 @@ def pick_expression(expression: str, reference: int) -> tuple:
     """
     faces = recipes.references()
     now = faces[recipes.check_reference(reference)]
-    if now.expression == expression.lower():
+    if now.expression == expression:
         return (gr.skip(),) * 3
-    wanted = (now.person, expression.lower())
+    wanted = (now.person, expression)
     return next(i for i, face in enumerate(faces) if (face.person, face.expression) == wanted), None, None
 
 

@@ -17,7 +17,7 @@ from uuid import uuid4
 from leed.demo.engine import VisitorError, editor, result_folder, sign
 from leed.demo.faces import prepare
 from leed.demo.photos import load_photo
-from leed.demo.recipes import SECONDS, saved_expression
+from leed.demo.recipes import saved_expression
 from leed.demo.texts import DELETED
 from leed.demo.worker import WorkerError
 from leed.photo.opening import PhotoError
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from leed.video.editing import Steps
 
 GIVE, NEUTRALIZE, FOLLOW = TASKS = ("give", "neutralize", "follow")
-EXPRESSIONS = SECONDS[1:]
 MAX_SECONDS, MAX_FRAMES, MAX_SIZE = 15, 450, (1920, 1080)  # of a clip, which two cores edit in about a minute
 STEP_SECONDS = 0.5  # of work, about, in a call of `advance`
 MAX_JOBS = 2  # at the same time: each holds some ten frames

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,11 @@ from leed.web.disguise import real_path
 
 FRAME = re.compile(r"data:image/[\w.+-]{1,20};base64,")
 MAX_PATH = 1024  # characters of a path
+
+
+def choices(expressions: Iterable[str]) -> list[tuple[str, str]]:
+    """Expressions to choose from, each with its name on the page."""
+    return [(name.replace("_", " ").capitalize(), name) for name in expressions]
 
 
 class Photo(gr.Image):

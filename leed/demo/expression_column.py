@@ -4,10 +4,9 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from leed.config import EXPRESSIONS
 from leed.demo import backend, callbacks
-from leed.demo.components import ExpressionFile, Photo, hidden_preview, picker, use_centre
-from leed.demo.recipes import NOTHING, PLACES, SECONDS, WHOLE
+from leed.demo.components import ExpressionFile, Photo, choices, hidden_preview, picker, use_centre
+from leed.demo.recipes import EXPRESSIONS, NOTHING, PLACES, SECONDS, WHOLE
 from leed.expression import SUFFIX
 
 FIRST_EXPRESSION = "happy"  # chosen on first load
@@ -43,13 +42,13 @@ def expression_column(reference: int) -> ExpressionColumn:
     with gr.Column(min_width=300):
         gr.Markdown("### 2. Expression")
         expression = gr.Radio(
-            [name.capitalize() for name in EXPRESSIONS if name != "neutral"],
-            value=FIRST_EXPRESSION.capitalize(),
+            choices(EXPRESSIONS),
+            value=FIRST_EXPRESSION,
             label="Expression",
             info="Which faces to choose from.",
             elem_id="expression",
         )
-        gr.Markdown("Click the face whose expression you want; each person shows it in several strengths.")
+        gr.Markdown("Click the face whose expression you want; the first seven come in several strengths.")
         faces = picker(callbacks.thumbnails(FIRST_EXPRESSION), "Reference faces", elem_id="gallery", selected_index=0)
         number = gr.Number(reference, precision=0, label="reference", visible="hidden")
         mix = mix_accordion()
@@ -112,7 +111,7 @@ def mix_accordion() -> Mix:
             elem_id="region",
         )
         second = gr.Radio(
-            [(name.capitalize(), name) for name in SECONDS],
+            choices(SECONDS),
             value=NOTHING,
             label="A second expression",
             info="The average of the example people, mixed in.",

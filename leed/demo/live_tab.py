@@ -3,7 +3,7 @@
 import gradio as gr
 
 from leed.demo import actions, backend, recipes
-from leed.demo.components import Camera, strength
+from leed.demo.components import Camera, choices, strength
 
 LIVE_SECONDS = 120  # of work for one visitor's camera, which then stops for the next visitor's sake
 LIVE_INTERVAL = 0.1  # between two frames that the page sends; those that come during an edit are dropped [s]
@@ -48,8 +48,8 @@ def live_tab() -> None:
             )
     with gr.Row():
         expression = gr.Radio(
-            [name.capitalize() for name in recipes.expressions_of(actions.LIVE_PERSON)],
-            value="Happy",
+            choices(recipes.expressions_of(actions.LIVE_PERSON)),
+            value="happy",
             label="Expression",
             info="Can be changed while the camera runs.",
             min_width=300,

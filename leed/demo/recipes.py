@@ -7,7 +7,6 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from leed import gallery
-from leed.config import EXPRESSIONS
 from leed.demo.engine import VisitorError, editor
 from leed.demo.photos import detect, load_photo
 from leed.demo.texts import DELETED
@@ -20,7 +19,10 @@ WHOLE, NOTHING = "whole", "none"
 PLACES = (WHOLE, *REGIONS)
 """Where an expression goes."""
 
-SECONDS = (NOTHING, *EXPRESSIONS[1:])  # without neutral
+EXPRESSIONS = gallery.EXPRESSIONS[1:]
+"""The gallery's, without the neutral one."""
+
+SECONDS = (NOTHING, *EXPRESSIONS)
 """What can be mixed in: averages over the gallery's people."""
 
 MAX_FILE_BYTES = 8 * MIB  # of a saved expression; most have a few kB

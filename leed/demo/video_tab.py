@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from leed.demo import backend, callbacks, clips
-from leed.demo.components import Clip, ExpressionFile, Photo, begin, hidden_preview, show_preview, strength
+from leed.demo import backend, callbacks, clips, recipes
+from leed.demo.components import Clip, ExpressionFile, Photo, begin, choices, hidden_preview, show_preview, strength
 from leed.expression import SUFFIX
 
 SIZE = "x".join(map(str, clips.MAX_SIZE))
@@ -56,8 +56,9 @@ def wish_column() -> Wish:
         value=clips.GIVE, label="What to do", elem_id="clip-task",
     )  # fmt: skip
     with gr.Column(min_width=0) as giving:
-        names = [(name.capitalize(), name) for name in clips.EXPRESSIONS]
-        expression = gr.Radio(names, value="happy", label="Expression", elem_id="clip-expression")
+        expression = gr.Radio(
+            choices(recipes.EXPRESSIONS), value="happy", label="Expression", elem_id="clip-expression"
+        )
         with gr.Accordion("Or a saved expression", open=False, elem_id="clip-saving"):
             saved = ExpressionFile(
                 file_types=[SUFFIX], label="A saved expression (.safetensors)", height=120, elem_id="clip-saved"

@@ -149,14 +149,15 @@ def test_grid_is_one_marked_sheet(client: Client):
     row = TILE + CAPTION  # the second of the sheet is the own reference's, those below are the same as without it
     assert (pixels(own)[: GAP + row] == pixels(sheets[0])[: GAP + row]).all()
     assert (pixels(own)[GAP + 2 * row :] == pixels(default)[GAP + row :]).all()
-    with pytest.raises(AppError, match=r"reference must be in \[0, 219\], got -1"):
+    with pytest.raises(AppError, match=r"reference must be in \[0, 299\], got -1"):
         client.predict(photo=handle_file(PORTRAIT), reference=-1, api_name="/grid")
 
 
 def test_references_are_listed_in_the_order_of_their_numbers(client: Client):
     references = client.predict(api_name="/references")
-    assert [item["reference"] for item in references] == list(range(220))
-    assert references[0]["expression"] == "neutral" and references[-1]["expression"] == "contemptuous"
+    assert [item["reference"] for item in references] == list(range(300))
+    assert references[0]["expression"] == "neutral" and references[219]["expression"] == "contemptuous"
+    assert references[220]["expression"] == "blink" and references[-1]["expression"] == "ee"
     assert {item["person"] for item in references} == {f"comp{i:02}" for i in range(1, 11)}
 
 
@@ -177,8 +178,8 @@ def test_bad_input_gives_one_sentence(client: Client, tmp_path: Path):
         edit(client, tmp_path / "page.jpg")
     with pytest.raises(AppError, match="damaged"):
         edit(client, tmp_path / "cut.jpg")
-    with pytest.raises(AppError, match=r"reference must be in \[0, 219\], got 220"):
-        edit(client, PORTRAIT, reference=220)
+    with pytest.raises(AppError, match=r"reference must be in \[0, 299\], got 300"):
+        edit(client, PORTRAIT, reference=300)
     with pytest.raises(AppError, match="give a photo"):
         client.predict(photo=None, api_name="/edit")
     with pytest.raises(Exception, match="1.5"):
@@ -207,7 +208,7 @@ MISTAKES: dict[str, tuple[dict, str]] = {
     "no expression": (
         {"second": "neutral"},
         "second must be one of none, happy, sad, angry, fearful, disgusted, "
-        'surprised, contemptuous, got the text "neutral".',
+        'surprised, contemptuous, blink, wink_left, wink_right, kiss, laugh, ah, oh, ee, got the text "neutral".',
     ),
     "too large a share": ({"share": 1.1}, "share must be a number from 0 to 1, got 1.1."),
     "too strong": ({"alpha": 7}, "alpha must be a number from 0 to 1.5, got 7."),

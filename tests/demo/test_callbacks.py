@@ -75,9 +75,9 @@ def test_an_event_that_comes_twice_takes_no_choice_back(no_worker: None, two_peo
     assert drawing == "" and offered is None
 
     sad = callbacks.first_of("sad")
-    angry, own_reference, saved = callbacks.pick_expression("Angry", sad + 1)
+    angry, own_reference, saved = callbacks.pick_expression("angry", sad + 1)
     assert recipes.references()[angry].expression == "angry" and own_reference is saved is None
-    assert callbacks.pick_expression("Angry", angry + 1) == (gr.skip(),) * 3
+    assert callbacks.pick_expression("angry", angry + 1) == (gr.skip(),) * 3
 
 
 def test_a_preview_is_made_of_what_browsers_do_not_show(
@@ -119,7 +119,7 @@ def test_clicks_on_photos_that_are_reduced_on_arrival_meet_their_faces(
 def test_an_expression_is_that_of_the_same_person():
     faces = recipes.references()
     number = next(i for i, face in enumerate(faces) if (face.person, face.expression) == ("comp07", "happy"))
-    picked, own_reference, saved = callbacks.pick_expression("Surprised", number)
+    picked, own_reference, saved = callbacks.pick_expression("surprised", number)
     assert (faces[picked].person, faces[picked].expression) == (
         "comp07",
         "surprised",

@@ -205,7 +205,7 @@ def test_every_result_of_the_demo_is_signed(
     monkeypatch.setattr(engine, "signer", lambda: signer)
     (_, shown), _, face = demo.render_preview(demo.Choice(photo))
     frame = tmp_path / "frame.jpg"
-    frame.write_bytes(demo.edit_live(small_portrait.read_bytes(), "Happy", 1.0, None)[0])
+    frame.write_bytes(demo.edit_live(small_portrait.read_bytes(), "happy", 1.0, None)[0])
     files = [*demo.edit(photo), *demo.make_sequence(photo), demo.make_grid(photo), shown, face, frame]
     person = frame_of(("comp02", 20, 0, 120), size=(160, 120))
     job = clips.begin(clips.Wish(str(write_clip(tmp_path / "a.mp4", [person] * 2))))
