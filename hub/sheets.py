@@ -3,7 +3,8 @@
     python hub/sheets.py hub/leed-open
 
 writes `contact-sheet.webp` (input, reference, edit, and the input person's own picture of that expression),
-`people.webp` (eight people with the eight expressions of one reference person) and `alpha.webp` (alpha from 0 to 1.5)
+`people.webp` (eight people with the eight expressions of one reference person), `free.webp` (blinks, winks, a kiss, a
+laugh and vowels: another person's, the edits, and three people's own pictures) and `alpha.webp` (alpha from 0 to 1.5)
 into the model's folder.
 """
 
@@ -72,6 +73,21 @@ def people_sheet(leed: LEED, faces: Faces) -> Image.Image:
     return titled(contact_sheet(rows), ["input", *EXPRESSIONS])
 
 
+def free_sheet(leed: LEED, faces: Faces) -> Image.Image:
+    """Free expressions: for each of three people the references, edits of a neutral face, and their own pictures."""
+    people = sorted({person for person, *_ in faces})
+    free = gallery.EXPRESSIONS[len(EXPRESSIONS) :]
+    rows: list[list[Tensor | None]] = []
+    for i in (3, 4, 7):
+        person, other = people[i], people[(i + 5) % len(people)]
+        image = faces[person, "neutral", "090", 0]
+        references = [faces[other, expression, "090", 0] for expression in free]
+        rows.append([None, *(reference[0] for reference in references)])
+        rows.append([image[0], *(leed.edit(image, reference)[0] for reference in references)])
+        rows.append([None, *(faces[person, expression, "090", 0][0] for expression in free)])
+    return titled(contact_sheet(rows), ["input", *(name.replace("_", " ") for name in free)])
+
+
 def alpha_sheet(leed: LEED, faces: Faces) -> Image.Image:
     """An expression of growing strength in a row, one row an expression."""
     people = sorted({person for person, *_ in faces})
@@ -92,7 +108,7 @@ def main(given: list[str] | None = None) -> None:
     folder = parser.parse_args(given).model
     leed = LEED.from_pretrained(folder)
     faces = gallery_faces(leed.config.image_size)
-    sheets = {"contact-sheet": edits_sheet, "people": people_sheet, "alpha": alpha_sheet}
+    sheets = {"contact-sheet": edits_sheet, "people": people_sheet, "free": free_sheet, "alpha": alpha_sheet}
     for name, draw in sheets.items():
         sheet = draw(leed, faces)
         sheet.save(folder / f"{name}.webp", quality=90)
