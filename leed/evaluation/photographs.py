@@ -69,6 +69,10 @@ WILD_LINES = {
     "wanted_before": "called what the reference shows: photographs",
     "wanted_after": "same, edits",
     "wanted_reference": "same, references",
+    "happy_before": "of a smile: photographs",
+    "happy_after": "same, edits",
+    "surprised_before": "of surprise: photographs",
+    "surprised_after": "same, edits",
     "identity_wild": "identity distance of edit and photograph (median)",
 }
 
@@ -214,7 +218,11 @@ def measure_photographs(
     if classifier is not None:
         for name, faces in (("before", edits.image), ("after", edits.edit), ("reference", edits.reference)):
             called = torch.cat([classifier(part).argmax(dim=1) for part in faces.split(BATCH)])
-            values[f"wanted_{name}"] = (called == edits.wanted).double().cpu().numpy()
+            right = (called == edits.wanted).double()
+            values[f"wanted_{name}"] = right.cpu().numpy()
+            for expression in ("happy", "surprised") if name != "reference" else ():
+                of_others = edits.wanted != EXPRESSIONS.index(expression)
+                values[f"{expression}_{name}"] = right.masked_fill(of_others, float("nan")).cpu().numpy()
     if embedding is not None:
         values["identity_wild"] = distance(embedding(edits.edit), embedding(edits.image))
     return values

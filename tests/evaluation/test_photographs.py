@@ -113,6 +113,8 @@ def test_photographs_are_measured_against_what_they_should_show() -> None:
     found = photographs.evaluate(photographs.measure_photographs(edits, None, knows_all_but_angry), np.arange(3))
     shares = [found[f"wanted_{name}"].value for name in ("before", "after", "reference")]
     assert shares == pytest.approx([0, 1 / 3, 2 / 3]) and np.isnan(found["identity_wild"].value)
+    assert [found[f"happy_{name}"].value for name in ("before", "after")] == [0, 1]
+    assert np.isnan(found["surprised_after"].value)  # nobody was to be surprised
     sheet = photographs.photograph_rows(edits)
     assert [len(row) for row in sheet] == [9] and torch.equal(sheet[0][4], faces["happy"])
 
