@@ -189,7 +189,7 @@ def tiny_actions(lively_leed: LEED, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     from leed.demo import actions, engine, faces, photos, recipes
 
     of_model = (engine.editor, engine.signer, recipes.gallery_expression, recipes.own_expression)
-    of_model += (recipes.saved_expression,)
+    of_model += (recipes.saved_expression, recipes.from_text)
     of_model += (actions.prepare, actions.prepare_preview, photos.remaining_parts)
     of_model += (faces.others_in_preview,)
 

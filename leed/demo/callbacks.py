@@ -2,7 +2,7 @@
 
 from collections.abc import Set
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 
@@ -68,22 +68,38 @@ def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
         return NO_PHOTO, []
 
 
+class Offered(NamedTuple):
+    """The photo whose faces are on offer, and the last one that there was: the kept faces are that one's."""
+
+    photo: str | None = None
+    last: str | None = None
+
+
 @backend.errors_shown()
-def offer_faces(photo: str | None, offered: str | None) -> tuple:
+def offer_faces(photo: str | None, offered: Offered, kept: Kept | None = None) -> tuple:
     """For a new photo: the choice among its faces, if several; its faces outlined; the centre crop switched off;
-    `preview`; no face kept: the column of kept faces and `no_faces_kept`; and the photo, as the one now `offered`.
+    `preview`; no face kept: the column of kept faces and `no_faces_kept`; and what is now `offered`.
 
     Gradio asks again for the same photo where two events come close together. That changes nothing, as a visitor may
-    have chosen a face since.
+    have chosen a face since. A photo that is given again, as one that was deleted after an hour has to be, has its
+    kept faces still.
     """
-    if photo is not None and photo == offered:
+    if photo is not None and photo == offered.photo:
         return (gr.skip(),) * 8
     size, faces = faces_of(photo)
-    names = [("1, the largest", 0), *((str(i + 1), i) for i in range(1, len(faces)))]
-    several = len(faces) > 1
-    choice = gr.Radio(names, value=0, visible=several)
-    shown = choice, outlines(size, faces, 0), gr.Checkbox(False, visible=False), preview(photo)
-    return *shown, gr.Column(visible=several), *no_faces_kept(), photo
+    again = photo is None or photo == offered.last
+    ticked = {one["face"] for one in kept or ()} if again else set()
+    face = next((i for i in range(len(faces)) if i not in ticked), 0)
+    shown = which_face(len(faces), face), outlines(size, faces, face, ticked), gr.Checkbox(False, visible=False)
+    keeping = (gr.skip(), gr.skip()) if again else no_faces_kept()
+    offered = Offered(photo, photo or offered.last)
+    return *shown, preview(photo), gr.Column(visible=len(faces) > 1), *keeping, offered
+
+
+def which_face(count: int, chosen: int) -> gr.Radio:
+    """The choice among so many faces, shown if there are several."""
+    names = [("1, the largest", 0), *((str(i + 1), i) for i in range(1, count))]
+    return gr.Radio(names, value=chosen, visible=count > 1)
 
 
 def no_faces_kept() -> tuple[list, gr.Row]:
