@@ -1,14 +1,17 @@
 """Clips in the demo: what is refused, work in steps, and work that stops."""
 
+import asyncio
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from conftest import ROOT
 from PIL import Image
 from video.clips import content, frame_of, waves, write_clip
 
-from leed.demo import clips
+from leed.demo import backend, clips
 from leed.demo.clips import FOLLOW, NEUTRALIZE, Made, Making, Wish
 from leed.demo.engine import VisitorError
 from leed.demo.worker import WorkerError
@@ -69,6 +72,36 @@ def test_no_more_jobs_than_two_but_forgotten_ones_make_room(no_jobs: dict, clip:
     monkeypatch.setattr(clips, "IDLE_SECONDS", -1)
     clips.close(clips.begin(Wish(clip)))
     assert not no_jobs
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_work_that_is_stopped_before_it_has_begun_is_closed_as_soon_as_it_has(
+    no_jobs: dict, clip: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fails: bool
+):
+    """Else its place would be taken until nobody had asked for it for a minute."""
+    beginning, go_on, closed = threading.Event(), threading.Event(), threading.Event()
+
+    def in_worker(work: Callable, *arguments: object) -> object:
+        if work is clips.begin:
+            beginning.set()
+            go_on.wait(10)
+        result = work(*arguments)
+        if work is clips.close:
+            closed.set()
+        return result
+
+    async def stopped() -> None:
+        asked = asyncio.create_task(backend.make_clip(None if fails else clip))
+        await asyncio.to_thread(beginning.wait, 10)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        go_on.set()
+        assert await asyncio.to_thread(closed.wait, 0.2 if fails else 10) != fails
+
+    monkeypatch.setattr(backend, "worker", SimpleNamespace(call=in_worker))
+    asyncio.run(stopped())
+    assert not no_jobs and "asyncio" not in [record.name for record in caplog.records]
 
 
 def test_clips_beyond_the_bounds_get_one_sentence(
