@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from leed import gallery
-from leed.demo import actions, backend, photos, recipes
+from leed.demo import actions, backend, clip_faces, photos, recipes
 from leed.demo.actions import Choice
 from leed.demo.faces import Kept
 from leed.demo.recipes import ExpressionFileError
@@ -90,13 +90,13 @@ def offer_faces(photo: str | None, offered: Offered, kept: Kept | None = None) -
     again = photo is None or photo == offered.last
     ticked = {one["face"] for one in kept or ()} if again else set()
     face = next((i for i in range(len(faces)) if i not in ticked), 0)
-    shown = which_face(len(faces), face), outlines(size, faces, face, ticked), gr.Checkbox(False, visible=False)
+    shown = faces_to_choose(len(faces), face), outlines(size, faces, face, ticked), gr.Checkbox(False, visible=False)
     keeping = (gr.skip(), gr.skip()) if again else no_faces_kept()
     offered = Offered(photo, photo or offered.last)
     return *shown, preview(photo), gr.Column(visible=len(faces) > 1), *keeping, offered
 
 
-def which_face(count: int, chosen: int) -> gr.Radio:
+def faces_to_choose(count: int, chosen: int) -> gr.Radio:
     """The choice among so many faces, shown if there are several."""
     names = [("1, the largest", 0), *((str(i + 1), i) for i in range(1, count))]
     return gr.Radio(names, value=chosen, visible=count > 1)
@@ -138,13 +138,49 @@ def outline_face(photo: str | None, face: int, kept: Kept | None = None) -> str:
 @backend.errors_shown()
 def click_face(photo: str | None, event: gr.SelectData) -> int:
     """The face whose centre is nearest to a click on the photo."""
+    place = place_of(event)
+    try:
+        return 0 if photo is None else backend.call(photos.face_at, photo, place)
+    except PhotoError:
+        return 0
+
+
+def place_of(event: gr.SelectData) -> tuple[float, float]:
+    """Where a picture was clicked. Raises `gr.Error` if a request says something else."""
     place = event.index
     if not isinstance(place, (list, tuple)) or len(place) != 2 or not all(map(is_number, place)):
         raise mistake("A click on the photo must be at two numbers.")
-    try:
-        return 0 if photo is None else backend.call(photos.face_at, photo, tuple(place))
-    except PhotoError:
-        return 0
+    return place[0], place[1]
+
+
+@backend.errors_shown()
+def offer_photo_face(photo: str | None) -> tuple[gr.Radio, str]:
+    """The choice among a photo's faces, and these outlined; nothing of both where it has one."""
+    size, faces = faces_of(photo)
+    return faces_to_choose(len(faces), 0), outlines(size, faces, 0) if len(faces) > 1 else ""
+
+
+@backend.errors_shown()
+def offer_clip_face(clip: str | None) -> tuple[gr.Column, Path | None, str, gr.Radio]:
+    """Where a clip shows several faces: a column, shown, with the frame in which they are counted, the faces outlined,
+    and the choice among them."""
+    if clip is None:
+        return gr.Column(visible=False), None, "", faces_to_choose(1, 0)
+    size, faces = backend.call(clip_faces.faces_of, clip)
+    frame, count = backend.call(clip_faces.first_frame, clip), len(faces)
+    return gr.Column(visible=count > 1), frame, outlines(size, faces, 0), faces_to_choose(count, 0)
+
+
+@backend.errors_shown()
+def outline_clip_face(clip: str | None, face: int) -> str:
+    """The faces of a clip outlined, `face` as the chosen one."""
+    return "" if clip is None else outlines(*backend.call(clip_faces.faces_of, clip), face)
+
+
+@backend.errors_shown()
+def click_clip_face(clip: str | None, event: gr.SelectData) -> int:
+    """The face whose centre is nearest to a click on the clip's frame."""
+    return 0 if clip is None else backend.call(clip_faces.face_at, clip, place_of(event))
 
 
 def outlines(size: tuple[int, int], faces: list[Face], chosen: int, kept: Set[int] = frozenset()) -> str:

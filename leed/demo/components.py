@@ -224,6 +224,18 @@ def strength(elem_id: str) -> gr.Slider:
     )
 
 
+def which_face(label: str, picture: str, elem_id: str) -> WhichFace:
+    """The choice among the faces of a picture, hidden until there are several; `picture` is what to call that."""
+    return WhichFace(
+        [("1, the largest", 0)],
+        value=0,
+        label=label,
+        info=f"Numbered in the {picture}; a click on the {picture} chooses one, too.",
+        visible=False,
+        elem_id=elem_id,
+    )
+
+
 def hidden_preview() -> gr.Image:
     """A place for a picture on its way to the photo that shows it."""
     return gr.Image(visible="hidden", show_label=False, interactive=False)

@@ -94,6 +94,14 @@ def test_a_photo_that_is_given_again_has_its_kept_faces_and_another_has_none(no_
     assert face.value == 0 and "✓" not in drawing and kept_now == [] and not row.visible
 
 
+def test_the_photo_that_follows_a_clip_offers_its_faces_if_it_has_several(no_worker: None, two_people: Path):
+    choice, drawing = callbacks.offer_photo_face(str(two_people))
+    assert choice.visible and len(choice.choices) == 2 and drawing.count("<rect") == 2
+    for photo in (str(callbacks.example_people()[0][0]), None):
+        choice, drawing = callbacks.offer_photo_face(photo)
+        assert not choice.visible and choice.value == 0 and drawing == ""
+
+
 def test_a_preview_is_made_of_what_browsers_do_not_show(
     no_worker: None, tiny_actions: ModuleType, two_people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

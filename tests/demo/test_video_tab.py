@@ -4,8 +4,9 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from video.clips import frame_of, write_clip
+from video.clips import content, frame_of, write_clip
 
 from demo.browsing import SECONDS
 from leed.photo.saving import is_marked
@@ -55,6 +56,40 @@ def test_a_clip_is_edited_shown_saved_and_stopped(page: "sync_api.Page", tmp_pat
     page.wait_for_selector("#clip video")
     make.click()  # would wait, if the long clip went on
     film.wait_for(timeout=10_000)
+
+
+def test_one_of_several_faces_is_chosen(page: "sync_api.Page", tmp_path: Path):
+    """In the frame, by click or number; a clip of one person, and no clip, have nothing to choose from."""
+    several, chosen = page.locator("#clip-frame"), page.locator("#clip-outlines .chosen text")
+    page.get_by_role("tab", name="Video").click()
+    frame = frame_of(("comp02", 0, 0, 240), ("comp05", 230, 60, 180), size=(400, 240))
+    page.set_input_files("#clip input[type=file]", write_clip(tmp_path / "two.mp4", [frame] * 3))
+    several.wait_for()
+    sync_api.expect(chosen).to_have_text("1")
+    rect = page.locator("#clip-outlines .other rect")
+    box = rect.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    sync_api.expect(chosen).to_have_text("2")
+    sync_api.expect(page.locator("#clip-face label:has-text('2') input")).to_be_checked()
+    page.click("#make-clip")
+    page.wait_for_selector("#edited-clip video")
+    with page.expect_download() as download:
+        page.click("#clip-file")
+    download.value.save_as(saved := tmp_path / "edited.mp4")
+    before, after = (content(path).pictures[1].astype(int) for path in (tmp_path / "two.mp4", saved))
+    change = np.abs(after - before)
+    assert change[:, 230:].max() > 3 * change[:, :200].max()
+
+    page.click("#clip-face label:has-text('1')")
+    sync_api.expect(chosen).to_have_text("1")
+    page.wait_for_selector("#edited-clip video", state="detached")  # which was of the other face
+    page.locator("#clip").get_by_label("Clear").click()
+    several.wait_for(state="hidden")
+    page.set_input_files("#clip input[type=file]", write(tmp_path / "one.mp4", 3))
+    page.wait_for_selector("#clip video")
+    page.click("#make-clip:enabled")
+    page.wait_for_selector("#edited-clip video")  # of the first, though the second was chosen
+    assert not several.is_visible()
 
 
 def test_a_visitor_that_closes_the_page_ends_the_work(
