@@ -58,6 +58,23 @@ def test_a_clip_is_edited_shown_saved_and_stopped(page: "sync_api.Page", tmp_pat
     film.wait_for(timeout=10_000)
 
 
+def test_a_clip_that_the_browser_cannot_play_is_no_error(page: "sync_api.Page", tmp_path: Path):
+    """As that of an old camera, or HEVC in most; the place of the clip says so, and Gradio's alarm goes."""
+    frames = [frame_of(("comp02", 20, 0, 120), size=(200, 120))] * 3
+    page.get_by_role("tab", name="Video").click()
+    film = write_clip(
+        tmp_path / "ten.mp4", frames, "libx265", "yuv420p10le", options={"x265-params": "log-level=none"}
+    )
+    page.set_input_files("#clip input[type=file]", film)
+    page.wait_for_selector("#clip.unplayable")
+    page.wait_for_function("() => !document.body.innerText.includes('not playable')")
+    said = page.locator("#clip").evaluate("place => getComputedStyle(place, '::after').content")
+    assert said == '"Your browser cannot play this clip. It can be edited all the same."'
+    page.locator("#clip").get_by_label("Clear").click()
+    page.set_input_files("#clip input[type=file]", write(tmp_path / "one.mp4", 3))
+    page.wait_for_selector("#clip:not(.unplayable) video")
+
+
 def test_one_of_several_faces_is_chosen(page: "sync_api.Page", tmp_path: Path):
     """In the frame, by click or number; a clip of one person, and no clip, have nothing to choose from."""
     several, chosen = page.locator("#clip-frame"), page.locator("#clip-outlines .chosen text")
