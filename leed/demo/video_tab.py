@@ -26,7 +26,7 @@ LIMITS = (
 )
 MISSING = "This server cannot edit clips: the package PyAV is missing (`pip install '.[video]'` in a clone)."
 QUIETLY: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-HIDDEN = "{__type__: 'update', visible: false}"
+HIDDEN, SHOWN = ("{__type__: 'update', visible: VALUE}".replace("VALUE", value) for value in ("false", "true"))
 TASK_NAMES = {
     clips.GIVE: "Give an expression",
     clips.NEUTRALIZE: "Take the expression away",
@@ -151,6 +151,8 @@ def wish_column(clip: ClipPart) -> tuple[Wish, PhotoPart]:
             saved = ExpressionFile(
                 file_types=[SUFFIX], label="A saved expression (.safetensors)", height=120, elem_id="clip-saved"
             )
+    for event, given in ((saved.upload, True), (saved.clear, False)):  # then the names are of no use
+        event(None, None, expression, js=f"() => ({HIDDEN if given else SHOWN})", api_visibility="private")
     photo = photo_part()
     alpha = strength("clip-alpha")
     shown = f"task => [task === '{clips.GIVE}', task === '{clips.FOLLOW}', task !== '{clips.NEUTRALIZE}']"

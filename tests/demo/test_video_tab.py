@@ -6,9 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from video.clips import content, frame_of, write_clip
 
 from demo.browsing import SECONDS
+from leed.expression import Expression
 from leed.photo.saving import is_marked
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
@@ -102,6 +104,13 @@ def test_one_of_several_faces_is_chosen(page: "sync_api.Page", tmp_path: Path):
     page.wait_for_selector("#edited-clip video", state="detached")  # which was of the other face
     page.locator("#clip").get_by_label("Clear").click()
     several.wait_for(state="hidden")
+    page.click("#clip-saving .label-wrap")
+    page.set_input_files(
+        "#clip-saved input[type=file]", Expression(torch.ones(1, 16)).save(tmp_path / "a.safetensors")
+    )
+    page.locator("#clip-expression").wait_for(state="hidden")  # which would say what is not done
+    page.locator("#clip-saved").get_by_label("Clear").click()
+    page.locator("#clip-expression").wait_for()
     page.set_input_files("#clip input[type=file]", write(tmp_path / "one.mp4", 3))
     page.wait_for_selector("#clip video")
     page.click("#make-clip:enabled")
