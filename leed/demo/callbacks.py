@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio.processing_utils import save_file_to_cache
+from gradio.utils import get_upload_folder
 
 from leed import gallery
 from leed.demo import actions, backend, clip_faces, photos, recipes
@@ -230,7 +232,12 @@ def example_people() -> list[tuple[Path, str]]:
 def example_photo(event: gr.SelectData) -> Path:
     """The photo of the example person that was clicked."""
     people = example_people()
-    return people[clicked(event, len(people))][0]
+    return served(people[clicked(event, len(people))][0])
+
+
+def served(path: Path) -> Path:
+    """A copy of a file of the package, for a page that runs: Gradio serves none of other folders than the current."""
+    return Path(save_file_to_cache(path, get_upload_folder()))
 
 
 def thumbnails(expression: str) -> list[tuple[Path, str]]:
@@ -276,6 +283,7 @@ def thumbnails_with_choice(
     expression: str, reference: int, own_reference: str | None, saved_expression: str | None
 ) -> gr.Gallery:
     """The faces that show an expression; the chosen one is framed if it is among them."""
-    faces, place = thumbnails(expression), reference - first_of(expression)
+    faces = [(served(path), name) for path, name in thumbnails(expression)]
+    place = reference - first_of(expression)
     chosen = own_reference is None and saved_expression is None and 0 <= place < len(faces)
     return gr.Gallery(faces, selected_index=place if chosen else None)

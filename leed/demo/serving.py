@@ -6,7 +6,6 @@ from typing import Any
 
 import gradio as gr
 
-from leed import gallery
 from leed.demo import backend, engine
 from leed.demo.page import CSS, SCRIPT, THEME, WORDS, build
 from leed.demo.signing import CertificateError
@@ -41,7 +40,6 @@ def launch(**options: Any) -> CheckedBlocks:
     launch_safely(
         page,
         max_file_bytes=MAX_FILE_BYTES,
-        shown=[gallery.FOLDER / "faces", gallery.FOLDER / "portraits"],
         state_session_capacity=MAX_SESSIONS,
         theme=THEME,
         css_paths=CSS,

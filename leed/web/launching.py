@@ -1,7 +1,5 @@
 """Serving a page to strangers: the options that keep their pictures private and the server's files hidden."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from starlette.middleware import Middleware
@@ -16,12 +14,11 @@ from leed.web.refusals import HANDLERS, Statuses
 from leed.web.sweeping import Storage
 
 
-def launch_safely(page: CheckedBlocks, *, max_file_bytes: int, shown: Sequence[Path] = (), **options: Any) -> None:
+def launch_safely(page: CheckedBlocks, *, max_file_bytes: int, **options: Any) -> None:
     """Serves a page that fetches no URL, shows no file but its own, and holds requests to `RequestLimits`.
 
-    This is the one way in which the project's pages are served. All files of the folders `shown` are for visitors;
-    Gradio itself allows those of the current folder alone. `options` are further ones of `gr.Blocks.launch`, of types
-    that Gradio checks; uploads above `max_file_bytes` are refused. Raises `UnknownGradioError`.
+    This is the one way in which the project's pages are served. `options` are further ones of `gr.Blocks.launch`, of
+    types that Gradio checks; uploads above `max_file_bytes` are refused. Raises `UnknownGradioError`.
     """
     check_internals()
     block_url_fetching()
@@ -35,7 +32,7 @@ def launch_safely(page: CheckedBlocks, *, max_file_bytes: int, shown: Sequence[P
     blocking = not options.pop("prevent_thread_lock", False)
     page.launch(
         max_file_size=max_file_bytes,
-        allowed_paths=[str(folder) for folder in shown],
+        allowed_paths=[],
         strict_cors=True,
         enable_monitoring=False,  # otherwise /monitoring is open to everyone
         run_history=False,  # it would keep a visitor's pictures in the browser
