@@ -189,7 +189,7 @@ def tiny_actions(lively_leed: LEED, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     from leed.demo import actions, engine, faces, photos, recipes
 
     of_model = (engine.editor, engine.signer, recipes.gallery_expression, recipes.own_expression)
-    of_model += (recipes.saved_expression,)
+    of_model += (recipes.saved_expression, recipes.from_text)
     of_model += (actions.prepare, actions.prepare_preview, photos.remaining_parts)
     of_model += (faces.others_in_preview,)
 
@@ -252,7 +252,7 @@ def app_server(lively_leed: LEED, tmp_path_factory: pytest.TempPathFactory) -> I
     lively_leed.save_pretrained(folder / "model")
 
     environment = {"LEED_MODEL": str(folder / "model"), "GRADIO_TEMP_DIR": str(folder / "cache")}
-    with served(["app.py"], environment, folder / "log.txt") as server:
+    with served([str(ROOT / "app.py")], environment, folder / "log.txt") as server:
         yield server
 
 
@@ -263,12 +263,16 @@ def app_url(app_server: SimpleNamespace) -> str:
 
 @contextmanager
 def served(arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[SimpleNamespace]:
-    """A Gradio page that Python serves when called with the arguments: its `url`, its `process` and its `log`."""
+    """A Gradio page that Python serves when called with the arguments: its `url`, its `process` and its `log`.
+
+    It is called in another folder than the project's, as the installed package is.
+    """
     url = f"http://127.0.0.1:{(port := free_port())}"
     environment = os.environ | environment | {"GRADIO_SERVER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = str(ROOT)
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, *arguments], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+            [sys.executable, *arguments], cwd=log.parent, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
     try:
         for _ in range(600):

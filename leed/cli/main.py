@@ -69,6 +69,9 @@ def run(arguments: Sequence[str], chosen: str | None) -> int:
             own.description = module.__doc__
             own.epilog = f"{module.EPILOG}\n{EXIT_CODES}"
             module.add_arguments(own)
+    if not arguments:
+        parser.print_help(sys.stderr)
+        return WRONG_USAGE
     options = parser.parse_args(arguments)
     assert module is not None  # the parser has refused all else
     return OK if module.run(options) else SOME_FAILED

@@ -24,11 +24,14 @@ from leed.demo.faces import (
 )
 from leed.demo.photos import remaining_parts
 from leed.demo.recipes import (
+    MAX_TEXT,
     NOTHING,
     WHOLE,
     Recipe,
+    as_text,
     check_reference,
     expressions_of,
+    from_text,
     gallery_expression,
     own_expression,
     references,
@@ -56,7 +59,8 @@ EXPLAINED = {
     "share": "of the second expression there, from 0 to 1; the rest is the first's",
     "saved_expression": "a file that /expression or Expression.save wrote, used instead of a reference",
     "kept": 'other faces of the photo with what each gets, as [{"face": 1, "reference": 40, "alpha": 0.8}]; all of '
-    "the arguments that choose an expression may stand there",
+    "the arguments that choose an expression may stand there, or expression: the base64 of a file that /expression "
+    "wrote",
 }
 """What the arguments mean that choose a face and its expression; one line each, as the API shows them."""
 
@@ -253,13 +257,19 @@ def render_preview(choice: Choice) -> tuple[tuple[Path, Path], Path, Path]:
 
 
 def keep(choice: Choice) -> list[dict]:
-    """The faces that keep an expression, with the chosen one among them. Raises as `edit` if it cannot be edited."""
+    """The faces that keep an expression, with the chosen one among them. Raises as `edit` if it cannot be edited.
+
+    An expression is kept itself, since files that it was taken from are deleted in time; a large one, of a model whose
+    expressions are maps, by how it was chosen.
+    """
     prepare(choice.photo, choice.center_crop, choice.face)
-    choice.recipe.expression()
+    text = as_text(choice.recipe.expression())
+    from_text(text)  # now, not when it is of use
     kept = [dict(one) for one in choice.kept or () if one["face"] != choice.face]
     if len(kept) >= MAX_KEPT:
         raise VisitorError(f"At most {MAX_KEPT} faces of a photo can keep an expression.")
-    return [*kept, {"face": choice.face, "alpha": choice.alpha, **asdict(choice.recipe)}]
+    what = {"expression": text} if len(text) <= MAX_TEXT else asdict(choice.recipe)
+    return [*kept, {"face": choice.face, "alpha": choice.alpha, **what}]
 
 
 def list_doubts(choice: Choice) -> dict[str, tuple[str, ...]]:

@@ -113,8 +113,9 @@ async def make_clip(
     """
     with errors_shown():
         wish = clips.Wish(clip, task, expression, alpha, saved_expression, photo, face, clip_face)
-        job = await asyncio.to_thread(call, clips.begin, wish)
+        begun = asyncio.create_task(asyncio.to_thread(call, clips.begin, wish))
         try:
+            job = await asyncio.shield(begun)  # which goes on in its thread, whatever becomes of this call
             while True:
                 state = await asyncio.to_thread(call, clips.advance, job)
                 if isinstance(state, clips.Made):
@@ -122,8 +123,14 @@ async def make_clip(
                 if has_left():
                     raise gr.Error("Stopped.", print_exception=False)
                 progress((state.done, state.total), unit="frames")
-        finally:  # when the work is cancelled, too; nothing is to wait for it then
-            threading.Thread(target=call, args=(clips.close, job), daemon=True).start()
+        finally:  # when the work is cancelled, too, even before it has begun
+            begun.add_done_callback(close_clip)
+
+
+def close_clip(begun: "asyncio.Task[str]") -> None:
+    """Ends the work at a clip that has begun, if it has; nothing waits for that."""
+    if not begun.cancelled() and begun.exception() is None:
+        threading.Thread(target=call, args=(clips.close, begun.result()), daemon=True).start()
 
 
 def share_model() -> None:

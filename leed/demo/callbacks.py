@@ -2,12 +2,14 @@
 
 from collections.abc import Set
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio.processing_utils import save_file_to_cache
+from gradio.utils import get_upload_folder
 
 from leed import gallery
-from leed.demo import actions, backend, photos, recipes
+from leed.demo import actions, backend, clip_faces, photos, recipes
 from leed.demo.actions import Choice
 from leed.demo.faces import Kept
 from leed.demo.recipes import ExpressionFileError
@@ -68,22 +70,38 @@ def faces_of(photo: str | None) -> tuple[tuple[int, int], list[Face]]:
         return NO_PHOTO, []
 
 
+class Offered(NamedTuple):
+    """The photo whose faces are on offer, and the last one that there was: the kept faces are that one's."""
+
+    photo: str | None = None
+    last: str | None = None
+
+
 @backend.errors_shown()
-def offer_faces(photo: str | None, offered: str | None) -> tuple:
+def offer_faces(photo: str | None, offered: Offered, kept: Kept | None = None) -> tuple:
     """For a new photo: the choice among its faces, if several; its faces outlined; the centre crop switched off;
-    `preview`; no face kept: the column of kept faces and `no_faces_kept`; and the photo, as the one now `offered`.
+    `preview`; no face kept: the column of kept faces and `no_faces_kept`; and what is now `offered`.
 
     Gradio asks again for the same photo where two events come close together. That changes nothing, as a visitor may
-    have chosen a face since.
+    have chosen a face since. A photo that is given again, as one that was deleted after an hour has to be, has its
+    kept faces still.
     """
-    if photo is not None and photo == offered:
+    if photo is not None and photo == offered.photo:
         return (gr.skip(),) * 8
     size, faces = faces_of(photo)
-    names = [("1, the largest", 0), *((str(i + 1), i) for i in range(1, len(faces)))]
-    several = len(faces) > 1
-    choice = gr.Radio(names, value=0, visible=several)
-    shown = choice, outlines(size, faces, 0), gr.Checkbox(False, visible=False), preview(photo)
-    return *shown, gr.Column(visible=several), *no_faces_kept(), photo
+    again = photo is None or photo == offered.last
+    ticked = {one["face"] for one in kept or ()} if again else set()
+    face = next((i for i in range(len(faces)) if i not in ticked), 0)
+    shown = faces_to_choose(len(faces), face), outlines(size, faces, face, ticked), gr.Checkbox(False, visible=False)
+    keeping = (gr.skip(), gr.skip()) if again else no_faces_kept()
+    offered = Offered(photo, photo or offered.last)
+    return *shown, preview(photo), gr.Column(visible=len(faces) > 1), *keeping, offered
+
+
+def faces_to_choose(count: int, chosen: int) -> gr.Radio:
+    """The choice among so many faces, shown if there are several."""
+    names = [("1, the largest", 0), *((str(i + 1), i) for i in range(1, count))]
+    return gr.Radio(names, value=chosen, visible=count > 1)
 
 
 def no_faces_kept() -> tuple[list, gr.Row]:
@@ -122,13 +140,49 @@ def outline_face(photo: str | None, face: int, kept: Kept | None = None) -> str:
 @backend.errors_shown()
 def click_face(photo: str | None, event: gr.SelectData) -> int:
     """The face whose centre is nearest to a click on the photo."""
+    place = place_of(event)
+    try:
+        return 0 if photo is None else backend.call(photos.face_at, photo, place)
+    except PhotoError:
+        return 0
+
+
+def place_of(event: gr.SelectData) -> tuple[float, float]:
+    """Where a picture was clicked. Raises `gr.Error` if a request says something else."""
     place = event.index
     if not isinstance(place, (list, tuple)) or len(place) != 2 or not all(map(is_number, place)):
         raise mistake("A click on the photo must be at two numbers.")
-    try:
-        return 0 if photo is None else backend.call(photos.face_at, photo, tuple(place))
-    except PhotoError:
-        return 0
+    return place[0], place[1]
+
+
+@backend.errors_shown()
+def offer_photo_face(photo: str | None) -> tuple[gr.Radio, str]:
+    """The choice among a photo's faces, and these outlined; nothing of both where it has one."""
+    size, faces = faces_of(photo)
+    return faces_to_choose(len(faces), 0), outlines(size, faces, 0) if len(faces) > 1 else ""
+
+
+@backend.errors_shown()
+def offer_clip_face(clip: str | None) -> tuple[gr.Column, Path | None, str, gr.Radio]:
+    """Where a clip shows several faces: a column, shown, with the frame in which they are counted, the faces outlined,
+    and the choice among them."""
+    if clip is None:
+        return gr.Column(visible=False), None, "", faces_to_choose(1, 0)
+    size, faces = backend.call(clip_faces.faces_of, clip)
+    frame, count = backend.call(clip_faces.first_frame, clip), len(faces)
+    return gr.Column(visible=count > 1), frame, outlines(size, faces, 0), faces_to_choose(count, 0)
+
+
+@backend.errors_shown()
+def outline_clip_face(clip: str | None, face: int) -> str:
+    """The faces of a clip outlined, `face` as the chosen one."""
+    return "" if clip is None else outlines(*backend.call(clip_faces.faces_of, clip), face)
+
+
+@backend.errors_shown()
+def click_clip_face(clip: str | None, event: gr.SelectData) -> int:
+    """The face whose centre is nearest to a click on the clip's frame."""
+    return 0 if clip is None else backend.call(clip_faces.face_at, clip, place_of(event))
 
 
 def outlines(size: tuple[int, int], faces: list[Face], chosen: int, kept: Set[int] = frozenset()) -> str:
@@ -178,7 +232,12 @@ def example_people() -> list[tuple[Path, str]]:
 def example_photo(event: gr.SelectData) -> Path:
     """The photo of the example person that was clicked."""
     people = example_people()
-    return people[clicked(event, len(people))][0]
+    return served(people[clicked(event, len(people))][0])
+
+
+def served(path: Path) -> Path:
+    """A copy of a file of the package, for a page that runs: Gradio serves none of other folders than the current."""
+    return Path(save_file_to_cache(path, get_upload_folder()))
 
 
 def thumbnails(expression: str) -> list[tuple[Path, str]]:
@@ -224,6 +283,7 @@ def thumbnails_with_choice(
     expression: str, reference: int, own_reference: str | None, saved_expression: str | None
 ) -> gr.Gallery:
     """The faces that show an expression; the chosen one is framed if it is among them."""
-    faces, place = thumbnails(expression), reference - first_of(expression)
+    faces = [(served(path), name) for path, name in thumbnails(expression)]
+    place = reference - first_of(expression)
     chosen = own_reference is None and saved_expression is None and 0 <= place < len(faces)
     return gr.Gallery(faces, selected_index=place if chosen else None)

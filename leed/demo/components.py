@@ -13,7 +13,7 @@ from gradio.events import Dependency
 from gradio.utils import get_upload_folder
 
 from leed.demo.faces import MAX_KEPT
-from leed.demo.recipes import PLACES, SECONDS
+from leed.demo.recipes import MAX_TEXT, PLACES, SECONDS
 from leed.demo.texts import DELETED
 from leed.model import MAX_SHOWN_ALPHA
 from leed.web.checked import check_number, check_one_of, check_truth, check_whole, mistake, own_file, shown
@@ -162,6 +162,7 @@ KEPT_CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "second_region": partial(check_one_of, values=PLACES),
     "share": partial(check_number, least=0, most=1),
     "saved_expression": lambda name, value: kept_path(name, value, "file"),
+    "expression": lambda name, value: check_text(name, value),
 }
 """What a kept face may have, and the check of each."""
 
@@ -170,7 +171,16 @@ def check_kept(name: str, value: Any) -> dict[str, Any]:
     """A face of `KeptFaces`, as it may be. Raises `gr.Error`."""
     if not isinstance(value, dict) or "face" not in value or not value.keys() <= KEPT_CHECKS.keys():
         raise mistake(f"{name} must be an object with face and any of {', '.join(KEPT_CHECKS)}.")
+    if "expression" in value and (others := value.keys() - {"face", "alpha", "expression"}):
+        raise mistake(f"{name} must have expression or what chooses one, got it and {', '.join(sorted(others))}.")
     return {key: KEPT_CHECKS[key](f"{name}.{key}", one) for key, one in value.items()}
+
+
+def check_text(name: str, value: Any) -> str:
+    """The text of an expression, as `leed.demo.recipes.from_text` takes it. Raises `gr.Error`."""
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        raise mistake(f"{name} must be a text of at most {MAX_TEXT} characters, got {shown(value)}.")
+    return value
 
 
 def kept_path(name: str, value: Any, what: str) -> str | None:
@@ -215,6 +225,18 @@ def strength(elem_id: str) -> gr.Slider:
         label="Strength (alpha)",
         info="0 is a neutral face, 1 as strong as in the reference; more exaggerates.",
         min_width=300,
+        elem_id=elem_id,
+    )
+
+
+def which_face(label: str, picture: str, elem_id: str) -> WhichFace:
+    """The choice among the faces of a picture, hidden until there are several; `picture` is what to call that."""
+    return WhichFace(
+        [("1, the largest", 0)],
+        value=0,
+        label=label,
+        info=f"Numbered in the {picture}; a click on the {picture} chooses one, too.",
+        visible=False,
         elem_id=elem_id,
     )
 

@@ -9,7 +9,8 @@ from PIL import Image
 
 from leed.demo.engine import editor
 from leed.demo.photos import PREVIEW_SIDE, detect, load_photo
-from leed.demo.recipes import Recipe, gallery_expression
+from leed.demo.recipes import Recipe, from_text, gallery_expression
+from leed.expression import Expression
 from leed.photo.editor import PreparedPhoto
 from leed.photo.opening import PhotoError
 
@@ -43,10 +44,18 @@ class KeptFace:
     face: int
     alpha: float
     recipe: Recipe
+    text: str | None = None  # the expression itself, instead of a recipe
+
+    def expression(self) -> Expression:
+        """What it keeps. Raises `PhotoError`, `NoFaceError` and `VisitorError`."""
+        return self.recipe.expression() if self.text is None else from_text(self.text)
 
 
 Kept = Sequence[Mapping[str, Any]]
-"""Such faces as JSON has them: a face, alpha and the fields of a recipe each (`components.KeptFaces` checks them)."""
+"""Such faces as JSON has them: a face, alpha, and an expression as text or the fields of a recipe.
+
+`components.KeptFaces` checks them.
+"""
 
 
 def others(kept: Kept | None, face: int) -> tuple[KeptFace, ...]:
@@ -54,7 +63,9 @@ def others(kept: Kept | None, face: int) -> tuple[KeptFace, ...]:
     found = []
     for item in kept or ():
         own = dict(item)
-        found.append(KeptFace(own.pop("face"), own.pop("alpha", 1.0), Recipe(**own)))
+        face_and_more = own.pop("face"), own.pop("alpha", 1.0)
+        text = own.pop("expression", None)
+        found.append(KeptFace(*face_and_more, Recipe(**own), text))
     return tuple(one for one in found if one.face != face)
 
 
@@ -80,6 +91,6 @@ def edited(among: tuple[KeptFace, ...], prepare_face: Callable[[int], PreparedPh
     """An RGB photo with these faces edited; None if there are none."""
     photo = None
     for one in among:
-        prepared = prepare_face(one.face).with_expression(one.recipe.expression())
+        prepared = prepare_face(one.face).with_expression(one.expression())
         _, photo = prepared.pasted(prepared.photo if photo is None else photo, one.alpha)
     return photo

@@ -75,6 +75,15 @@
         event.target.dispatchEvent(again)
     }, true)
 
+    // Clips that a browser cannot play, such as HEVC with 10 bits, are edited all the same: style.css says so.
+    const told = (event, unplayable) => {
+        if (event.target.matches?.('#clip video, #edited-clip video')) {
+            event.target.closest('#clip, #edited-clip').classList.toggle('unplayable', unplayable)
+        }
+    }
+    document.addEventListener('error', event => told(event, true), true)
+    document.addEventListener('loadedmetadata', event => told(event, false), true)
+
     // What Gradio says of files, in the page's words.
     const megabytes = () => Math.round((window.gradio_config?.max_file_size ?? 0) / 2 ** 20)
     const words = [
@@ -96,7 +105,8 @@
         const seen = new Set()
         for (const toast of document.querySelectorAll('[data-testid=toast-body]')) {
             reword(toast)
-            if (seen.has(toast.innerText)) toast.querySelector('.toast-close')?.click()
+            const said = seen.has(toast.innerText) || toast.innerText.includes('Video not playable')  // told in its place
+            if (said) toast.querySelector('.toast-close')?.click()
             seen.add(toast.innerText)
         }
         for (const button of document.querySelectorAll('button .wrap')) {

@@ -105,10 +105,10 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
     )
     picks = [reference, own_reference, saved]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    offered = gr.State()  # the photo whose faces are on offer
+    offered = gr.State(callbacks.Offered())
     clicked, last = quiet | {"trigger_mode": "multiple"}, quiet | {"trigger_mode": "always_last"}
     offer = {
-        "fn": callbacks.offer_faces, "inputs": [column, offered], "js": begin("photo"), **last,
+        "fn": callbacks.offer_faces, "inputs": [column, offered, others.kept], "js": begin("photo"), **last,
         "outputs": [face, drawing, center_crop, preview, others.several, others.kept, others.row, offered],
     }  # fmt: skip
     outline = {"fn": callbacks.outline_face, "inputs": [column, face, others.kept], "outputs": drawing, **last}

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import gradio as gr
 
 from leed.demo import callbacks
-from leed.demo.components import KeptFaces, Photo, WhichFace, hidden_preview, picker, use_centre
+from leed.demo.components import KeptFaces, Photo, WhichFace, hidden_preview, picker, use_centre, which_face
 
 
 class PhotoColumn(NamedTuple):
@@ -36,7 +36,7 @@ def photo_column(person: str) -> PhotoColumn:
     """The first column, with the photo of an example person in it."""
     with gr.Column(min_width=300):
         gr.Markdown("### 1. Photo")
-        with gr.Column(min_width=0, elem_id="photo-and-outlines"):
+        with gr.Column(min_width=0, elem_classes="outlined"):
             photo = Photo(
                 person,
                 label="Photo with a face",
@@ -47,16 +47,9 @@ def photo_column(person: str) -> PhotoColumn:
                 alt_text="The photo to edit",
                 placeholder="Drop a photo here, click to choose one, or use the camera or the clipboard below",
             )
-            drawing = gr.HTML(callbacks.outline_face(person, 0), elem_id="outlines")
+            drawing = gr.HTML(callbacks.outline_face(person, 0), elem_id="outlines", elem_classes="outlines")
         gr.Markdown("JPEG, PNG, WebP and others, up to 40 MB and 50 megapixels.", elem_classes="label")
-        face = WhichFace(
-            [("1, the largest", 0)],
-            value=0,
-            label="Face to edit",
-            info="Numbered in the photo; a click on the photo chooses one, too.",
-            visible=False,
-            elem_id="which-face",
-        )
+        face = which_face("Face to edit", "photo", "which-face")
         others = other_faces()
         message = gr.Markdown(visible=False, elem_id="message", elem_classes="message")
         center_crop = use_centre("center-crop")

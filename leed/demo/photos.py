@@ -69,7 +69,11 @@ def face_at(path: str, place: tuple[float, float]) -> int:
     0 in a photo without faces. Raises `PhotoError`.
     """
     size, faces = detect(path)
-    scale = max(size) / shown_side(path)[0]
+    return nearest(faces, place, max(size) / shown_side(path)[0])
+
+
+def nearest(faces: list[Face], place: tuple[float, float], scale: float) -> int:
+    """The face whose centre is nearest to a place (x, y) in a picture smaller by `scale`; 0 if there is none."""
     x, y = place
     return min(range(len(faces)), key=lambda i: math.dist(faces[i].centre, (scale * x, scale * y)), default=0)
 

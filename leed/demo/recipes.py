@@ -1,8 +1,11 @@
 """What a face is to show: a face of the gallery, a reference or a file of one's own, limited to a region or mixed."""
 
+import base64
+import binascii
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from safetensors import SafetensorError
 
@@ -10,7 +13,7 @@ from leed import gallery
 from leed.demo.engine import VisitorError, editor
 from leed.demo.photos import detect, load_photo
 from leed.demo.texts import DELETED
-from leed.expression import Expression
+from leed.expression import SUFFIX, Expression
 from leed.gallery import GalleryFace
 from leed.regions import REGIONS
 from leed.web.units import MIB
@@ -26,6 +29,7 @@ SECONDS = (NOTHING, *EXPRESSIONS)
 """What can be mixed in: averages over the gallery's people."""
 
 MAX_FILE_BYTES = 8 * MIB  # of a saved expression; most have a few kB
+MAX_TEXT = 12_000  # characters of an expression that is kept by value; those of vectors have up to 3,000
 MAX_NAME = 80  # characters
 MAX_REASON = 300  # characters of what is wrong with a file, which may repeat names that it holds
 
@@ -80,6 +84,29 @@ def saved_expression(path: str) -> Expression:
         raise ExpressionFileError(
             f"A saved expression has at most {MAX_FILE_BYTES // MIB} MB: please give another file."
         )
+    return read_expression(file)
+
+
+def as_text(expression: Expression) -> str:
+    """An expression's file as text, to be kept by value: uploads are deleted after an hour."""
+    with TemporaryDirectory() as folder:
+        return base64.b64encode(expression.save(Path(folder, f"kept{SUFFIX}")).read_bytes()).decode()
+
+
+@lru_cache(maxsize=64)
+def from_text(text: str) -> Expression:
+    """Inverse of `as_text`. Raises `ExpressionFileError`."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder, f"kept{SUFFIX}")
+        try:
+            file.write_bytes(base64.b64decode(text, validate=True))
+        except (binascii.Error, ValueError):
+            raise ExpressionFileError("A kept expression must be the base64 text of a saved expression.") from None
+        return read_expression(file)
+
+
+def read_expression(file: Path) -> Expression:
+    """The expression in a file, if it is of use here. Raises `ExpressionFileError`."""
     leed = editor().leed
     try:
         expression = Expression.load(file)

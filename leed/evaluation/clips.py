@@ -7,8 +7,13 @@ in the same motion). The photo follows the clip as `leed.video` has it: the face
 each frame's expression is taken against the neutral face of the same frame, and both are smoothed in time. "none"
 leaves the smoothing out; "crops" takes the set's own crops instead of finding faces, and smooths nothing.
 Prints a Markdown table with 95 % intervals by a bootstrap over the clips, a column for each `--smoothing`; with
---output_dir also writes it (clips.md, clips.json), strips of each clip's blinks and other frames (driver, edit, truth)
-and how far the mouth has moved in each frame, plotted for the edits and the truth.
+--output_dir also writes it (clips.md, clips.json), and as pictures: strips of each clip's blinks and other frames
+(driver, edit, truth), and what goes on over time in driver, truth and edits: the expression's strength, how far the
+eyes are closed and how far the mouth has moved; strengths.png has the strengths of all clips.
+
+A strength is the change of the inner face since the clip's first frame, in which the set's people are at rest, as far
+as it goes in the direction of the true change. A blink is where the true eyes differ most from shortly before and
+after; it has come over if the edit's eyes make half of that change or more.
 """
 
 import argparse
@@ -30,7 +35,7 @@ from leed.evaluation.metrics import Estimate, mean_of, quotient_of
 from leed.evaluation.sheets import panel
 from leed.evaluation.tables import as_json, markdown_table, show_estimate
 from leed.files import existing
-from leed.images import EYES, INNER_CROP, MOUTH, normalize, part, to_tensor
+from leed.images import EYES, INNER_CROP, MOUTH, inner_face, normalize, part, to_tensor
 from leed.model import LEED, FaceModel
 from leed.photo.editor import FaceEditor
 from leed.photo.opening import open_photo
@@ -50,6 +55,8 @@ SHOWN = 6  # frames of a clip on its strip
 LINES = {
     "ssim": "inner-face SSIM to the true frame",
     "ssim_still": "same, the input held still",
+    "strength": "the expression's strength, relative to the truth's",
+    "strength_course": "same, correlation with the truth's over time",
     "mouth": "motion of the mouth, correlation with the truth's over time",
     "lag": "frames by which the mouth comes late",
     "flicker": "energy of the differences between frames, relative to the truth's (1: as much)",
@@ -149,10 +156,13 @@ def measure(edit: Tensor, clip: Clip) -> dict[str, float]:
     """The measurements of a driven photo (N, 3, S, S); `blinks` of the truth and those that `came_over` are counts."""
     truth = clip.truth
     mouth, true_mouth = mouth_motion(edit, truth), mouth_motion(truth, truth)
+    strength, true_strength = strengths(edit, truth), strengths(truth, truth)
     ways = [blink_way(edit, truth, frame) for frame in blinks(truth)]
     return {
         "ssim": float(inner_ssim(edit, truth).mean()),
         "ssim_still": float(inner_ssim(clip.photo.expand_as(truth), truth).mean()),
+        "strength": float(strength.sum() / true_strength.sum()),
+        "strength_course": correlation(strength, true_strength),
         "mouth": correlation(mouth, true_mouth),
         "lag": float(lag(mouth, true_mouth)),
         "flicker": float(edit.diff(dim=0).square().mean() / truth.diff(dim=0).square().mean()),
@@ -160,6 +170,16 @@ def measure(edit: Tensor, clip: Clip) -> dict[str, float]:
         "came_over": float(sum(way > CAME_OVER for way in ways)),
         "blink_way": float(sum(ways)),
     }
+
+
+def strengths(frames: Tensor, truth: Tensor) -> np.ndarray:
+    """How far each frame is from the first in the direction of the true change: (N,), RMS, in percent of the range.
+
+    Those of `truth` itself are its whole change.
+    """
+    change, wanted = ((faces - faces[:1]).flatten(1).double() for faces in (inner_face(frames), inner_face(truth)))
+    way = (change * wanted).sum(1) / wanted.norm(dim=1).clamp(min=1e-9)
+    return (way / wanted.shape[1] ** 0.5 * (100 / metrics.RANGE)).numpy()
 
 
 def mouth_motion(frames: Tensor, truth: Tensor) -> np.ndarray:
@@ -209,7 +229,7 @@ def blink_way(edit: Tensor, truth: Tensor, frame: int) -> float:
 def evaluate(measured: Sequence[dict[str, float]]) -> dict[str, Estimate]:
     """Every metric with its 95 % interval over clips."""
     values = {name: np.array([one[name] for one in measured]) for name in measured[0]}
-    named = {name: mean_of(values[name]) for name in ("ssim", "ssim_still", "mouth", "lag", "flicker")}
+    named = {name: mean_of(values[name]) for name in LINES if not name.startswith("blink")}
     named["blinks"] = quotient_of(mean_of(values["came_over"]), mean_of(values["blinks"]))
     named["blink_way"] = quotient_of(mean_of(values["blink_way"]), mean_of(values["blinks"]))
     clips = np.arange(len(measured)).astype(str)
@@ -224,19 +244,55 @@ def strip(edit: Tensor, clip: Clip) -> Image.Image:
     return panel(rows | {"truth": [clip.truth[i] for i in chosen]}, [f"frame {i}" for i in chosen])
 
 
-def plot_mouths(clip: Clip, edits: Mapping[str, Tensor]) -> Image.Image:
-    """A plot of how far the mouth has moved in each frame of the truth and of the edits."""
+def closing(frames: Tensor, truth: Tensor) -> np.ndarray:
+    """How far the eyes go in each frame from the first to closed (1), as in the truth's first blink, (N,).
+
+    Zero where the truth has no blink.
+    """
+    middles = blinks(truth)
+    if not middles:
+        return np.zeros(len(frames))
+    eyes, true_eyes = (part(faces, EYES).flatten(1).double() for faces in (frames, truth))
+    wanted = eyes_apart(truth)[middles[0] - BLINK_FRAMES].flatten()[None].double()
+    return metrics.way(eyes - eyes[:1], wanted.expand_as(true_eyes)).numpy()
+
+
+def time_lines(clip: Clip, driver_neutrals: Tensor, edits: Mapping[str, Tensor]) -> dict[str, dict[str, np.ndarray]]:
+    """What goes on over time in a clip, (N,) each: by what it is, by whose it is.
+
+    The driver's head moves: its strength is the whole difference from its neutral faces (N, 3, S, S) in that frame.
+    """
+    shown = {"truth": clip.truth} | dict(edits)
+    apart = inner_face(clip.driver - driver_neutrals).double().square().mean((1, 2, 3)).sqrt().numpy()
+    courses = {name: strengths(frames, clip.truth) for name, frames in shown.items()}
+    return {
+        "strength [%]": {DRIVER: apart * (100 / metrics.RANGE)} | courses,
+        "eyes (1: closed)": {name: closing(frames, clip.truth) for name, frames in shown.items()},
+        "mouth": {name: mouth_motion(frames, clip.truth) for name, frames in shown.items()},
+    }
+
+
+DRIVER = "driver"
+LOOKS = {"truth": {"color": "black"}, DRIVER: {"color": "gray", "linestyle": ":"}}
+
+
+def plot(panels: Mapping[str, Mapping[str, np.ndarray]], marks: Sequence[Sequence[int]], columns: int) -> Image.Image:
+    """Lines over time, a panel for each group of them; `marks` are each panel's blinks."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 3), layout="constrained")
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(8 / columns**0.5 * columns, 2 * rows + 0.4), layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.plot(mouth_motion(clip.truth, clip.truth), color="black", label="truth")
-    for name, edit in edits.items():
-        axes.plot(mouth_motion(edit, clip.truth), label=name, linewidth=1)
-    axes.set(title=f"clip {clip.name}", xlabel="frame", ylabel="motion of the mouth")
-    axes.legend()
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True).flat
+    for axes, (title, lines), middles in zip(grid, panels.items(), marks, strict=False):
+        for middle in middles:
+            axes.axvspan(middle - 1, middle + 1, color="gold", alpha=0.4, label="blink")
+        for name, line in lines.items():
+            axes.plot(line, label=name, **({"linewidth": 1.2} | LOOKS.get(name, {})))
+        axes.set(title=title)
+    named = dict(zip(*reversed(grid[0].get_legend_handles_labels()), strict=True))
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=len(named))
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
@@ -259,18 +315,23 @@ def main(arguments: list[str] | None = None) -> None:
     leed = LEED.from_pretrained(options.model).eval()
     clips = load_clips(options.data_dir, leed.config.image_size)
     measured: dict[str, dict[str, dict[str, float]]] = {smoothing: {} for smoothing in options.smoothing}
-    pictures = {}
+    pictures, courses = {}, {}
     for clip in tqdm(clips, "clips", unit="clip", disable=None):
         edits = {smoothing: drive(leed, clip, smoothing) for smoothing in options.smoothing}
         for smoothing, edit in edits.items():
             measured[smoothing][clip.name] = measure(edit, clip)
         pictures[f"clip-{clip.name}.png"] = strip(edits[options.smoothing[0]], clip)
-        pictures[f"clip-{clip.name}-mouth.png"] = plot_mouths(clip, edits)
+        lines, middles = time_lines(clip, leed.neutralize(clip.driver), edits), blinks(clip.truth)
+        pictures[f"clip-{clip.name}-time.png"] = plot(lines, [middles] * len(lines), columns=1)
+        courses[f"clip {clip.name}: strength [%]"] = lines["strength [%]"], middles
     found = {smoothing: evaluate(list(of_clips.values())) for smoothing, of_clips in measured.items()}
     count = round(sum(one["blinks"] for one in measured[options.smoothing[0]].values()))
     rows = [[line, *(show_estimate(of_all[name]) for of_all in found.values())] for name, line in LINES.items()]
     text = markdown_table([f"{len(clips)} clips, {count} blinks; value [95 %]", *found], rows)
     content = {one: {"all": as_json(found[one]), "clips": measured[one]} for one in found}
+    strengths_of_all = {name: lines for name, (lines, _) in courses.items()}
+    marks = [middles for _, middles in courses.values()]
+    pictures["strengths.png"] = plot(strengths_of_all, marks, columns=min(2, len(clips)))
     if present(options.output_dir, "clips", text, content):
         save_sheets(options.output_dir, pictures)
 

@@ -16,6 +16,7 @@ from leed.images import inner_face
 
 RANGE = 2.0  # of face tensors, which lie in [-1, 1]
 MAX_PSNR = 60.0
+FALL = 0.02  # of a strength, up to which it goes on
 
 Metric = Callable[[np.ndarray], np.ndarray]
 """Weights (R, N) of N measured pictures to R values of a metric over all of them."""
@@ -73,14 +74,18 @@ def way(change: Tensor, wanted: Tensor) -> Tensor:
     return (change * wanted).sum(1) / (wanted**2).sum(1).clamp(min=1e-6)
 
 
-def monotone(strengths: Tensor, tolerance: float = 0.02) -> Tensor:
+def monotone(strengths: Tensor, tolerance: float = FALL) -> Tensor:
     """1 where strengths (B, A), probabilities at A rising alphas, grow, else 0; float64 (B,).
 
     They grow if no step falls by more than `tolerance` and the greatest exceeds the first by more than it.
     """
-    steps = strengths.double().diff(dim=1)
     rises = strengths.double().amax(dim=1) - strengths.double()[:, 0]
-    return ((steps >= -tolerance).all(dim=1) & (rises > tolerance)).double()
+    return ((goes_on(strengths, tolerance) == 1) & (rises > tolerance)).double()
+
+
+def goes_on(strengths: Tensor, tolerance: float = FALL) -> Tensor:
+    """The share (B,) of the steps of strengths (B, A) that fall by no more than `tolerance`."""
+    return (strengths.double().diff(dim=1) >= -tolerance).double().mean(dim=1)
 
 
 def as_arrays(values: dict[str, Tensor]) -> dict[str, np.ndarray]:

@@ -17,6 +17,7 @@ from itertools import product
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -57,10 +58,16 @@ LINES = {
     "features_half": "same, beside half of the other",
     "features_whole": "same, beside the whole other",
     "features_both": "same, with both weights, whatever the other is",
+    "features_alike": "same, of pairs whose delta_exp point the same way (cosine above 0)",
+    "features_opposite": "same, of the other pairs",
+    "features_steps": "steps of all these lines that do not fall",
     "pixels_alone": "pixels grow with an expression's weight, alone",
     "pixels_half": "same, beside half of the other",
     "pixels_whole": "same, beside the whole other",
     "pixels_both": "same, with both weights, whatever the other is",
+    "pixels_alike": "same, of pairs whose delta_exp point the same way (cosine above 0)",
+    "pixels_opposite": "same, of the other pairs",
+    "pixels_steps": "steps of all these lines that do not fall",
     "between": "evaluator's features grow on the way from one expression to the other",
 }
 for name in PARTS:
@@ -113,7 +120,8 @@ def growth(
 ) -> dict[str, Tensor]:
     """1 where features or pixels go on in an expression's direction as its weight grows, else 0 (B,).
 
-    Of the two expressions it is the mean, with both weights the worst.
+    Of the two expressions it is the mean, with both weights the worst; that, too, of pairs that are alike or opposite,
+    NaN for the others, and the share of the single steps that go on.
     """
     edits = {
         (a, b): first.with_expression(a * first.expression + b * second.expression)(1.0)
@@ -123,23 +131,26 @@ def growth(
         "features": {pair: evaluator.features(edit, neutral) for pair, edit in edits.items()},
         "pixels": {pair: part(edit, INNER_FACE).flatten(1) for pair, edit in edits.items()},
     }
+    alike = F.cosine_similarity(first.expression.delta_exp.flatten(1), second.expression.delta_exp.flatten(1)) > 0
     values: dict[str, Tensor] = {}
     for kind, found in seen.items():
         mirrored = {(b, a): value for (a, b), value in found.items()}
-        lines = {fixed: [grows(of, fixed) for of in (found, mirrored)] for fixed in WEIGHTS}
-        values |= {f"{kind}_{name}": torch.stack(lines[fixed]).mean(0) for name, fixed in BESIDE.items()}
-        values[f"{kind}_both"] = torch.stack([line for both in lines.values() for line in both]).amin(0)
+        courses = [course(of, fixed) for fixed in WEIGHTS for of in (found, mirrored)]
+        lines = torch.stack([metrics.monotone(one) for one in courses]).unflatten(0, (-1, 2))
+        values |= {f"{kind}_{name}": lines[WEIGHTS.index(fixed)].mean(0) for name, fixed in BESIDE.items()}
+        both = lines.amin((0, 1))
+        values |= {f"{kind}_both": both, f"{kind}_steps": torch.stack([*map(metrics.goes_on, courses)]).mean(0)}
+        values |= {f"{kind}_alike": both.where(alike, torch.nan), f"{kind}_opposite": both.where(~alike, torch.nan)}
     path = [between(first.expression, second.expression, share) for share in WEIGHTS]
     way = [evaluator.features(first.with_expression(step)(1.0), neutral) for step in path]
     steps = [metrics.way(features - way[0], way[-1] - way[0]) for features in way]
     return values | {"between": metrics.monotone(torch.stack(steps, 1))}
 
 
-def grows(found: dict[tuple[float, float], Tensor], fixed: float) -> Tensor:
-    """1 where what is found (B, F) goes on in the first weight's direction, the second being fixed, else 0 (B,)."""
+def course(found: dict[tuple[float, float], Tensor], fixed: float) -> Tensor:
+    """How far what is found (B, F) goes in the first weight's direction at each of WEIGHTS, (B, A)."""
     start = found[0.0, 0.0]
-    steps = [metrics.way(found[weight, fixed] - start, found[1.0, 0.0] - start) for weight in WEIGHTS]
-    return metrics.monotone(torch.stack(steps, 1))
+    return torch.stack([metrics.way(found[weight, fixed] - start, found[1.0, 0.0] - start) for weight in WEIGHTS], 1)
 
 
 def regional(first: PreparedEdit, second: PreparedEdit) -> dict[str, Tensor]:

@@ -125,19 +125,19 @@ def read_frames(clip: ClipInfo, pixel_format: str, notes: list[str] | None = Non
                 before, now = ("x".join(map(str, size)) for size in (clip.stored_size, (video.width, video.height)))
                 raise VideoError(f"{clip.path.name} changes its size from {before} to {now}: cut it there")
             if last is None and video.interlaced_frame:
-                notes.append(f"{clip.path.name} is interlaced, its result is not: have it deinterlaced first")
+                notes.append("the clip is interlaced, its result is not: have it deinterlaced first")
             pts = video.pts if video.pts is not None else 0 if last is None else last + step
             if last is not None and pts <= last:
                 left_out += 1  # it would be shown for no time
                 continue
             last = pts
             yield own(video, pixel_format, clip.turn, pts, clip.time_base)
-        if damage or left_out:
-            notes.append(f"{len(damage) + left_out} damaged parts of {clip.path.name} were left out")
+        if count := len(damage) + left_out:
+            notes.append(f"{count} damaged part{' of the clip was' if count == 1 else 's of the clip were'} left out")
         start = stream.start_time or 0
         end = None if last is None else float((last + step - start) * clip.time_base)
         if clip.duration is not None and end is not None and end < clip.duration - max(0.5, 0.02 * clip.duration):
-            notes.append(f"{clip.path.name} breaks off after {end:.1f} of {clip.duration:.1f} seconds")
+            notes.append(f"the clip breaks off after {end:.1f} of {clip.duration:.1f} seconds")
 
 
 def decoded(

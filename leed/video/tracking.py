@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from leed.photo.alignment import NEAR, follow, lies_at, rough_alignment, search
-from leed.photo.detection import find_faces
+from leed.photo.detection import Face, find_faces
 from leed.photo.geometry import Alignment
 from leed.video.frames import Frame, planes
 from leed.video.identity import SAME_PERSON, Person
@@ -80,7 +80,7 @@ class Tracker:
 
     def _searched(self, picture: Image.Image) -> Alignment | None:
         """The place of the person's face anywhere in the frame; the first time, whose face it is gets settled."""
-        faces = find_faces(picture, fine=self.num_searched % FINE_EVERY == 0)
+        faces = faces_in(picture, self.num_searched)
         self.num_searched = 0 if faces else self.num_searched + 1
         if not faces:
             return None
@@ -101,6 +101,20 @@ class Tracker:
         self.person.meet(picture, place)
         self.look = brightness(picture, place)
         return place
+
+
+def faces_in(picture: Image.Image, num_searched: int) -> list[Face]:
+    """The faces of a frame, the largest first, after so many without any."""
+    return find_faces(picture, fine=num_searched % FINE_EVERY == 0)
+
+
+def first_faces(frames: Iterable[Frame]) -> tuple[Image.Image, list[Face]] | None:
+    """The first of the frames that shows faces, and these, as `track` counts them; None if none does."""
+    for number, frame in enumerate(frames):
+        if faces := faces_in(frame.picture, number):
+            return frame.picture, faces
+        frame.forget_picture()
+    return None
 
 
 def brightness(picture: Image.Image, place: Alignment) -> np.ndarray:

@@ -220,7 +220,7 @@ def test_expressions_are_made(model: str, editor: FaceEditor, tmp_path: Path) ->
         ("align PHOTO --size 99999 --out x", "--size must be in [1, 4096] pixels, got 99999"),
         ("demo --port 99999", "--port must be in [1, 65535], got 99999"),
         ("smile PHOTO", "invalid choice: 'smile'"),
-        ("", "arguments are required: COMMAND"),
+        ("", "give the faces of photos and clips an expression"),
     ],
 )
 def test_wrong_usage(

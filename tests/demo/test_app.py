@@ -1,5 +1,6 @@
 """The demo as a program: started as a visitor would meet it, driven by Gradio's client."""
 
+import base64
 import json
 import threading
 import time
@@ -104,6 +105,9 @@ def test_faces_keep_what_they_get_while_another_is_edited(client: Client, two_pe
         edit(client, two_people, kept=[{"face": 9}])
     own = {"face": 1, "own_reference": handle_file(ANGRY)}
     assert (pixels(edit(client, two_people, reference=40, kept=[own])[1])[left] != both[left]).any()
+    file = client.predict(reference=100, region="mouth", api_name="/expression")
+    value = {"face": 1, "alpha": 0.7, "expression": base64.b64encode(Path(file).read_bytes()).decode()}
+    np.testing.assert_array_equal(pixels(edit(client, two_people, reference=40, kept=[value])[1]), both)
 
 
 def test_sequence_comes_as_three_marked_files(client: Client, two_people: Path):
@@ -230,7 +234,15 @@ MISTAKES: dict[str, tuple[dict, str]] = {
     "a kept face without number": (
         {"kept": [{"SECRET": 1}]},
         "kept[0] must be an object with face and any of face, alpha, reference, own_reference, own_center_crop, "
-        "region, second, second_region, share, saved_expression.",
+        "region, second, second_region, share, saved_expression, expression.",
+    ),
+    "an expression kept twice": (
+        {"kept": [{"face": 0, "expression": "SECRET", "reference": 3}]},
+        "kept[0] must have expression or what chooses one, got it and reference.",
+    ),
+    "an expression that is a number": (
+        {"kept": [{"face": 0, "expression": 5}]},
+        "kept[0].expression must be a text of at most 12000 characters, got 5.",
     ),
     "a kept face with a word": (
         {"kept": [{"face": 1}, {"face": 0, "alpha": "strong"}]},

@@ -62,22 +62,44 @@ def test_messages_stand_beside_what_they_are_about(no_worker: None, tiny_actions
 
 
 def test_a_new_photo_is_not_cut_by_an_old_choice(no_worker: None):
-    assert callbacks.offer_faces(str(callbacks.example_people()[0][0]), None)[2].value is False
+    assert callbacks.offer_faces(str(callbacks.example_people()[0][0]), callbacks.Offered())[2].value is False
 
 
 def test_an_event_that_comes_twice_takes_no_choice_back(no_worker: None, two_people: Path):
     """Gradio sends `offer_faces` and `pick_expression` again, after what a visitor has chosen since."""
     photo = str(two_people)
-    face, drawing, *_, offered = callbacks.offer_faces(photo, None)
+    face, drawing, *_, offered = callbacks.offer_faces(photo, callbacks.Offered())
     assert len(face.choices) == 2 and drawing.count("<rect") == 2
     assert callbacks.offer_faces(photo, offered) == (gr.skip(),) * 8
     _, drawing, *_, offered = callbacks.offer_faces(None, offered)
-    assert drawing == "" and offered is None
+    assert drawing == "" and offered.photo is None
 
     sad = callbacks.first_of("sad")
     angry, own_reference, saved = callbacks.pick_expression("angry", sad + 1)
     assert recipes.references()[angry].expression == "angry" and own_reference is saved is None
     assert callbacks.pick_expression("angry", angry + 1) == (gr.skip(),) * 3
+
+
+def test_a_photo_that_is_given_again_has_its_kept_faces_and_another_has_none(no_worker: None, two_people: Path):
+    """As after an hour, when the photo was deleted from the server's disk."""
+    photo, kept = str(two_people), [{"face": 0, "alpha": 1.0, "reference": 40}]
+    *_, offered = callbacks.offer_faces(photo, callbacks.Offered(), [])
+    face, *_, several, kept_now, row, offered = callbacks.offer_faces(None, offered, kept)
+    assert not several.visible and kept_now == row == gr.skip()
+    face, drawing, *_, several, kept_now, row, again = callbacks.offer_faces(photo, offered, kept)
+    assert face.value == 1 and drawing.count("✓") == 1 and several.visible and kept_now == row == gr.skip()
+    assert again.photo == photo
+    other = str(callbacks.example_people()[0][0])
+    face, drawing, *_, kept_now, row, _ = callbacks.offer_faces(other, offered, kept)
+    assert face.value == 0 and "✓" not in drawing and kept_now == [] and not row.visible
+
+
+def test_the_photo_that_follows_a_clip_offers_its_faces_if_it_has_several(no_worker: None, two_people: Path):
+    choice, drawing = callbacks.offer_photo_face(str(two_people))
+    assert choice.visible and len(choice.choices) == 2 and drawing.count("<rect") == 2
+    for photo in (str(callbacks.example_people()[0][0]), None):
+        choice, drawing = callbacks.offer_photo_face(photo)
+        assert not choice.visible and choice.value == 0 and drawing == ""
 
 
 def test_a_preview_is_made_of_what_browsers_do_not_show(

@@ -1,14 +1,18 @@
 """Clips in the demo: what is refused, work in steps, and work that stops."""
 
+import asyncio
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 from conftest import ROOT
 from PIL import Image
 from video.clips import content, frame_of, waves, write_clip
 
-from leed.demo import clips
+from leed.demo import backend, clip_faces, clips
 from leed.demo.clips import FOLLOW, NEUTRALIZE, Made, Making, Wish
 from leed.demo.engine import VisitorError
 from leed.demo.worker import WorkerError
@@ -71,6 +75,36 @@ def test_no_more_jobs_than_two_but_forgotten_ones_make_room(no_jobs: dict, clip:
     assert not no_jobs
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_work_that_is_stopped_before_it_has_begun_is_closed_as_soon_as_it_has(
+    no_jobs: dict, clip: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fails: bool
+):
+    """Else its place would be taken until nobody had asked for it for a minute."""
+    beginning, go_on, closed = threading.Event(), threading.Event(), threading.Event()
+
+    def in_worker(work: Callable, *arguments: object) -> object:
+        if work is clips.begin:
+            beginning.set()
+            go_on.wait(10)
+        result = work(*arguments)
+        if work is clips.close:
+            closed.set()
+        return result
+
+    async def stopped() -> None:
+        asked = asyncio.create_task(backend.make_clip(None if fails else clip))
+        await asyncio.to_thread(beginning.wait, 10)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        go_on.set()
+        assert await asyncio.to_thread(closed.wait, 0.2 if fails else 10) != fails
+
+    monkeypatch.setattr(backend, "worker", SimpleNamespace(call=in_worker))
+    asyncio.run(stopped())
+    assert not no_jobs and "asyncio" not in [record.name for record in caplog.records]
+
+
 def test_clips_beyond_the_bounds_get_one_sentence(
     no_jobs: dict, clip: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -103,6 +137,29 @@ def test_clips_beyond_the_bounds_get_one_sentence(
     monkeypatch.setattr("leed.video.reading.duration_of", lambda *_: None)  # a file that does not say how long it is
     assert look_into(clip).num_frames is None
     assert refusal(Wish(clip)).startswith("This clip has more than 3 frames, the most is")
+
+
+def test_faces_are_counted_as_the_work_counts_them(no_jobs: dict, clip: str, tmp_path: Path):
+    """In the first frame that shows any; a choice is offered where there are several."""
+    nobody = Image.new("RGB", (320, 160), "grey")
+    two = frame_of(("comp05", 10, 20, 120), ("comp02", 160, 0, 150), size=(320, 160))
+    path = str(write_clip(tmp_path / "two.mp4", [nobody, nobody, two, two]))
+    (size, faces), _ = clip_faces.look(path)
+    assert size == (320, 160) and [face.centre[0] > 160 for face in faces] == [True, False]
+    with Image.open(clip_faces.first_frame(path)) as shown:
+        assert shown.size == (720, 360) and np.asarray(shown.convert("RGB"))[100:300, 400:600].std() > 20
+    for number, face in enumerate(faces):
+        assert clip_faces.face_at(path, tuple(720 / 320 * np.array(face.centre))) == number
+        before, after = (
+            content(Path(of)).pictures[2].astype(int) for of in (path, finished(Wish(path, clip_face=number)).path)
+        )
+        moved = np.abs(after - before).mean((0, 2))
+        assert (moved[160:].mean() > moved[:160].mean()) == (number == 0)
+    assert clip_faces.first_frame(clip) is None and len(clip_faces.faces_of(clip).faces) == 1
+    (tmp_path / "page.mp4").write_text("<html>")
+    for empty in (tmp_path / "page.mp4", tmp_path / "none.mp4", write_clip(tmp_path / "grey.mp4", [nobody] * 2)):
+        assert clip_faces.faces_of(str(empty)) == ((1, 1), []) and clip_faces.first_frame(str(empty)) is None
+        assert clip_faces.face_at(str(empty), (5, 5)) == 0
 
 
 def test_without_the_package_the_tab_says_so(

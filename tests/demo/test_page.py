@@ -114,6 +114,22 @@ def test_a_face_is_chosen_by_click_and_by_keyboard(page: "sync_api.Page", two_pe
     page.wait_for_selector("#outlines .chosen text:has-text('1')", state="attached")
 
 
+def test_outlines_lie_on_the_faces_of_small_photos_too(page: "sync_api.Page", two_people: Path, tmp_path: Path):
+    """Which fill less than their place, unless they are enlarged; they are drawn, and clicked, as if they were."""
+    with Image.open(two_people) as photo:
+        photo.resize((210, 114)).save(tmp_path / "small.png")
+    give_photo(page, tmp_path / "small.png")
+    smaller = page.locator("#outlines g", has_text="2").locator("rect")
+    smaller.wait_for()
+    page.wait_for_selector("#result:not(.outdated) #edited img", state="attached")
+    box = smaller.bounding_box()
+    patch = {"x": box["x"] + box["width"] / 4, "y": box["y"] + box["height"] / 4}
+    patch |= {"width": box["width"] / 2, "height": box["height"] / 2}
+    with Image.open(io.BytesIO(page.screenshot(clip=patch))) as shown:
+        red, green, blue = np.asarray(shown.convert("RGB"), float).mean((0, 1))
+    assert red > green + 20 > blue + 20  # skin, where the background is grey
+
+
 def test_every_format_is_shown_even_where_the_system_knows_no_type(page: "sync_api.Page", tmp_path: Path):
     """A preview, made of what was opened, stands for a TIFF file; the edit is of the file."""
     buffer = io.BytesIO()

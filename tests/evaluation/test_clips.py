@@ -39,7 +39,7 @@ def found(edit: torch.Tensor) -> dict[str, float]:
 
 def test_a_true_clip_reaches_every_figure() -> None:
     values = found(moving())
-    for name in ("ssim", "mouth", "flicker"):
+    for name in ("ssim", "strength", "strength_course", "mouth", "flicker"):
         assert values.pop(name) == pytest.approx(1, abs=1e-6)
     assert values.pop("ssim_still") < 0.95
     assert values == {"lag": 0, "blinks": 2, "came_over": 2, "blink_way": pytest.approx(2)}
@@ -60,8 +60,33 @@ def test_a_weak_blink(eyes: float, came_over: int) -> None:
 def test_a_still_photo_neither_blinks_nor_moves() -> None:
     values = found(moving()[:1].repeat(FRAMES, 1, 1, 1))
     assert values["ssim"] == values["ssim_still"]
-    assert values["mouth"] == values["flicker"] == values["came_over"] == values["lag"] == 0
+    assert values["mouth"] == values["flicker"] == values["came_over"] == values["lag"] == values["strength"] == 0
     assert blinks(moving()) == list(BLINKS)
+
+
+@pytest.mark.parametrize("share", [0.5, 1.2])
+def test_the_strength_of_an_edit_that_goes_a_part_of_the_way(share: float) -> None:
+    """From a rest that differs, and with changes beside the true ones, which are no part of it."""
+    truth = moving()
+    edit = truth[:1] + share * (truth - truth[:1]) + 0.2
+    values = found(edit)
+    assert values["strength"] == pytest.approx(share) and values["strength_course"] == pytest.approx(1)
+    np.testing.assert_allclose(clips.strengths(edit, truth), share * clips.strengths(truth, truth), rtol=1e-5)
+    change = (truth[30] - truth[0])[..., 32:116, 24:104]
+    assert clips.strengths(truth, truth)[30] == pytest.approx(50 * float(change.square().mean().sqrt()), rel=1e-5)
+
+
+def test_what_is_plotted_over_time() -> None:
+    """Eyes close in blinks alone; the driver's strength is the distance from its neutral faces."""
+    truth = moving()
+    lines = clips.time_lines(Clip("a", truth[:1], truth, truth), truth - 0.2, {"edit": moving(eyes=0.5)})
+    eyes = lines["eyes (1: closed)"]
+    for middle in BLINKS:
+        assert eyes["truth"][middle] == pytest.approx(1, abs=0.1)
+        assert eyes["edit"][middle] == pytest.approx(0.5, abs=0.1)
+    assert abs(eyes["truth"][30]) < 0.05
+    np.testing.assert_allclose(lines["strength [%]"][clips.DRIVER], 10, rtol=1e-5)
+    assert not clips.closing(truth[:1].repeat(FRAMES, 1, 1, 1), truth[:1].repeat(FRAMES, 1, 1, 1)).any()
 
 
 def test_lag_prefers_none_where_nothing_tells() -> None:
@@ -108,7 +133,9 @@ def test_command(lively_leed: LEED, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "1 clips, 1 blinks" in capsys.readouterr().out
     content = json.loads((tmp_path / "out" / "clips.json").read_text())
     assert content["crops"]["clips"]["0"]["blinks"] == 1 and 0 < content["crops"]["all"]["ssim"]["value"] < 1
-    assert (tmp_path / "out" / "clip-0.png").is_file() and (tmp_path / "out" / "clip-0-mouth.png").is_file()
+    assert (tmp_path / "out" / "clip-0.png").is_file() and (tmp_path / "out" / "clip-0-time.png").is_file()
+    with Image.open(tmp_path / "out" / "strengths.png") as picture:
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 10  # lines
     (tmp_path / "0_truth.mp4").write_bytes(b"no video")
     with pytest.raises(SystemExit, match="0_truth.mp4 cannot be read as a video"):
         clips.main(arguments)

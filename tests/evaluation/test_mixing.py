@@ -13,6 +13,7 @@ from torch import Tensor
 from leed import LEED, Expression, ExpressionClassifier, PreparedEdit
 from leed.config import TINY
 from leed.evaluation import mixing
+from leed.evaluation.metrics import goes_on, monotone
 from leed.evaluation.pairs import Triples
 from leed.model import unchanged
 
@@ -59,15 +60,24 @@ def test_growth_has_known_answers() -> None:
         for delta in ([0.4, 0.0], [0.1, 0.4])
     )
     values = mixing.growth(Mean(), first, second, grey)
+    for kind in ("features", "pixels"):
+        assert values.pop(f"{kind}_opposite").isnan().all()
     assert {name: value.tolist() for name, value in values.items()} == dict.fromkeys(values, [1.0, 1.0])
-    assert len(values) == 9
+    assert len(values) == 13
+    away = mixing.growth(Mean(), first, first.with_expression(-1 * second.expression), grey)
+    assert away["pixels_alike"].isnan().all() and away["pixels_opposite"].tolist() == away[
+        "pixels_steps"
+    ].tolist() == [1, 1]
     wavy = mixing.growth(Mean(wave=True), first, second, grey)
     assert wavy["features_both"].tolist() == [0.0, 0.0] and wavy["pixels_both"].tolist() == [1.0, 1.0]
 
 
 def test_an_expression_that_shows_already_does_not_grow() -> None:
     found = {(a, b): torch.tensor([[max(a, b)]]) for a in mixing.WEIGHTS for b in mixing.WEIGHTS}
-    assert [mixing.grows(found, fixed).item() for fixed in (0.0, 0.5, 1.0)] == [1.0, 1.0, 0.0]
+    courses = [mixing.course(found, fixed) for fixed in (0.0, 0.5, 1.0)]
+    assert [monotone(one).item() for one in courses] == [1.0, 1.0, 0.0]
+    assert [goes_on(one).item() for one in courses] == [1.0, 1.0, 1.0]  # it does not fall
+    assert goes_on(torch.tensor([[0.0, 0.5, 0.3, 0.29, 1.0]])).item() == 0.75
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
