@@ -167,12 +167,6 @@ def test_missing_sources_are_named_with_the_commands_that_bring_them(settings, t
         check_source(FACE_MODEL, tmp_path)
 
 
-def test_a_clone_at_another_commit_is_refused(settings, monkeypatch):
-    monkeypatch.setattr("leed.openfaces.sources.commit_of", lambda clone: "0" * 40)
-    with pytest.raises(ValueError, match=f"is at commit 0+, expected {FACE_MODEL.commit}"):
-        check_source(FACE_MODEL, settings.face_model)
-
-
 def test_published_portraits_must_be_all_there(settings, tmp_path):
     for name in PORTRAITS.landmarks:
         place = tmp_path / "clone" / name
