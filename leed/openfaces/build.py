@@ -14,7 +14,7 @@ from typing import NamedTuple
 import cv2
 from tqdm.auto import tqdm
 
-from leed.files import atomic_write
+from leed.files import WriteError
 from leed.openfaces import clips, correspondence
 from leed.openfaces.datasheet import write_sheets
 from leed.openfaces.encoding import Row
@@ -26,6 +26,7 @@ from leed.openfaces.people import Person, is_published_source, own_people, pictu
 from leed.openfaces.plan import PUBLISHED_DIGEST, Plan, make_plan
 from leed.openfaces.presets import BLENDSHAPES
 from leed.openfaces.rig import build_rig
+from leed.openfaces.saving import save
 from leed.openfaces.settings import Settings
 from leed.openfaces.sources import FACE_MODEL, PORTRAITS, attribution, check_source
 from leed.openfaces.tables import Shelf, pack
@@ -102,7 +103,7 @@ def build(settings: Settings) -> dict[str, int]:
     _check_names(model)
     if not cast.is_published:
         check_portraits(build_rig(model), correspondence.load(), [cast.people[name] for name in people])
-    atomic_write(settings.output_dir / "ATTRIBUTION.md", lambda path: path.write_text(text))
+    save(settings.output_dir / "ATTRIBUTION.md", lambda path: path.write_text(text))
     _draw_all(settings, cast, people)
     parts = [part for part in DRAWN_BY_PERSON if part in settings.parts]
     counts = pack(Shelf(settings.work_dir), cast.plan, parts, settings.output_dir)
@@ -124,7 +125,7 @@ def _claim(settings: Settings, plan: Plan) -> None:
                 f"{settings.folder(part)} holds parquet files of another origin; choose another --output_dir"
             )
     settings.output_dir.mkdir(parents=True, exist_ok=True)
-    atomic_write(settings.mark, lambda path: path.write_text(plan.digest()))
+    save(settings.mark, lambda path: path.write_text(plan.digest()))
 
 
 def _check_names(model: FaceModel) -> None:
@@ -192,6 +193,8 @@ def _named(task: Task) -> Iterator[None]:
             f"a process was killed while {task.name} or others were drawn, maybe for want of memory: each takes "
             "1.5 GB. What is drawn is kept; run the command again, with fewer --processes"
         ) from error
+    except WriteError:  # says what, and the cure
+        raise
     except (ValueError, OSError, cv2.error) as error:
         message = f"{task.name} could not be drawn: {error}. What is drawn is kept; run the command again"
         raise DrawingError(message) from error

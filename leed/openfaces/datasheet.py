@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from leed.config import EXPRESSIONS
-from leed.files import atomic_write
 from leed.openfaces.arrays import Bytes
 from leed.openfaces.encoding import Row
 from leed.openfaces.people import Person
 from leed.openfaces.performances import CAMERAS
+from leed.openfaces.saving import save
 from leed.openfaces.settings import PARTS, folder_of
 
 ROWS = 8  # people on the contact sheet
@@ -32,10 +32,10 @@ def write_sheets(folder: Path, people: Mapping[str, Person], is_published: bool)
     faces = [folder / f"{split}-00000-of-00001.parquet" for split in ("train", "test")]
     faces = [path for path in faces if path.is_file()]
     text = datasheet(faces, people, is_published, built_files(folder))
-    atomic_write(folder / "DATASHEET.md", lambda partial: partial.write_text(text))
+    save(folder / "DATASHEET.md", lambda partial: partial.write_text(text))
     if faces:
         sheet = cv2.imencode(".webp", contact_sheet(faces), [cv2.IMWRITE_WEBP_QUALITY, 85])[1].tobytes()
-        atomic_write(folder / "contact-sheet.webp", lambda partial: partial.write_bytes(sheet))
+        save(folder / "contact-sheet.webp", lambda partial: partial.write_bytes(sheet))
 
 
 def built_files(folder: Path) -> dict[str, int]:

@@ -9,8 +9,8 @@ from typing import Any  # of what numpy stores
 
 import numpy as np
 
-from leed.files import atomic_write
 from leed.openfaces.arrays import Flags, Floats, Integers
+from leed.openfaces.saving import save
 
 VERTICES = 26719  # of the whole model
 IDENTITIES = 100
@@ -94,7 +94,7 @@ def load_face_model(folder: Path, cache: Path) -> FaceModel:
     except (FileNotFoundError, zipfile.BadZipFile, KeyError):
         model = read_face_model(folder)
         cache.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(cache, lambda partial: _save(model, partial))
+        save(cache, lambda partial: _save(model, partial))
         return model
     found["names"] = tuple(str(name) for name in found["names"])
     return FaceModel(**found)

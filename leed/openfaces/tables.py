@@ -11,14 +11,13 @@ import pyarrow.parquet as pq
 from datasets import ClassLabel, Features, Image, List, Value
 
 from leed.config import EXPRESSIONS
-from leed.files import atomic_write, writing
+from leed.files import writing
 from leed.openfaces.encoding import Row
 from leed.openfaces.free_plan import free_triples
 from leed.openfaces.plan import Plan
 from leed.openfaces.presets import BLENDSHAPES
+from leed.openfaces.saving import CURE, save
 from leed.openfaces.settings import folder_of
-
-CURE = "what is drawn is kept; make room and run the command again"
 
 FACES = Features(
     {"image": Image()}
@@ -116,7 +115,7 @@ def pack(shelf: Shelf, plan: Plan, parts: Iterable[str], target: Path) -> dict[s
                 _write(path, rows, features)
                 counts[path.relative_to(target.parent).as_posix()] = len(rows)
     if "main" in parts:
-        atomic_write(target / "blendshapes.txt", lambda partial: partial.write_text("\n".join(BLENDSHAPES) + "\n"))
+        save(target / "blendshapes.txt", lambda partial: partial.write_text("\n".join(BLENDSHAPES) + "\n"))
     return counts
 
 
@@ -195,5 +194,4 @@ def _write(path: Path, rows: list[Row], features: Features) -> None:
             "give another --output_dir"
         )
     table = pa.Table.from_pylist([{name: row[name] for name in features} for row in rows], features.arrow_schema)
-    with writing(str(path), CURE):
-        atomic_write(path, lambda partial: pq.write_table(table, partial))
+    save(path, lambda partial: pq.write_table(table, partial))

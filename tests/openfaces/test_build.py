@@ -1,9 +1,13 @@
 """Building: what is asked for, what is missing, and that an interrupted build goes on."""
 
 import dataclasses
+import multiprocessing
+import os
 import shutil
+import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -104,15 +108,71 @@ def test_a_folder_with_files_of_another_origin_is_refused(settings):
     assert (settings.output_dir / "train-0.parquet").read_bytes() == b"mine"
 
 
-def test_a_full_disk_is_one_sentence_and_leaves_nothing_behind(settings, monkeypatch):
-    def full(table, path):
-        path.write_bytes(b"a part")
-        raise OSError(28, "No space left on device")
+@pytest.fixture
+def small_disk(tmp_path):
+    """Makes a disk of some KiB, or the same one larger. Skips where that is not permitted."""
+    place = tmp_path / "disk"
+    place.mkdir()
 
-    monkeypatch.setattr("leed.openfaces.tables.pq.write_table", full)
-    with pytest.raises(WriteError, match="main of a could not be written .*No space left.*: what is drawn is kept"):
-        b.build(settings)
-    assert list((settings.work_dir / "main").iterdir()) == []
+    def resize(kilobytes):
+        options = f"size={kilobytes}k" + (",remount" if place.is_mount() else "")
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"a disk may not be mounted here: {done.stderr.strip()}")
+        return place
+
+    yield resize
+    if place.is_mount():
+        subprocess.run(["umount", place], check=True)
+
+
+def test_a_full_disk_is_one_sentence_and_the_next_build_ends_as_an_unbroken_one(settings, small_disk):
+    """Whatever it is full with: the mark, a person's part, a file of the set, the sheets."""
+    b.build(dataclasses.replace(settings, people=("a", "b")))
+    told = []
+    for kilobytes in range(8, 1000, 16):
+        target = small_disk(kilobytes) / "mine"
+        try:
+            b.build(dataclasses.replace(settings, people=("a", "b"), output_dir=target))
+        except WriteError as full:
+            told.append(str(full))
+            assert not [path for path in target.rglob(".*") if path.name not in (".work", ".plan")]
+        else:
+            break
+    assert len(told) > 2 and all("No space left" in line and "make room and run" in line for line in told)
+    assert any("main of a" in line for line in told) and any(".parquet could not be" in line for line in told)
+    assert contents(target) == contents(settings.output_dir)
+
+
+def contents(folder):
+    """Path and bytes of all files below a folder."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder): path.read_bytes() for path in files}
+
+
+def killed_while_drawing_c(sitter):
+    yield from grey_faces(sitter)
+    if sitter.person.name == "c":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_build_that_was_killed_ends_as_an_unbroken_one(settings, monkeypatch, tmp_path):
+    b.build(settings)
+    broken = dataclasses.replace(settings, output_dir=tmp_path / "broken")
+    with monkeypatch.context() as patch:
+        patch.setitem(b.DRAWN_BY_PERSON, "main", killed_while_drawing_c)
+        child = multiprocessing.get_context("fork").Process(target=b.build, args=(broken,))
+        child.start()
+        child.join(timeout=60)
+    assert child.exitcode == -signal.SIGKILL
+    assert sorted(path.name for path in (broken.work_dir / "main").iterdir()) == ["a", "b"]
+    drawn.clear()
+    b.build(broken)
+    assert drawn == ["c", "d", "e"]
+    unbroken, resumed = (contents(each.output_dir) for each in (settings, broken))
+    sheet = Path("DATASHEET.md")  # names the folder
+    assert resumed.pop(sheet) == unbroken.pop(sheet).replace(b"mine/", b"broken/")
+    assert resumed == unbroken
 
 
 def test_what_a_killed_process_left_is_removed(settings):
