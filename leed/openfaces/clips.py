@@ -60,6 +60,12 @@ def is_written(clip: Clip, folder: Path) -> bool:
     return (folder / f"{clip.number}_truth.mp4").is_file()
 
 
+def remove_clip(clip: Clip, folder: Path) -> None:
+    """Deletes a clip's files, those that there are."""
+    for path in folder.glob(f"{clip.number}_*"):
+        path.unlink()
+
+
 def _plan_clip(number: int, people: Sequence[str]) -> Clip:
     rng = np.random.default_rng(zlib.crc32(f"test{number}".encode()))
     person, driver = map(str, rng.choice(people, 2, replace=False))

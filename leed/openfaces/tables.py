@@ -91,6 +91,11 @@ class Shelf:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
+    def remove(self, person: str) -> None:
+        """Deletes all parts of a person."""
+        for place in self.folder.glob(f"*/{person}"):
+            shutil.rmtree(place)
+
     def rows(self, part: str, table: str, people: Iterable[str]) -> Iterator[Row]:
         """The rows of a table of these people."""
         for person in people:

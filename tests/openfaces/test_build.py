@@ -60,6 +60,7 @@ def test_a_build_makes_files_sheets_and_attribution_and_a_second_one_draws_nothi
     assert counts == {"mine/train-00000-of-00001.parquet": 120, "mine/test-00000-of-00001.parquet": 80}
     assert "ICT-FaceKit" in capsys.readouterr().out
     text = (settings.output_dir / "DATASHEET.md").read_text()
+    assert "not recorded by this program" in text and "--output_dir mine --people" in text
     assert "5 people." in text and "| `mine/test-00000-of-00001.parquet` | 80 |" in text and "{" not in text
     assert "consent" in (settings.output_dir / "ATTRIBUTION.md").read_text()
     assert (settings.output_dir / "contact-sheet.webp").stat().st_size > 0
@@ -89,6 +90,21 @@ def test_some_people_of_the_same_plan(settings):
     assert sum(counts.values()) == 40
     with pytest.raises(ValueError, match="nobody is called z; people are a, b"):
         b.build(dataclasses.replace(settings, people=("z",)))
+
+
+def test_whoever_was_taken_out_is_not_drawn_again(settings):
+    counts = b.build(settings)
+    lost = b.take_out(settings.portraits, settings.output_dir, ["a"])
+    text = (settings.output_dir / "DATASHEET.md").read_text()
+    assert sum(lost.values()) == 40 and "4 people." in text and "People taken out so far: 1" in text
+    drawn.clear()
+    assert sum(b.build(settings).values()) == sum(counts.values()) - 40 and not drawn
+    with pytest.raises(ValueError, match="a were taken out of .*mine, and are not drawn there again"):
+        b.build(dataclasses.replace(settings, people=("a", "b")))
+    with pytest.raises(ValueError, match="nobody is called z"):
+        b.take_out(settings.portraits, settings.output_dir, ["z"])
+    with pytest.raises(ValueError, match="holds no set that was built of"):
+        b.take_out(settings.portraits, settings.portraits, ["a"])
 
 
 def test_what_is_there_is_not_replaced_by_less(settings):
@@ -158,7 +174,7 @@ def killed_while_drawing_c(sitter):
 
 def test_a_build_that_was_killed_ends_as_an_unbroken_one(settings, monkeypatch, tmp_path):
     b.build(settings)
-    broken = dataclasses.replace(settings, output_dir=tmp_path / "broken")
+    broken = dataclasses.replace(settings, output_dir=tmp_path / "broken" / "mine")
     with monkeypatch.context() as patch:
         patch.setitem(b.DRAWN_BY_PERSON, "main", killed_while_drawing_c)
         child = multiprocessing.get_context("fork").Process(target=b.build, args=(broken,))
@@ -169,10 +185,7 @@ def test_a_build_that_was_killed_ends_as_an_unbroken_one(settings, monkeypatch, 
     drawn.clear()
     b.build(broken)
     assert drawn == ["c", "d", "e"]
-    unbroken, resumed = (contents(each.output_dir) for each in (settings, broken))
-    sheet = Path("DATASHEET.md")  # names the folder
-    assert resumed.pop(sheet) == unbroken.pop(sheet).replace(b"mine/", b"broken/")
-    assert resumed == unbroken
+    assert contents(broken.output_dir) == contents(settings.output_dir)
 
 
 def test_what_a_killed_process_left_is_removed(settings):
