@@ -24,6 +24,8 @@ PUBLISHED_FLAWS = """\
   people, no glasses.
 - 3DSK portraits are warm and overexposed, and the neck fades into the white background.
 - Real smiles of lon143, lon025 and lon013 are less well registered (`registration` below 0.94), and some are faint.
+- The true neutral face of a real smile is a portrait set into the smile's picture: where face and hair are wider
+  in the smile, a doubled or bright edge is left.
 """
 
 

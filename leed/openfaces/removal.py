@@ -17,8 +17,12 @@ from leed.openfaces.tables import Shelf
 def remove(main: Path, plan: Plan, names: Sequence[str]) -> dict[str, int]:
     """Deletes all that shows some people: what is drawn of them, rows of all parts, clips.
 
-    Returns by how many rows each file became shorter; a file of which none is left is deleted.
+    Returns by how many rows each file became shorter; a file of which none is left is deleted. Raises `ValueError` if
+    the triples have no numbers: without some of them, nobody could tell which twins are theirs.
     """
+    pairs = [path for path in parquet_files(main) if path.parent == folder_of(main, "pairs")]
+    if any("triple" not in pq.read_schema(path).names for path in pairs):
+        raise ValueError(f"{pairs[0]} has no column triple: an older build wrote it; run the build again first")
     everybody = sorted({*left_out(main), *names})
     save(main / WITHOUT, lambda path: path.write_text("\n".join(everybody) + "\n"))
     for name in names:

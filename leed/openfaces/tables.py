@@ -29,7 +29,8 @@ FACES = Features(
     | {name: List(Value("float32")) for name in ("landmarks", "blendshapes")}
 )
 PAIRS = Features(
-    {name: Image() for name in ("input", "reference", "target")}
+    {"triple": Value("int64")}  # by which the twins and the large pairs name their pictures
+    | {name: Image() for name in ("input", "reference", "target")}
     | {name: Value("string") for name in ("input_person", "reference_person")}
     | {name: ClassLabel(names=list(EXPRESSIONS)) for name in ("input_expression", "reference_expression")}
     | {name: Value("string") for name in ("input_camera", "reference_camera")}
@@ -157,7 +158,8 @@ def _pairs(plan: Plan, pictures: Iterable[Row]) -> list[Row]:
         roles: dict[str, Any] = {role: drawn.get((triple.number, role)) for role, _, _ in triple.shots()}
         if all(roles.values()):
             rows.append(
-                {role: picture["image"] for role, picture in roles.items()}
+                {"triple": triple.number}
+                | {role: picture["image"] for role, picture in roles.items()}
                 | {f"landmarks_{role}": roles[role]["landmarks"] for role in ("input", "target")}
                 | {"input_person": triple.input_person, "reference_person": triple.reference_person}
                 | {"input_camera": triple.input.camera, "reference_camera": triple.reference.camera}

@@ -28,7 +28,9 @@ def files(plan):
     train = next(name for name in plan.shots if name not in plan.test_people)
     test, shot = seen_in_a_clip(plan), {name: shots[0].file for name, shots in plan.shots.items()}
     triples, free = plan.triples, free_triples(plan.test_people)
-    pairs = [{"input_person": each.input_person, "reference_person": each.reference_person} for each in triples]
+    pairs = [
+        {"triple": t.number, "input_person": t.input_person, "reference_person": t.reference_person} for t in triples
+    ]
     both = [{each.input_person, each.reference_person} for each in triples]
     roles = [role for each in triples for role in each.shots() if role[0] != "target"]
     return {
@@ -77,5 +79,18 @@ def test_nothing_shows_a_person_who_was_taken_out(plan, files, tmp_path):
     assert not shelf.has("main", gone) and shelf.has("main", other)
     kept = {str(clip.number) for clip in plan_clips(plan.test_people) if gone not in (clip.person, clip.driver)}
     assert {path.name[0] for path in films.iterdir()} == kept and len(kept) < 8
+    assert set(rest["triple"].to_pylist()) == {
+        t.number for t in plan.triples if gone not in (t.input_person, t.reference_person)
+    }
     remove(main, plan, [other])
     assert left_out(main) == sorted([gone, other])
+
+
+def test_triples_without_numbers_lose_nobody(plan, tmp_path):
+    path = tmp_path / "set-pairs" / "test-0.parquet"
+    path.parent.mkdir()
+    pq.write_table(pa.table({"input_person": ["a"], "reference_person": ["b"]}), path)
+    (tmp_path / "set").mkdir()
+    with pytest.raises(ValueError, match="has no column triple: .* run the build again first"):
+        remove(tmp_path / "set", plan, ["a"])
+    assert path.exists() and not left_out(tmp_path / "set")
