@@ -104,13 +104,13 @@ def build(settings: Settings) -> dict[str, int]:
     _check_names(model)
     if not cast.is_published:
         check_portraits(build_rig(model), correspondence.load(), [cast.people[name] for name in people])
-    save(settings.output_dir / "ATTRIBUTION.md", lambda path: path.write_text(text))
+    _label(settings.output_dir, text)
     _draw_all(settings, cast, people)
     parts = [part for part in DRAWN_BY_PERSON if part in settings.parts]
     counts = pack(Shelf(settings.work_dir), cast.plan, parts, settings.output_dir)
     for folder in {settings.folder(part) for part in settings.parts}:
         if folder.is_dir():  # each may be passed on without the others
-            save(folder / "ATTRIBUTION.md", lambda path: path.write_text(text))
+            _label(folder, text)
     write_sheets(settings.output_dir, cast.people, cast.is_published)
     return counts
 
@@ -136,6 +136,12 @@ def _wanted(settings: Settings, cast: Cast) -> list[str]:
     if settings.people is not None and (both := sorted(set(people) & set(gone))):
         raise ValueError(f"{', '.join(both)} were taken out of {settings.output_dir}, and are not drawn there again")
     return [name for name in people if name not in gone]
+
+
+def _label(folder: Path, text: str) -> None:
+    """Puts the attribution into a folder, and keeps the folder out of git: nobody is to commit people by accident."""
+    save(folder / "ATTRIBUTION.md", lambda path: path.write_text(text))
+    save(folder / ".gitignore", lambda path: path.write_text("*\n"))
 
 
 def _claim(settings: Settings, plan: Plan) -> None:

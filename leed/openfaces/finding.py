@@ -49,6 +49,7 @@ def looked_at(folder: Path) -> Path:
 def _write(path: Path, portrait: Bytes, points: Floats) -> Path:
     shown = looked_at(path.parent) / f"{path.stem}.webp"
     shown.parent.mkdir(exist_ok=True)
+    save(shown.parent / ".gitignore", lambda partial: partial.write_text("*\n"))
     picture = cv2.imencode(".webp", marked(portrait, points), [cv2.IMWRITE_WEBP_QUALITY, 85])[1].tobytes()
     save(shown, lambda partial: partial.write_bytes(picture))
     template = template_of(path)

@@ -62,6 +62,7 @@ def test_a_build_makes_files_sheets_and_attribution_and_a_second_one_draws_nothi
     assert "not recorded by this program" in text and "--output_dir mine --people" in text
     assert "5 people." in text and "| `mine/test-00000-of-00001.parquet` | 80 |" in text and "{" not in text
     assert "consent" in (settings.output_dir / "ATTRIBUTION.md").read_text()
+    assert (settings.output_dir / ".gitignore").read_text() == "*\n"  # nobody commits people by accident
     assert (settings.output_dir / "contact-sheet.webp").stat().st_size > 0
     assert sorted(drawn) == list("abcde")
     assert text.index("mine/test") < text.index("mine/train")
@@ -151,7 +152,7 @@ def test_a_full_disk_is_one_sentence_and_the_next_build_ends_as_an_unbroken_one(
             b.build(dataclasses.replace(settings, people=("a", "b"), output_dir=target))
         except WriteError as full:
             told.append(str(full))
-            assert not [path for path in target.rglob(".*") if path.name not in (".work", ".plan")]
+            assert not [path for path in target.rglob(".*") if path.name not in (".work", ".plan", ".gitignore")]
         else:
             break
     assert len(told) > 2 and all("No space left" in line and "make room and run" in line for line in told)

@@ -126,6 +126,7 @@ def test_a_set_of_one_person_is_built_read_and_described(made_up, portraits, tmp
     assert neutral["camera"] == "090" and not any(neutral["blendshapes"])
     opened = Image.open(io.BytesIO(neutral["image"]["bytes"]))
     assert opened.size == (256, 256) and np.asarray(opened).std() > 30
+    assert (tmp_path / "mine-twins" / "ATTRIBUTION.md").is_file()
     assert "| `mine-twins/" in (tmp_path / "mine" / "DATASHEET.md").read_text()
     assert Image.open(tmp_path / "mine" / "contact-sheet.webp").size == (8 * 192, 192)
 
