@@ -36,6 +36,7 @@ from leed.data.readers.parquet import read_parquet
 from leed.evaluation import metrics
 from leed.evaluation.commands import add_options, present, save_sheets
 from leed.evaluation.metrics import Estimate, Metric, mean_of, quotient_of
+from leed.evaluation.pairs import read_triples
 from leed.evaluation.pictures import check_rows, stored_picture
 from leed.evaluation.sheets import panel, side_by_side
 from leed.evaluation.tables import as_json, markdown_table, show_estimate
@@ -95,16 +96,16 @@ def load_pairs(folder: Path, most: int | None = None) -> Iterator[Case]:
     table = read_parquet(folder, "pairs", ("triple", "input", "target"))
     check_rows(table, folder, "true edits")
     beside = folder.with_name(folder.name.removesuffix("-large") + "-pairs")
-    triples = read_parquet(beside, "test", ("reference", "input_person"))
-    check_rows(triples, beside, "triples")
+    triples, numbers = read_triples(beside, ("reference", "input_person"))
+    row_of = {number: row for row, number in enumerate(numbers.tolist())}
     rows = np.arange(len(table))
     for row in (rows if most is None else metrics.spread(rows, most)).tolist():
         triple = table["triple"][row].as_py()
-        if triple is None or not 0 <= triple < len(triples):
+        if triple not in row_of:
             raise ValueError(f"{folder}, row {row}: triple {triple} is not one of the {len(triples)} in {beside}")
-        reference = stored_picture(triples, "reference", triple, beside, 128, INNER_CROP)
+        reference = stored_picture(triples, "reference", row_of[triple], beside, 128, INNER_CROP)
         photo, truth = (picture(table, name, row, folder) for name in ("input", "target"))
-        yield Case(photo, truth, to_pil(normalize(reference)), triples["input_person"][triple].as_py())
+        yield Case(photo, truth, to_pil(normalize(reference)), triples["input_person"][row_of[triple]].as_py())
 
 
 def load_smiles(

@@ -1,5 +1,6 @@
 """The triples of an evaluation set: input, reference and true edit, with the true neutral faces of the first two."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from leed.data.readers.parquet import read_parquet
+from leed.data.readers.parquet import column_names, parquet_files, read_parquet
 from leed.evaluation.metrics import spread
 from leed.evaluation.pictures import camera_yaws, check_rows, expression_labels, stored_picture
 from leed.images import INNER_CROP
@@ -70,8 +71,7 @@ def load_triples(
     and pictures that make no sense.
     """
     folder = Path(folder)
-    table = read_parquet(folder, split, (*PICTURES, *LABELS, *LANDMARKS))
-    check_rows(table, folder, "triples")
+    table, numbers = read_triples(folder, (*PICTURES, *LABELS, *LANDMARKS), split)
     twins = _read_twins(Path(twins_folder or _twins_beside(folder)))
     rows = np.arange(len(table)) if max_triples is None else spread(np.arange(len(table)), max_triples)
 
@@ -79,7 +79,7 @@ def load_triples(
         return torch.stack([stored_picture(table, name, row, folder, image_size, INNER_CROP) for row in rows.tolist()])
 
     def neutrals(kind: str) -> Tensor:
-        return torch.stack([twins.decode(f"{row:04d}_{kind}.webp", image_size) for row in rows.tolist()])
+        return torch.stack([twins.decode(f"{number:04d}_{kind}.webp", image_size) for number in numbers[rows]])
 
     def labels(name: str) -> np.ndarray:
         return np.array(table[name].to_pylist())[rows]
@@ -103,6 +103,22 @@ def load_triples(
         # the true edit wears the reference's expression
         reference_openings=_openings(table, "landmarks_target", folder)[rows],
     )
+
+
+def read_triples(folder: Path, columns: Iterable[str], split: str = "test") -> tuple[pa.Table, np.ndarray]:
+    """These columns of the triples, and the number (N,) of each: by it other files name their pictures.
+
+    It is in the column `triple`; in a set without that, which has all triples, it is the row. Raises `ValueError` if
+    there are none, or numbers twice.
+    """
+    files = parquet_files(folder, split) if folder.is_dir() else []
+    has_numbers = bool(files) and "triple" in column_names(files[0])
+    table = read_parquet(folder, split, [*columns, *(["triple"] if has_numbers else [])])
+    check_rows(table, folder, "triples")
+    numbers = np.asarray(table["triple"]) if has_numbers else np.arange(len(table))
+    if len(np.unique(numbers)) < len(numbers):
+        raise ValueError(f"{folder}: the column triple has {len(np.unique(numbers))} numbers in {len(numbers)} rows")
+    return table, numbers
 
 
 def lip_opening(landmarks: np.ndarray) -> np.ndarray:

@@ -27,6 +27,10 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     make.add_argument("--processes", type=at_least(1), default=1, help="each takes about 1.5 GB")
     make.add_argument("--parts", type=_list, default=PARTS, help=f"of {','.join(PARTS)}")
     make.add_argument("--people", type=_list, help="draw only these, by name: lon001,lon002")
+    take = commands.add_parser("remove", help="take people out of a set: their pictures, and all that show them")
+    take.add_argument("--portraits", type=folder, required=True, help="of which the set was built")
+    take.add_argument("--output_dir", type=folder, required=True, help="of the main part")
+    take.add_argument("--people", type=_list, required=True, help="by name: lon001,lon002")
     find = commands.add_parser("landmarks", help="find the points of your own portraits and write their templates")
     find.add_argument("--portraits", type=folder, required=True, help="your own portraits")
     free = commands.add_parser("gallery", help="draw the gallery's blinks, winks, kisses, laughs and vowels")
@@ -58,6 +62,15 @@ def run_build(args: argparse.Namespace) -> None:
     for file, rows in build(Settings(**options)).items():
         print(f"{file}: {rows} rows")
     print(f"data sheet and contact sheet: {args.output_dir}")
+
+
+def run_remove(args: argparse.Namespace) -> None:
+    """Takes people out, and says what else may hold them."""
+    from leed.openfaces.build import take_out
+
+    for file, rows in take_out(args.portraits, args.output_dir, args.people).items():
+        print(f"{file}: {rows} rows fewer")
+    print("Weights that learned from them, copies of the set, and their portraits are yours to delete.")
 
 
 def run_landmarks(args: argparse.Namespace) -> None:
@@ -108,6 +121,7 @@ def _list(text: str) -> tuple[str, ...]:
 
 COMMANDS = {
     "build": run_build,
+    "remove": run_remove,
     "landmarks": run_landmarks,
     "gallery": run_gallery,
     "compare": run_compare,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import cv2
 from tqdm.auto import tqdm
 
-from leed.files import atomic_write
+from leed.files import WriteError
 from leed.openfaces import clips, correspondence
 from leed.openfaces.datasheet import write_sheets
 from leed.openfaces.encoding import Row
@@ -25,8 +25,10 @@ from leed.openfaces.parts import DRAWN_BY_PERSON, Sitter, Work, seat
 from leed.openfaces.people import Person, is_published_source, own_people, pictures_in, published_people
 from leed.openfaces.plan import PUBLISHED_DIGEST, Plan, make_plan
 from leed.openfaces.presets import BLENDSHAPES
+from leed.openfaces.removal import remove
 from leed.openfaces.rig import build_rig
-from leed.openfaces.settings import Settings
+from leed.openfaces.saving import save
+from leed.openfaces.settings import MARK, Settings, left_out
 from leed.openfaces.sources import FACE_MODEL, PORTRAITS, attribution, check_source
 from leed.openfaces.tables import Shelf, pack
 from leed.openfaces.workers import end_with_parent
@@ -94,7 +96,7 @@ def build(settings: Settings) -> dict[str, int]:
     """
     cast = find_cast(settings.portraits)
     check_source(FACE_MODEL, settings.face_model)
-    people = cast.drawn(settings.people)
+    people = _wanted(settings, cast)
     text = attribution(cast.is_published)
     print(text)
     _claim(settings, cast.plan)
@@ -102,12 +104,44 @@ def build(settings: Settings) -> dict[str, int]:
     _check_names(model)
     if not cast.is_published:
         check_portraits(build_rig(model), correspondence.load(), [cast.people[name] for name in people])
-    atomic_write(settings.output_dir / "ATTRIBUTION.md", lambda path: path.write_text(text))
+    _label(settings.output_dir, text)
     _draw_all(settings, cast, people)
     parts = [part for part in DRAWN_BY_PERSON if part in settings.parts]
     counts = pack(Shelf(settings.work_dir), cast.plan, parts, settings.output_dir)
+    for folder in {settings.folder(part) for part in settings.parts}:
+        if folder.is_dir():  # each may be passed on without the others
+            _label(folder, text)
     write_sheets(settings.output_dir, cast.people, cast.is_published)
     return counts
+
+
+def take_out(portraits: Path, main: Path, people: Sequence[str]) -> dict[str, int]:
+    """Takes people out of all parts of a set, by the folder of its main one.
+
+    Returns by how many rows each file became shorter. Raises `ValueError` for unknown names, and for a folder that
+    holds no set of these portraits.
+    """
+    cast = find_cast(portraits)
+    names, mark = cast.drawn(people), main / MARK
+    if not mark.is_file() or mark.read_text() != cast.plan.digest():
+        raise ValueError(f"{main} holds no set that was built of {portraits}")
+    lost = remove(main, cast.plan, names)
+    write_sheets(main, cast.people, cast.is_published)
+    return lost
+
+
+def _wanted(settings: Settings, cast: Cast) -> list[str]:
+    """The people to draw. Raises `ValueError` for names of people who are unknown or were taken out."""
+    people, gone = cast.drawn(settings.people), left_out(settings.output_dir)
+    if settings.people is not None and (both := sorted(set(people) & set(gone))):
+        raise ValueError(f"{', '.join(both)} were taken out of {settings.output_dir}, and are not drawn there again")
+    return [name for name in people if name not in gone]
+
+
+def _label(folder: Path, text: str) -> None:
+    """Puts the attribution into a folder, and keeps the folder out of git: nobody is to commit people by accident."""
+    save(folder / "ATTRIBUTION.md", lambda path: path.write_text(text))
+    save(folder / ".gitignore", lambda path: path.write_text("*\n"))
 
 
 def _claim(settings: Settings, plan: Plan) -> None:
@@ -124,7 +158,7 @@ def _claim(settings: Settings, plan: Plan) -> None:
                 f"{settings.folder(part)} holds parquet files of another origin; choose another --output_dir"
             )
     settings.output_dir.mkdir(parents=True, exist_ok=True)
-    atomic_write(settings.mark, lambda path: path.write_text(plan.digest()))
+    save(settings.mark, lambda path: path.write_text(plan.digest()))
 
 
 def _check_names(model: FaceModel) -> None:
@@ -192,6 +226,8 @@ def _named(task: Task) -> Iterator[None]:
             f"a process was killed while {task.name} or others were drawn, maybe for want of memory: each takes "
             "1.5 GB. What is drawn is kept; run the command again, with fewer --processes"
         ) from error
+    except WriteError:  # says what, and the cure
+        raise
     except (ValueError, OSError, cv2.error) as error:
         message = f"{task.name} could not be drawn: {error}. What is drawn is kept; run the command again"
         raise DrawingError(message) from error

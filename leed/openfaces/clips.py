@@ -5,12 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import imageio_ffmpeg
 import numpy as np
 from PIL import Image
 
 from leed.config import EXPRESSIONS
-from leed.files import atomic_write
 from leed.openfaces.arrays import Bytes, Floats
 from leed.openfaces.drawing import SIZE
 from leed.openfaces.masks import smoothstep
@@ -18,6 +16,8 @@ from leed.openfaces.parts import Sitter
 from leed.openfaces.performances import BLINKING, STRONGEST, perform
 from leed.openfaces.posing import Pose
 from leed.openfaces.presets import BLENDSHAPES
+from leed.openfaces.saving import save
+from leed.photo.filming import film
 
 CLIPS = 8
 FRAMES, RATE = 75, 25
@@ -48,7 +48,7 @@ def write_clip(clip: Clip, person: Sitter, driver: Sitter, folder: Path) -> None
     """Writes `<k>_input.png`, `<k>_driver.mp4` and, last, `<k>_truth.mp4`."""
     photo = person.picture(clip.input_weights, clip.pose)
     picture = Image.fromarray(np.ascontiguousarray(photo[..., ::-1]))
-    atomic_write(folder / f"{clip.number}_input.png", lambda partial: picture.save(partial, "png"))
+    save(folder / f"{clip.number}_input.png", lambda partial: picture.save(partial, "png"))
     driven = zip(clip.weights, clip.driver_poses, strict=True)
     _write_film((driver.picture(weights, pose) for weights, pose in driven), folder / f"{clip.number}_driver.mp4")
     frames = (person.picture(weights, clip.pose) for weights in clip.weights)
@@ -58,6 +58,12 @@ def write_clip(clip: Clip, person: Sitter, driver: Sitter, folder: Path) -> None
 def is_written(clip: Clip, folder: Path) -> bool:
     """Whether a clip's files are there."""
     return (folder / f"{clip.number}_truth.mp4").is_file()
+
+
+def remove_clip(clip: Clip, folder: Path) -> None:
+    """Deletes a clip's files, those that there are."""
+    for path in folder.glob(f"{clip.number}_*"):
+        path.unlink()
 
 
 def _plan_clip(number: int, people: Sequence[str]) -> Clip:
@@ -97,20 +103,15 @@ def _write_film(frames: Iterator[Bytes], path: Path) -> None:
     """A film of pictures (SIZE, SIZE, 3) in BGR."""
 
     def write(partial: Path) -> None:
-        film = imageio_ffmpeg.write_frames(
-            str(partial),
-            (SIZE, SIZE),
-            pix_fmt_in="bgr24",
-            pix_fmt_out="yuv444p",
+        film(
+            (np.ascontiguousarray(frame).tobytes() for frame in frames),
+            partial,
+            size=(SIZE, SIZE),
+            pixels="bgr24",
             fps=RATE,
             codec="libx264",
-            quality=None,
-            macro_block_size=1,
-            output_params=["-crf", str(CONSTANT_QUALITY), "-f", "mp4"],
+            film_pixels="yuv444p",
+            options=["-crf", str(CONSTANT_QUALITY), "-f", "mp4"],
         )
-        film.send(None)
-        for frame in frames:
-            film.send(np.ascontiguousarray(frame))
-        film.close()
 
-    atomic_write(path, write)
+    save(path, write)

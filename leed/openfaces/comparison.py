@@ -29,7 +29,7 @@ FILES = {
 }
 """The columns of pictures in each file, by the folder's suffix, the split and the column that names a row.
 
-Triples of `-pairs` have no number; a build of some people lacks some, so these are known by their columns.
+Triples of the stored `-pairs` have no number, so these are known by their columns.
 """
 PAIR_KEY = (
     "input_person",

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from leed.openfaces import templates as t
 from leed.openfaces.arrays import Floats, Integers
-from leed.openfaces.face_model import FACE_VERTICES, FaceModel, face_normals
+from leed.openfaces.face_model import FaceModel, face_normals
 from leed.openfaces.fitting import fit_camera_and_identity
 from leed.openfaces.topology import arc_fractions, contours
 
@@ -103,7 +103,7 @@ def _along_curves(model: FaceModel, mean: Floats, vertices: Floats) -> tuple[Int
 def _on_the_surface(found: Integers, model: FaceModel, mean: Floats, vertices: Floats) -> None:
     """The other points: the vertices nearest in the picture, those in front preferred."""
     face = model.triangles[model.of_part("face")]
-    facing = face_normals(vertices[:FACE_VERTICES] * [1, -1, 1], face)[:, 2]
+    facing = face_normals(vertices[: model.layout.face_vertices] * [1, -1, 1], face)[:, 2]
     depth = vertices[:, 2]
     visible = np.where(facing > 0.12)[0]
     visible = visible[depth[visible] > depth[model.landmarks[8]] - 200]
@@ -123,7 +123,7 @@ def _on_the_surface(found: Integers, model: FaceModel, mean: Floats, vertices: F
 
 def _at_the_ears(found: Integers, model: FaceModel) -> None:
     """The points on the ears' outer edges, by the fraction of the way from upper to lower attachment."""
-    x, y = model.vertices[:FACE_VERTICES, 0], model.vertices[:FACE_VERTICES, 1]
+    x, y = model.vertices[: model.layout.face_vertices, :2].T
     for side, points in ((-1, t.LEFT_EAR_OUTER), (1, t.RIGHT_EAR_OUTER)):
         ear = np.where((x * side > 7.9) & (y > -3.2) & (y < 5.2))[0]
         edge = []

@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from leed.config import EXPRESSIONS
-from leed.files import atomic_write
 from leed.openfaces.arrays import Bytes
 from leed.openfaces.encoding import Row
 from leed.openfaces.people import Person
 from leed.openfaces.performances import CAMERAS
-from leed.openfaces.settings import PARTS, folder_of
+from leed.openfaces.saving import save
+from leed.openfaces.settings import PARTS, folder_of, left_out
 
 ROWS = 8  # people on the contact sheet
 PUBLISHED_FLAWS = """\
@@ -24,37 +24,55 @@ PUBLISHED_FLAWS = """\
   people, no glasses.
 - 3DSK portraits are warm and overexposed, and the neck fades into the white background.
 - Real smiles of lon143, lon025 and lon013 are less well registered (`registration` below 0.94), and some are faint.
+- The true neutral face of a real smile is a portrait set into the smile's picture: where face and hair are wider
+  in the smile, a doubled or bright edge is left.
 """
+
+
+PUBLISHED_CONSENT = (
+    'London: signed, for "lab-based and web-based studies in their original or altered forms and to illustrate\n'
+    '  research". 3DSK: no text is stated; for educational use only.'
+)
+OWN_CONSENT = "not recorded by this program. Keep it for each person, with the day and what it is for."
 
 
 def write_sheets(folder: Path, people: Mapping[str, Person], is_published: bool) -> None:
     """Writes `DATASHEET.md` and, of the main part, `contact-sheet.webp`."""
     faces = [folder / f"{split}-00000-of-00001.parquet" for split in ("train", "test")]
     faces = [path for path in faces if path.is_file()]
-    text = datasheet(faces, people, is_published, built_files(folder))
-    atomic_write(folder / "DATASHEET.md", lambda partial: partial.write_text(text))
+    text = datasheet(folder, faces, people, is_published)
+    save(folder / "DATASHEET.md", lambda partial: partial.write_text(text))
     if faces:
         sheet = cv2.imencode(".webp", contact_sheet(faces), [cv2.IMWRITE_WEBP_QUALITY, 85])[1].tobytes()
-        atomic_write(folder / "contact-sheet.webp", lambda partial: partial.write_bytes(sheet))
+        save(folder / "contact-sheet.webp", lambda partial: partial.write_bytes(sheet))
 
 
 def built_files(folder: Path) -> dict[str, int]:
     """The number of rows of each parquet file of a set, whichever run wrote it, by its path beside `folder`."""
-    folders = sorted({folder_of(folder, part) for part in PARTS})
-    files = [path for place in folders for path in sorted(place.glob("*.parquet"))]
+    files = parquet_files(folder)
     return {path.relative_to(folder.parent).as_posix(): pq.read_metadata(path).num_rows for path in files}
 
 
-def datasheet(faces: list[Path], people: Mapping[str, Person], is_published: bool, counts: Mapping[str, int]) -> str:
-    """The data sheet's text, by the files of the main part and the number of rows of each file."""
+def parquet_files(folder: Path) -> list[Path]:
+    """The parquet files of all parts of a set, by the folder of its main one."""
+    folders = sorted({folder_of(folder, part) for part in PARTS})
+    return [path for place in folders for path in sorted(place.glob("*.parquet"))]
+
+
+def datasheet(folder: Path, faces: list[Path], people: Mapping[str, Person], is_published: bool) -> str:
+    """The data sheet's text, by the folder of the main part and the files in it."""
     template = resources.files("leed.openfaces").joinpath("datasheet.md").read_text()
     shown = sorted({name for path in faces for name in pq.read_table(path, columns=["person"])["person"].to_pylist()})
     published = "Built from the public portraits of the published set, by its plan."
+    gone = len(left_out(folder))
     return template.format(
         title="The open face set" if is_published else "A face set made of portraits",
         what=published if is_published else "Built from portraits of one's own.",
-        counts="\n".join(f"| `{file}` | {rows:,} |" for file, rows in counts.items()),
+        counts="\n".join(f"| `{file}` | {rows:,} |" for file, rows in built_files(folder).items()),
         people=_told([people[name] for name in shown]),
+        consent=PUBLISHED_CONSENT if is_published else OWN_CONSENT,
+        folder=folder.name,
+        taken_out=f" People taken out so far: {gone}." if gone else "",
         flaws=PUBLISHED_FLAWS if is_published else "",
     )
 

@@ -8,12 +8,11 @@ import numpy as np
 from leed.openfaces import heads, wrinkles
 from leed.openfaces.arrays import Bytes, Floats
 from leed.openfaces.deformation import deformed, lip_places, parting
-from leed.openfaces.face_model import vertices_of
 from leed.openfaces.heads import Head, Sheet
 from leed.openfaces.masks import polygon, square
 from leed.openfaces.posing import CROP, EYE_ROW, Pose, crop_corner, posed
 from leed.openfaces.rasteriser import Canvas, Mesh, draw
-from leed.openfaces.rig import IN_EYE, IN_MOUTH, Rig, opening
+from leed.openfaces.rig import EYE_PARTS, IN_EYE, IN_MOUTH, Rig, opening
 from leed.openfaces.shading import mouth_colours, skin_light
 from leed.openfaces.templates import EYES
 
@@ -107,7 +106,8 @@ def _face(rig: Rig, head: Head, view: View, vertices: Floats, moves: Floats) -> 
     gap = parting(rig, head, vertices)
     placed = view.place(head, vertices)
     stencil = _stencil(rig, view, placed)
-    eyes = slice(vertices_of("left eyeball").start, vertices_of("right eyeball").stop)
+    first, last = map(rig.model.layout.vertices_of, EYE_PARTS)
+    eyes = slice(first.start, last.stop)
     placed[eyes, 2] -= 0.6  # behind the lids, also where these are thin
     draw(
         canvas,

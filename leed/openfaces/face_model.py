@@ -2,35 +2,62 @@
 
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from itertools import pairwise
 from pathlib import Path
 from typing import Any  # of what numpy stores
 
 import numpy as np
 
-from leed.files import atomic_write
 from leed.openfaces.arrays import Flags, Floats, Integers
+from leed.openfaces.saving import save
 
-PARTS = {
-    "face": (9409, 9230),
-    "head": (11248, 11144),
-    "mouth socket": (13294, 13226),
-    "left eye socket": (13678, 13630),
-    "right eye socket": (14062, 14034),
-    "gums": (17039, 17006),
-    "teeth": (21451, 21496),
-    "left eyeball": (23021, 23094),
-    "right eyeball": (24591, 24692),
-}
-"""For each part that is drawn, where its vertices and its polygons end; those of the first begin at 0, and so on.
-
-"Left" is the person's. What follows these parts (lacrimal fluid, lashes, ...) is not used.
-"""
-FACE_VERTICES = PARTS["face"][0]
-NARROW_FACE_POLYGONS = 6560  # the face without ears, neck and the back of the forehead
 VERTICES = 26719  # of the whole model
 IDENTITIES = 100
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which vertices and polygons of a head's mesh are which part: those of a part follow one another."""
+
+    ends: Mapping[str, tuple[int, int]]
+    """For each part, where its vertices and its polygons end; those of the first, the face, begin at 0."""
+    narrow_face: int  # so many polygons, the first ones, are the face without ears, neck and the forehead's back
+
+    @property
+    def face_vertices(self) -> int:
+        """The number of the face's vertices."""
+        return self.ends["face"][0]
+
+    def vertices_of(self, part: str) -> slice:
+        """The vertices of a part."""
+        return self._slice(part, 0)
+
+    def polygons_of(self, part: str) -> slice:
+        """The polygons of a part."""
+        return self._slice(part, 1)
+
+    def _slice(self, part: str, column: int) -> slice:
+        ends = [0, *(end[column] for end in self.ends.values())]
+        place = list(self.ends).index(part)
+        return slice(ends[place], ends[place + 1])
+
+
+ICT = Layout(
+    {
+        "face": (9409, 9230),
+        "head": (11248, 11144),
+        "mouth socket": (13294, 13226),
+        "left eye socket": (13678, 13630),
+        "right eye socket": (14062, 14034),
+        "gums": (17039, 17006),
+        "teeth": (21451, 21496),
+        "left eyeball": (23021, 23094),
+        "right eyeball": (24591, 24692),
+    },
+    narrow_face=6560,
+)
+"""Of the ICT face model. "Left" is the person's. What follows (lacrimal fluid, lashes, ...) is not used."""
 
 
 @dataclass(frozen=True)
@@ -44,20 +71,16 @@ class FaceModel:
     identities: Floats  # (100, N, 3) float32, likewise
     landmarks: Integers  # (68,) vertices, in Multi-PIE's order
     names: tuple[str, ...]  # of the expressions: blendshapes like jawOpen or browDown_L
+    layout: Layout = ICT
 
     def of_part(self, *parts: str) -> Flags:
         """Which triangles (T,) belong to these parts."""
-        ends = [0, *(polygons for _, polygons in PARTS.values())]
-        ranges = dict(zip(PARTS, pairwise(ends), strict=True))
-        inside = [(self.polygon >= ranges[part][0]) & (self.polygon < ranges[part][1]) for part in parts]
-        return np.logical_or.reduce(inside)
+        ranges = [self.layout.polygons_of(part) for part in parts]
+        return np.logical_or.reduce([(self.polygon >= own.start) & (self.polygon < own.stop) for own in ranges])
 
 
-def vertices_of(part: str) -> slice:
-    """The vertices of a part."""
-    ends = [0, *(vertices for vertices, _ in PARTS.values())]
-    place = list(PARTS).index(part)
-    return slice(ends[place], ends[place + 1])
+ARRAYS = tuple(field.name for field in fields(FaceModel) if field.name != "layout")
+"""What of a model is kept in its cache: the layout follows from where it was read."""
 
 
 def load_face_model(folder: Path, cache: Path) -> FaceModel:
@@ -67,11 +90,11 @@ def load_face_model(folder: Path, cache: Path) -> FaceModel:
     """
     try:
         with np.load(cache) as arrays:
-            found = {field.name: arrays[field.name] for field in fields(FaceModel)}
+            found = {name: arrays[name] for name in ARRAYS}
     except (FileNotFoundError, zipfile.BadZipFile, KeyError):
         model = read_face_model(folder)
         cache.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(cache, lambda partial: _save(model, partial))
+        save(cache, lambda partial: _save(model, partial))
         return model
     found["names"] = tuple(str(name) for name in found["names"])
     return FaceModel(**found)
@@ -138,5 +161,5 @@ def _existing(path: Path) -> Path:
 
 def _save(model: FaceModel, path: Path) -> None:
     with path.open("wb") as file:
-        arrays: dict[str, Any] = {field.name: np.asarray(getattr(model, field.name)) for field in fields(FaceModel)}
+        arrays: dict[str, Any] = {name: np.asarray(getattr(model, name)) for name in ARRAYS}
         np.savez(file, **arrays)

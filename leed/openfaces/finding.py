@@ -7,7 +7,6 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
-from leed.files import atomic_write
 from leed.openfaces import templates as t
 from leed.openfaces.arrays import Bytes, Floats
 from leed.openfaces.fitness import template_faults
@@ -15,6 +14,7 @@ from leed.openfaces.landmarks import find_points
 from leed.openfaces.parts import read_picture
 from leed.openfaces.people import own_portraits, template_of
 from leed.openfaces.preparation import moved
+from leed.openfaces.saving import save
 from leed.photo.detection import Face, find_faces
 
 NEXT_FACE = 0.25  # of the largest face's area: from here on another face is one too many
@@ -49,10 +49,11 @@ def looked_at(folder: Path) -> Path:
 def _write(path: Path, portrait: Bytes, points: Floats) -> Path:
     shown = looked_at(path.parent) / f"{path.stem}.webp"
     shown.parent.mkdir(exist_ok=True)
+    save(shown.parent / ".gitignore", lambda partial: partial.write_text("*\n"))
     picture = cv2.imencode(".webp", marked(portrait, points), [cv2.IMWRITE_WEBP_QUALITY, 85])[1].tobytes()
-    atomic_write(shown, lambda partial: partial.write_bytes(picture))
+    save(shown, lambda partial: partial.write_bytes(picture))
     template = template_of(path)
-    atomic_write(template, lambda partial: partial.write_text(t.template_text(points)))
+    save(template, lambda partial: partial.write_text(t.template_text(points)))
     return template
 
 

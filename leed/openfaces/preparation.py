@@ -8,7 +8,6 @@ from leed.openfaces import heads
 from leed.openfaces import templates as t
 from leed.openfaces.arrays import Bytes, Flags, Floats, Integers
 from leed.openfaces.eyes import complete_eyes
-from leed.openfaces.face_model import FACE_VERTICES, vertices_of
 from leed.openfaces.fitting import Fit, fit_template
 from leed.openfaces.heads import Head
 from leed.openfaces.posing import Pivot, flattened, with_neck_of
@@ -45,7 +44,7 @@ def prepare_head(rig: Rig, correspondence: Integers, portrait: Portrait, person:
     shape = fit.vertices.copy()
     shape[:, 2] -= shape[rig.landmarks[36:48], 2].mean()  # depth 0 at the eyes
     vertices = shape.copy()
-    on_head = slice(0, vertices_of("head").stop)
+    on_head = slice(0, rig.model.layout.vertices_of("head").stop)
     vertices[on_head] = flattened(shape[on_head], fit.camera.scale)
     vertices = with_neck_of(points, vertices, rig.neck)
     regions = find_regions(rig, portrait, vertices)
@@ -118,7 +117,7 @@ def _pixels(vertices: Floats) -> tuple[Integers, Integers]:
 
 def _visible(rig: Rig, vertices: Floats, regions: Regions) -> Integers:
     """The face's vertices that a viewer sees."""
-    face = vertices[:FACE_VERTICES]
+    face = vertices[: len(rig.neck)]
     normals, _ = normals_and_cavity(face, rig.face, rig.averaging)
     in_front = face[:, 2] > regions.face_depth[_pixels(face)] - 5
     return np.where((normals[:, 2] > 0.05) & in_front)[0]
@@ -139,7 +138,7 @@ def _meshes(rig: Rig, vertices: Floats, regions: Regions) -> tuple[Mesh, Mesh]:
     turned[hidden] = heads.NECK
     pale = _pale_neck(rig, vertices, regions)
     belongs = np.zeros(len(vertices), bool)
-    belongs[:FACE_VERTICES] = rig.neck > 0.02
+    belongs[: len(rig.neck)] = rig.neck > 0.02
     turned[skin & pale[rig.drawn].any(1) & belongs[rig.drawn].all(1)] = heads.NECK
     return Mesh(rig.drawn, frontal, rig.stencils), Mesh(rig.drawn, turned, rig.stencils)
 
@@ -149,7 +148,7 @@ def _hidden_by_jaw(rig: Rig, vertices: Floats, regions: Regions) -> Flags:
     x, y, z = vertices.T
     behind = z < regions.face_depth[_pixels(vertices)] - 6
     hidden = behind & (y > regions.chin - 90) & (z < vertices[rig.landmarks[8], 2] - 25)
-    hidden[FACE_VERTICES:] = False
+    hidden[len(rig.neck) :] = False
     hidden[rig.hidden_lips] = False
     return hidden
 
@@ -158,8 +157,8 @@ def _pale_neck(rig: Rig, vertices: Floats, regions: Regions) -> Flags:
     """Vertices (N,) of the neck where the photo shows background or little else."""
     alpha, y = regions.alpha[_pixels(vertices)], vertices[:, 1]
     pale = (alpha < 0.85) & (y < regions.chin + 50)
-    pale[:FACE_VERTICES] &= rig.neck > 0.02
-    pale[FACE_VERTICES:] = False
+    pale[: len(rig.neck)] &= rig.neck > 0.02
+    pale[len(rig.neck) :] = False
     return pale
 
 

@@ -7,7 +7,7 @@ from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
 from leed.openfaces.arrays import Bytes, Flags, Floats, Integers
-from leed.openfaces.face_model import FACE_VERTICES, NARROW_FACE_POLYGONS, FaceModel
+from leed.openfaces.face_model import FaceModel
 from leed.openfaces.topology import adjacency, averaging, contours, enclosed
 
 EYE_PARTS = ("left eyeball", "right eyeball")
@@ -60,8 +60,8 @@ class Rig:
     lower_lip: Lip
     right_lids: Lids  # of the person's right eye, in the image's left
     left_lids: Lids
-    neck: Floats  # (FACE_VERTICES,) 1 on the neck, 0 on face and skull
-    folds: Floats  # (FACE_VERTICES,) how much folds darken, around nose and mouth alone
+    neck: Floats  # (n,) of the face's vertices: 1 on the neck, 0 on face and skull
+    folds: Floats  # (n,) how much folds darken, around nose and mouth alone
 
     @property
     def landmarks(self) -> Integers:
@@ -97,9 +97,9 @@ def opening(lids: Lids) -> Integers:
 def build_rig(model: FaceModel) -> Rig:
     """The rig of a face model; takes seconds."""
     lines = contours(model)
-    neighbours = adjacency(model.triangles[model.of_part("face")])
+    neighbours = adjacency(model.triangles[model.of_part("face")], model.layout.face_vertices)
     means = averaging(neighbours)
-    narrow = model.triangles[model.polygon < NARROW_FACE_POLYGONS].astype(np.int32)
+    narrow = model.triangles[model.polygon < model.layout.narrow_face].astype(np.int32)
     upper, lower = _lips(model, neighbours, lines)
     right, left = (_lids(model, neighbours, lines, side) for side in ("right", "left"))
     drawn_part = np.concatenate([np.full(model.of_part(part).sum(), k) for k, part in enumerate(DRAWN)])
@@ -145,7 +145,7 @@ def _lips(model: FaceModel, neighbours: csr_matrix, lines: dict[str, Integers]) 
 
 def _lip(model: FaceModel, outer: Integers, contact: Integers, hidden: Integers, inside: Integers, side: int) -> Lip:
     """A lip: what is visible lies between its contours; `side` is 1 for the upper and -1 for the lower lip."""
-    x, y, z = model.vertices[:FACE_VERTICES].T
+    x, y, z = model.vertices[: model.layout.face_vertices].T
 
     def row(line: Integers) -> Floats:
         order = np.argsort(x[line])
@@ -167,8 +167,8 @@ def _lids(model: FaceModel, neighbours: csr_matrix, lines: dict[str, Integers], 
 
 def _neck(model: FaceModel, means: csr_matrix, narrow: Integers) -> Floats:
     """How much each of the face's vertices belongs to the neck, from 0 to 1, with a soft edge."""
-    x, y = np.abs(model.vertices[:FACE_VERTICES, 0]), model.vertices[:FACE_VERTICES, 1]
-    in_narrow = np.zeros(FACE_VERTICES, bool)
+    x, y = _aside_and_up(model)
+    in_narrow = np.zeros(len(x), bool)
     in_narrow[np.unique(narrow)] = True
     ear = (x > 7.6) & (y > -3.3)
     neck, free = ~in_narrow & (y < -2.5) & ~ear, ~in_narrow & (y < -2.0)
@@ -179,16 +179,23 @@ def _neck(model: FaceModel, means: csr_matrix, narrow: Integers) -> Floats:
 
 
 def _folds(model: FaceModel) -> Floats:
-    """How much folds darken (FACE_VERTICES,), around nose and mouth alone."""
-    x, y = np.abs(model.vertices[:FACE_VERTICES, 0]), model.vertices[:FACE_VERTICES, 1]
+    """How much folds darken (n,), around nose and mouth alone."""
+    x, y = _aside_and_up(model)
     middle = np.clip((3.5 - x) / 0.7, 0, 1)
     return 0.22 * middle * np.clip((y + 4.2) / 0.8, 0, 1) * np.clip((1.2 - y) / 0.8, 0, 1)
 
 
+def _aside_and_up(model: FaceModel) -> tuple[Floats, Floats]:
+    """How far the face's vertices (n,) lie from the middle, and their heights [cm]."""
+    vertices = model.vertices[: model.layout.face_vertices]
+    return np.abs(vertices[:, 0]), vertices[:, 1]
+
+
 def _smoothed(model: FaceModel, means: csr_matrix, fine: Integers, outer_lip: Integers) -> Floats:
     """The expressions, smoothed away from what is finely shaped: `fine` vertices stay as they are."""
-    vertices = model.vertices[:FACE_VERTICES]
-    moves = model.expressions[:, :FACE_VERTICES].astype(np.float64)
+    count = model.layout.face_vertices
+    vertices = model.vertices[:count]
+    moves = model.expressions[:, :count].astype(np.float64)
     distance = cKDTree(model.vertices[fine]).query(vertices)[0]
     coarse = np.clip((distance - 0.5) / 0.8, 0, 1)[None, :, None]
     for _ in range(3):
@@ -197,14 +204,14 @@ def _smoothed(model: FaceModel, means: csr_matrix, fine: Integers, outer_lip: In
     beyond_lips = np.clip((from_lips - 0.5) / 1.2, 0, 1)[:, None]
     for name in ("mouthDimple_L", "mouthDimple_R"):
         _smooth(moves, model.names.index(name), means, beyond_lips, rounds=60)
-    x, y = np.abs(vertices[:, 0]), vertices[:, 1]
+    x, y = _aside_and_up(model)
     temples = np.clip(y / 0.8, 0, 1) * np.clip((x - 2.6) / 1.0, 0, 1) * np.clip((2.6 - y) / 0.6, 0, 1)
     temples = (temples * np.clip((distance - 0.35) / 0.8, 0, 1))[:, None]
     for k, name in enumerate(model.names):
         if name.partition("_")[0] in CREASED:
             _smooth(moves, k, means, temples, rounds=40)
     expressions = model.expressions.copy()
-    expressions[:, :FACE_VERTICES] = moves
+    expressions[:, :count] = moves
     return expressions
 
 

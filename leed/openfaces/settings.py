@@ -16,6 +16,8 @@ FOLDERS = {
 """The parts of the set, each of which can be built by itself, and what their folders' names add to the main one's."""
 
 PARTS = tuple(FOLDERS)
+WORK, MARK, WITHOUT = ".work", ".plan", ".without"
+"""In the folder of the main part: what is drawn, of which plan the set is, and who was taken out of it."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Settings:
     @property
     def work_dir(self) -> Path:
         """Where what is drawn is kept until it is packed; hidden from the readers. It may be deleted after that."""
-        return self.output_dir / ".work"
+        return self.output_dir / WORK
 
     @property
     def model_cache(self) -> Path:
@@ -49,7 +51,7 @@ class Settings:
     @property
     def mark(self) -> Path:
         """A file that says of which plan the set is."""
-        return self.output_dir / ".plan"
+        return self.output_dir / MARK
 
     def folder(self, part: str) -> Path:
         """Where a part is written."""
@@ -59,3 +61,9 @@ class Settings:
 def folder_of(main: Path, part: str) -> Path:
     """Where a part lies, beside the folder of the main one."""
     return main.with_name(main.name + FOLDERS[part])
+
+
+def left_out(main: Path) -> list[str]:
+    """The people who were taken out of a set, by the folder of its main part; nobody draws them there again."""
+    path = main / WITHOUT
+    return path.read_text().split() if path.is_file() else []

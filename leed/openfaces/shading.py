@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from leed.openfaces.arrays import Floats, Integers
-from leed.openfaces.face_model import FACE_VERTICES, face_normals, vertices_of
+from leed.openfaces.face_model import face_normals
 from leed.openfaces.heads import Head
 from leed.openfaces.rig import Rig
 
@@ -14,7 +14,7 @@ Y_UP = np.array([1, -1, 1])
 
 def normals_and_cavity(vertices: Floats, face: Integers, means: csr_matrix) -> tuple[Floats, Floats]:
     """The face's normals (n, 3), y up, and how far neighbours lie above each vertex (n,) [px]: above 0 in folds."""
-    surface = vertices[:FACE_VERTICES] * Y_UP
+    surface = vertices[: means.shape[0]] * Y_UP
     normals = face_normals(surface, face)
     above = ((means @ surface - surface) * normals).sum(1)
     return normals, means @ above
@@ -34,7 +34,7 @@ def skin_light(rig: Rig, head: Head, moves: Floats) -> Floats:
     hidden = rig.hidden_lips
     ratio[hidden] = np.clip(ratio[hidden], 0.5, 1.0)
     light = np.ones(len(moves), np.float32)
-    light[:FACE_VERTICES] = ratio
+    light[: len(ratio)] = ratio
     return light
 
 
@@ -50,7 +50,7 @@ def mouth_colours(rig: Rig, head: Head, vertices: Floats, gap: Floats) -> Floats
     row = np.interp(vertices[:, 0], upper[order, 0], upper[order, 1])  # of the upper lip
     exposure = np.clip(0.78 + 0.22 * max(gap.max() / head.scale, 0.02) / 0.5, 0.75, 1.0)
     light = _light_inside(rig, head, vertices, row) * exposure
-    socket, gums, teeth = vertices_of("mouth socket"), vertices_of("gums"), vertices_of("teeth")
+    socket, gums, teeth = map(rig.model.layout.vertices_of, ("mouth socket", "gums", "teeth"))
     socket = slice(socket.start, gums.start)  # the eye sockets between them have its colour, too
     for part, colour, factor in (
         (socket, (62, 52, 118), 0.9),

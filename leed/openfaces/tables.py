@@ -11,14 +11,13 @@ import pyarrow.parquet as pq
 from datasets import ClassLabel, Features, Image, List, Value
 
 from leed.config import EXPRESSIONS
-from leed.files import atomic_write, writing
+from leed.files import writing
 from leed.openfaces.encoding import Row
 from leed.openfaces.free_plan import free_triples
 from leed.openfaces.plan import Plan
 from leed.openfaces.presets import BLENDSHAPES
+from leed.openfaces.saving import CURE, save
 from leed.openfaces.settings import folder_of
-
-CURE = "what is drawn is kept; make room and run the command again"
 
 FACES = Features(
     {"image": Image()}
@@ -30,7 +29,8 @@ FACES = Features(
     | {name: List(Value("float32")) for name in ("landmarks", "blendshapes")}
 )
 PAIRS = Features(
-    {name: Image() for name in ("input", "reference", "target")}
+    {"triple": Value("int64")}  # by which the twins and the large pairs name their pictures
+    | {name: Image() for name in ("input", "reference", "target")}
     | {name: Value("string") for name in ("input_person", "reference_person")}
     | {name: ClassLabel(names=list(EXPRESSIONS)) for name in ("input_expression", "reference_expression")}
     | {name: Value("string") for name in ("input_camera", "reference_camera")}
@@ -92,6 +92,11 @@ class Shelf:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
+    def remove(self, person: str) -> None:
+        """Deletes all parts of a person."""
+        for place in self.folder.glob(f"*/{person}"):
+            shutil.rmtree(place)
+
     def rows(self, part: str, table: str, people: Iterable[str]) -> Iterator[Row]:
         """The rows of a table of these people."""
         for person in people:
@@ -116,7 +121,7 @@ def pack(shelf: Shelf, plan: Plan, parts: Iterable[str], target: Path) -> dict[s
                 _write(path, rows, features)
                 counts[path.relative_to(target.parent).as_posix()] = len(rows)
     if "main" in parts:
-        atomic_write(target / "blendshapes.txt", lambda partial: partial.write_text("\n".join(BLENDSHAPES) + "\n"))
+        save(target / "blendshapes.txt", lambda partial: partial.write_text("\n".join(BLENDSHAPES) + "\n"))
     return counts
 
 
@@ -153,7 +158,8 @@ def _pairs(plan: Plan, pictures: Iterable[Row]) -> list[Row]:
         roles: dict[str, Any] = {role: drawn.get((triple.number, role)) for role, _, _ in triple.shots()}
         if all(roles.values()):
             rows.append(
-                {role: picture["image"] for role, picture in roles.items()}
+                {"triple": triple.number}
+                | {role: picture["image"] for role, picture in roles.items()}
                 | {f"landmarks_{role}": roles[role]["landmarks"] for role in ("input", "target")}
                 | {"input_person": triple.input_person, "reference_person": triple.reference_person}
                 | {"input_camera": triple.input.camera, "reference_camera": triple.reference.camera}
@@ -195,5 +201,4 @@ def _write(path: Path, rows: list[Row], features: Features) -> None:
             "give another --output_dir"
         )
     table = pa.Table.from_pylist([{name: row[name] for name in features} for row in rows], features.arrow_schema)
-    with writing(str(path), CURE):
-        atomic_write(path, lambda partial: pq.write_table(table, partial))
+    save(path, lambda partial: pq.write_table(table, partial))

@@ -7,7 +7,7 @@ from scipy.sparse import coo_matrix, csr_matrix, diags
 from scipy.sparse.csgraph import dijkstra
 
 from leed.openfaces.arrays import Floats, Integers
-from leed.openfaces.face_model import FACE_VERTICES, FaceModel
+from leed.openfaces.face_model import FaceModel
 
 LARGEST_REGION = 3000
 """More vertices than any region between contours of the face has."""
@@ -34,17 +34,16 @@ def edge_lengths(model: FaceModel) -> csr_matrix:
     """The symmetric matrix of the lengths of the face's edges [cm]."""
     edges = edges_of(model.triangles[model.of_part("face")])
     lengths = np.linalg.norm(model.vertices[edges[:, 0]] - model.vertices[edges[:, 1]], axis=1)
-    shape = (FACE_VERTICES, FACE_VERTICES)
+    shape = (model.layout.face_vertices,) * 2
     matrix = coo_matrix((lengths, (edges[:, 0], edges[:, 1])), shape=shape).tocsr()
     return matrix.maximum(matrix.T)
 
 
-def adjacency(triangles: Integers) -> csr_matrix:
-    """The matrix of ones for neighbouring vertices of the face."""
+def adjacency(triangles: Integers, count: int) -> csr_matrix:
+    """The matrix (count, count) of ones for neighbouring vertices, the first `count` of a mesh."""
     edges = edges_of(triangles)
     edges = np.concatenate([edges, edges[:, ::-1]])
-    shape = (FACE_VERTICES, FACE_VERTICES)
-    matrix = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=shape).tocsr()
+    matrix = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
     matrix.data[:] = 1
     return matrix
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
-import imageio_ffmpeg
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from leed.images import to_rgb
+from leed.photo.filming import film
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 
@@ -134,15 +134,16 @@ def _encode(frames: list[Image.Image], path: Path, fps: int, codec: str, pixels:
     """Has ffmpeg write RGB or RGBA frames of one size."""
     block = 2 if pixels == "yuv420p" else 1  # the sides become multiples of it
     width, height = (-(-length // block) * block for length in frames[0].size)
-    writer = imageio_ffmpeg.write_frames(
-        path, (width, height), pix_fmt_in="rgba" if frames[0].mode == "RGBA" else "rgb24", pix_fmt_out=pixels,
-        fps=fps, codec=codec, macro_block_size=block,
-        output_params=options, ffmpeg_log_level="error",
-    )  # fmt: skip
-    writer.send(None)
-    for frame in frames:
-        writer.send(frame.resize((width, height)).tobytes())
-    writer.close()
+    film(
+        (frame.resize((width, height)).tobytes() for frame in frames),
+        path,
+        size=(width, height),
+        pixels="rgba" if frames[0].mode == "RGBA" else "rgb24",
+        fps=fps,
+        codec=codec,
+        film_pixels=pixels,
+        options=options,
+    )
 
 
 def is_marked(path: Path | str) -> bool:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from samples import CAMERAS
@@ -34,3 +35,16 @@ def test_missing_twins_are_an_error(evaluation_folders: dict[str, Path], tmp_pat
     pq.write_table(twins.slice(0, 4), tmp_path / "pairs-0.parquet")
     with pytest.raises(ValueError, match="no true neutral of 0002_input.webp"):
         load_triples(evaluation_folders["pairs"], tmp_path, image_size=32)
+
+
+def test_triples_are_found_by_their_numbers_where_some_are_left_out(
+    evaluation_folders: dict[str, Path], triples: Triples, tmp_path: Path
+) -> None:
+    table = pq.read_table(evaluation_folders["pairs"]).append_column("triple", pa.array(range(10)))
+    pq.write_table(table.take([7, 2]), tmp_path / "test-0.parquet")
+    few = load_triples(tmp_path, evaluation_folders["twins"], image_size=32)
+    assert (few.inputs == triples.inputs[[7, 2]]).all()
+    assert (few.input_neutrals == triples.input_neutrals[[7, 2]]).all()
+    pq.write_table(table.take([7, 7]), tmp_path / "test-0.parquet")
+    with pytest.raises(ValueError, match="column triple has 1 numbers in 2 rows"):
+        load_triples(tmp_path, evaluation_folders["twins"], image_size=32)

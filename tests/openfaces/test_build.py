@@ -1,7 +1,10 @@
 """Building: what is asked for, what is missing, and that an interrupted build goes on."""
 
 import dataclasses
+import multiprocessing
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -56,8 +59,10 @@ def test_a_build_makes_files_sheets_and_attribution_and_a_second_one_draws_nothi
     assert counts == {"mine/train-00000-of-00001.parquet": 120, "mine/test-00000-of-00001.parquet": 80}
     assert "ICT-FaceKit" in capsys.readouterr().out
     text = (settings.output_dir / "DATASHEET.md").read_text()
+    assert "not recorded by this program" in text and "--output_dir mine --people" in text
     assert "5 people." in text and "| `mine/test-00000-of-00001.parquet` | 80 |" in text and "{" not in text
     assert "consent" in (settings.output_dir / "ATTRIBUTION.md").read_text()
+    assert (settings.output_dir / ".gitignore").read_text() == "*\n"  # nobody commits people by accident
     assert (settings.output_dir / "contact-sheet.webp").stat().st_size > 0
     assert sorted(drawn) == list("abcde")
     assert text.index("mine/test") < text.index("mine/train")
@@ -87,6 +92,21 @@ def test_some_people_of_the_same_plan(settings):
         b.build(dataclasses.replace(settings, people=("z",)))
 
 
+def test_whoever_was_taken_out_is_not_drawn_again(settings):
+    counts = b.build(settings)
+    lost = b.take_out(settings.portraits, settings.output_dir, ["a"])
+    text = (settings.output_dir / "DATASHEET.md").read_text()
+    assert sum(lost.values()) == 40 and "4 people." in text and "People taken out so far: 1" in text
+    drawn.clear()
+    assert sum(b.build(settings).values()) == sum(counts.values()) - 40 and not drawn
+    with pytest.raises(ValueError, match="a were taken out of .*mine, and are not drawn there again"):
+        b.build(dataclasses.replace(settings, people=("a", "b")))
+    with pytest.raises(ValueError, match="nobody is called z"):
+        b.take_out(settings.portraits, settings.output_dir, ["z"])
+    with pytest.raises(ValueError, match="holds no set that was built of"):
+        b.take_out(settings.portraits, settings.portraits, ["a"])
+
+
 def test_what_is_there_is_not_replaced_by_less(settings):
     """Where what was drawn has been deleted, to save room, and only some people are drawn again."""
     counts = b.build(settings)
@@ -104,15 +124,68 @@ def test_a_folder_with_files_of_another_origin_is_refused(settings):
     assert (settings.output_dir / "train-0.parquet").read_bytes() == b"mine"
 
 
-def test_a_full_disk_is_one_sentence_and_leaves_nothing_behind(settings, monkeypatch):
-    def full(table, path):
-        path.write_bytes(b"a part")
-        raise OSError(28, "No space left on device")
+@pytest.fixture
+def small_disk(tmp_path):
+    """Makes a disk of some KiB, or the same one larger. Skips where that is not permitted."""
+    place = tmp_path / "disk"
+    place.mkdir()
 
-    monkeypatch.setattr("leed.openfaces.tables.pq.write_table", full)
-    with pytest.raises(WriteError, match="main of a could not be written .*No space left.*: what is drawn is kept"):
-        b.build(settings)
-    assert list((settings.work_dir / "main").iterdir()) == []
+    def resize(kilobytes):
+        options = f"size={kilobytes}k" + (",remount" if place.is_mount() else "")
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"a disk may not be mounted here: {done.stderr.strip()}")
+        return place
+
+    yield resize
+    if place.is_mount():
+        subprocess.run(["umount", place], check=True)
+
+
+def test_a_full_disk_is_one_sentence_and_the_next_build_ends_as_an_unbroken_one(settings, small_disk):
+    """Whatever it is full with: the mark, a person's part, a file of the set, the sheets."""
+    b.build(dataclasses.replace(settings, people=("a", "b")))
+    told = []
+    for kilobytes in range(8, 1000, 16):
+        target = small_disk(kilobytes) / "mine"
+        try:
+            b.build(dataclasses.replace(settings, people=("a", "b"), output_dir=target))
+        except WriteError as full:
+            told.append(str(full))
+            assert not [path for path in target.rglob(".*") if path.name not in (".work", ".plan", ".gitignore")]
+        else:
+            break
+    assert len(told) > 2 and all("No space left" in line and "make room and run" in line for line in told)
+    assert any("main of a" in line for line in told) and any(".parquet could not be" in line for line in told)
+    assert contents(target) == contents(settings.output_dir)
+
+
+def contents(folder):
+    """Path and bytes of all files below a folder."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder): path.read_bytes() for path in files}
+
+
+def killed_while_drawing_c(sitter):
+    yield from grey_faces(sitter)
+    if sitter.person.name == "c":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_build_that_was_killed_ends_as_an_unbroken_one(settings, monkeypatch, tmp_path):
+    b.build(settings)
+    broken = dataclasses.replace(settings, output_dir=tmp_path / "broken" / "mine")
+    with monkeypatch.context() as patch:
+        patch.setitem(b.DRAWN_BY_PERSON, "main", killed_while_drawing_c)
+        child = multiprocessing.get_context("fork").Process(target=b.build, args=(broken,))
+        child.start()
+        child.join(timeout=60)
+    assert child.exitcode == -signal.SIGKILL
+    assert sorted(path.name for path in (broken.work_dir / "main").iterdir()) == ["a", "b"]
+    drawn.clear()
+    b.build(broken)
+    assert drawn == ["c", "d", "e"]
+    assert contents(broken.output_dir) == contents(settings.output_dir)
 
 
 def test_what_a_killed_process_left_is_removed(settings):
@@ -165,12 +238,6 @@ def test_missing_sources_are_named_with_the_commands_that_bring_them(settings, t
         b.build(dataclasses.replace(settings, portraits=settings.face_model))
     with pytest.raises(ValueError, match=r"LICENSE.* missing(.|\n)*git clone .*ICT-FaceKit"):
         check_source(FACE_MODEL, tmp_path)
-
-
-def test_a_clone_at_another_commit_is_refused(settings, monkeypatch):
-    monkeypatch.setattr("leed.openfaces.sources.commit_of", lambda clone: "0" * 40)
-    with pytest.raises(ValueError, match=f"is at commit 0+, expected {FACE_MODEL.commit}"):
-        check_source(FACE_MODEL, settings.face_model)
 
 
 def test_published_portraits_must_be_all_there(settings, tmp_path):

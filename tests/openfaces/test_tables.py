@@ -68,6 +68,7 @@ def test_triples_without_all_pictures_are_left_out(plan, tmp_path):
     assert counts == {"set-pairs/test-00000-of-00001.parquet": expected} and names
     row = pq.read_table(tmp_path / "set-pairs").to_pylist()[0]
     assert (row["input_person"], row["reference_person"]) == (whole.input_person, whole.reference_person)
+    assert row["triple"] in [t.number for t in plan.triples if (t.input_person, t.reference_person) in names]
     assert row["input_camera"] == whole.input.camera and len(row["landmarks_target"]) == 136
 
 
