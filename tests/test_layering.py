@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "networks": FOUNDATION,
     "model": FOUNDATION | {"gallery", "networks"},
     "runtime": FOUNDATION | {"model"},
-    "export": FOUNDATION | {"model", "runtime", "data"},
+    "export": FOUNDATION | {"networks", "model", "runtime", "data"},
     "data": FOUNDATION,
     "photo": FOUNDATION | {"networks", "model", "data"},
     "video": FOUNDATION | {"model", "photo"},

@@ -75,6 +75,15 @@ class FaceModel(ABC):
         delta_exp may be regional (`leed.regions`).
         """
 
+    @abstractmethod
+    def refine(
+        self, moved: Tensor, edit: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The upper level: `replaced` and `added` of the mouth's `Refinement`; only if `config.upper_width` is not 0.
+
+        `moved` and `edit` (B, 3, h, w) are those of `leed.networks.upper.seen_of`, the others those of `render`.
+        """
+
     # The user's calls: pictures, or float tensors (B, 3, H, W) in [-1, 1].
 
     def edit(self, image: Face, reference: Image.Image | Tensor | Expression, alpha: float | Tensor = 1.0) -> Face:

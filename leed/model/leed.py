@@ -13,6 +13,7 @@ from leed.model.faces import Warped, no_flow
 from leed.networks.editor import Decoder, Encoder, Extractor, Interpolation, Interpolator
 from leed.networks.neutralizer import Neutralizer
 from leed.networks.remains import REMAINS
+from leed.networks.upper import UpperLevel
 from leed.pretrained import CONFIG, WEIGHTS, HubModel, read_digest
 from leed.regions import is_regional, parts
 
@@ -32,6 +33,7 @@ class LEED(HubModel, FaceModel):
         self.extractor = Extractor(config)
         self.interpolator = Interpolator(config)
         self.decoder = Decoder(config)
+        self.upper = UpperLevel(config) if config.upper_width else None
 
     # Its files: those of every model, and the estimator's.
 
@@ -89,10 +91,7 @@ class LEED(HubModel, FaceModel):
 
     def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0) -> Warped:
         """D(I(C_IN, alpha delta_exp)) (B, 3, H, W), and the flow from I_N; `context` is that of `code_neutral`."""
-        if is_regional(delta_exp):
-            delta_exp, masks = parts(delta_exp.expand(len(code_neutral), *delta_exp.shape[1:]), self.config.code_size)
-            return self.render_parts(code_neutral, context, delta_exp, masks.to(code_neutral), alpha)
-        return self.render_parts(code_neutral, context, delta_exp, None, alpha)
+        return self.render_parts(code_neutral, context, *self._parts(delta_exp, context), alpha)
 
     def render_parts(
         self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, masks: Tensor | None, alpha: float | Tensor
@@ -100,6 +99,36 @@ class LEED(HubModel, FaceModel):
         """As `render`; with `masks` (R, c, c), delta_exp has R expressions of B faces (`leed.regions.parts`)."""
         code, flow = self.interpolator.interpolate(code_neutral, context, scaled(alpha, delta_exp), masks)
         return Warped(self.decode(code), no_flow(code) if flow is None else flow)
+
+    def refine(
+        self, moved: Tensor, edit: Tensor, context: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """The upper level: `replaced` and `added` of the mouth's `Refinement`; arguments as in `FaceModel`."""
+        return self.refine_parts(moved, edit, context, *self._parts(delta_exp, context), alpha)
+
+    def refine_parts(
+        self,
+        moved: Tensor,
+        edit: Tensor,
+        context: Tensor,
+        delta_exp: Tensor,
+        masks: Tensor | None,
+        alpha: float | Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """As `refine`; with `masks` (R, c, c), delta_exp has R expressions of B faces (`leed.regions.parts`)."""
+        if self.upper is None:
+            raise ValueError("this model has no upper level: train one with --stage upper")
+        delta_exp = scaled(alpha, delta_exp)
+        features = self.interpolator.features(context, delta_exp, masks)
+        at_mouth = delta_exp if masks is None else self.upper.at_mouth(delta_exp, masks)
+        return self.upper(moved, edit, features, at_mouth)
+
+    def _parts(self, delta_exp: Tensor, context: Tensor) -> tuple[Tensor, Tensor | None]:
+        """delta_exp and None or, where it is regional, its parts for each of B faces and their masks."""
+        if not is_regional(delta_exp):
+            return delta_exp, None
+        delta_exp, masks = parts(delta_exp.expand(len(context), *delta_exp.shape[1:]), self.config.code_size)
+        return delta_exp, masks.to(context)
 
     def forward(self, image: Tensor, reference: Tensor, alpha: float | Tensor = 1.0) -> Tensor:
         """The whole edit with gradients; face tensors (B, 3, H, W) in [-1, 1], the output not clamped.

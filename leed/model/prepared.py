@@ -7,16 +7,24 @@ from typing import Generic, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from leed.config import ModelConfig
 from leed.expression import Expression
 from leed.model.alpha import check_alpha, check_count
 from leed.model.faces import Face, Warped
 from leed.networks.layers import upsample_to, warp
+from leed.networks.upper import UPPER_SCALE, Refinement, seen_of
 
 
 class Renderer(Protocol):
     """What a prepared edit asks of a model; `leed.model.face_model.FaceModel` says what each call does."""
 
+    config: ModelConfig
+
     def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor) -> Warped: ...
+
+    def refine(
+        self, moved: Tensor, edit: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor
+    ) -> tuple[Tensor, Tensor]: ...
 
     def check_expression(self, expression: Expression) -> None: ...
 
@@ -63,6 +71,22 @@ class PreparedEdit(Generic[Face]):
         neutral = torch.cat([warp(self.image, self.flow_neutral), upsample_to(self.flow_neutral, self.image)], 1)
         warped, flow_neutral = warp(neutral, flow).split([3, 2], 1)  # in two steps, as the model does it
         return EditTrace(edited, warped, upsample_to(flow, self.image) + flow_neutral)
+
+    @torch.no_grad()
+    def refine(self, picture: Tensor, trace: EditTrace, alpha: float | Tensor = 1.0) -> Refinement:
+        """The mouth of an edit as the upper level draws it in a larger picture of the face.
+
+        `picture` (B, 3, 3S, 3S) in [-1, 1] is the face that was given, `trace` the edit with the same alpha. Raises
+        `ValueError` for a model that has no upper level and for a picture of another size.
+        """
+        if not self.leed.config.upper_width:
+            raise ValueError("this model has no upper level: train one with --stage upper")
+        expected = (len(trace.edited), 3, *[UPPER_SCALE * self.leed.config.image_size] * 2)
+        if picture.shape != expected:
+            raise ValueError(f"picture must be of shape {expected}, got {tuple(picture.shape)}")
+        alpha = check_alpha(alpha, self.code_neutral)
+        moved, edit = seen_of(picture.to(self.code_neutral), trace.edited, trace.flow)
+        return Refinement(moved, *self.leed.refine(moved, edit, self.context, self.expression.delta_exp, alpha))
 
     @torch.no_grad()
     def _render(self, alpha: float | Tensor) -> Warped:
