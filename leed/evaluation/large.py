@@ -16,6 +16,7 @@ holds out: their neutral faces with the expressions of their own pictures, these
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -151,13 +152,13 @@ def picture(table: pa.Table, column: str, row: int, folder: Path) -> Tensor:
 
 
 @torch.no_grad()
-def edit(leed: LEED, case: Case) -> Edited:
-    """The case's photo edited in its own size."""
+def edit(leed: LEED, case: Case, upper_level: bool = True) -> Edited:
+    """The case's photo edited in its own size, with the model's upper level if it has one and is to be used."""
     photo = to_pil(case.photo[0])
     whole = Alignment((0.0, 0.0), (float(SIDE), 0.0))
     crop = whole.crop(photo, leed.config.image_size)
     expression = leed.expression(crop if case.reference is None else case.reference)
-    prepared = PreparedPhoto(photo, crop, whole, leed.prepare(crop, expression))
+    prepared = PreparedPhoto(photo, crop, whole, leed.prepare(crop, expression), upper_level=upper_level)
     result = prepared(0.0 if case.reference is None else 1.0)
     return Edited(to_tensor(result.photo, SIDE), enlarged(to_tensor(result.edited, leed.config.image_size)))
 
@@ -245,6 +246,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--people", choices=("test", "held_out"), default="test", help="held_out: those held out of training"
     )
+    parser.add_argument("--without_upper_level", action="store_true", help="leave the model's upper level unused")
     parser.add_argument("--max_photos", type=at_least(1), help="of each kind, spread over all; default: all")
     add_options(parser, output_dir="for tables, metrics and contact sheets")
     return parser.parse_args(arguments)
@@ -261,7 +263,8 @@ def main(arguments: list[str] | None = None) -> None:
     for name, title in TITLES.items():
         if name not in kinds:
             continue
-        found, sheets[f"{name}.png"] = run(leed, kinds[name])
+        edited = partial(edit, upper_level=not options.without_upper_level)
+        found, sheets[f"{name}.png"] = run(leed, kinds[name], edited)
         texts.append(report(f"{len(kinds[name])} {title}", found))
         content[name] = as_json(found)
     if present(options.output_dir, "large", "\n\n".join(texts), content):

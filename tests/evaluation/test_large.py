@@ -1,6 +1,8 @@
 """Edits at a photo's own size: what the figures say of known pictures, and the command."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from samples import picture, write_triples
 
 from leed import LEED
+from leed.config import TINY
 from leed.evaluation import large
 from leed.evaluation.large import Case, Edited, enlarged, evaluate, measure
 from leed.images import to_pil, to_tensor
@@ -115,3 +118,10 @@ def test_command(folder: Path, lively_leed: LEED, tmp_path: Path, capsys: pytest
     assert (out / "edits.png").is_file() and (out / "smiles.png").is_file()
     with pytest.raises(SystemExit, match="no parquet file of split 'pairs'"):
         large.main(["--model", str(tmp_path / "model"), "--data_dir", str(tmp_path / "faces-pairs")])
+
+
+def test_the_upper_level_is_measured_unless_it_is_left_out(perturb: Callable) -> None:
+    leed = perturb(LEED(replace(TINY, upper_width=8, upper_depth=1))).eval()
+    case = Case(noise(0), noise(1), to_pil(noise(2)[0]), "a")
+    with_it, without = large.edit(leed, case), large.edit(leed, case, upper_level=False)
+    assert torch.equal(with_it.enlarged, without.enlarged) and not torch.equal(with_it.photo, without.photo)
