@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "data": FOUNDATION,
     "photo": FOUNDATION | {"networks", "model", "data"},
     "video": FOUNDATION | {"model", "photo"},
-    "training": FOUNDATION | {"networks", "model", "data"},
+    "training": FOUNDATION | {"networks", "model", "data", "photo"},
     "gallery": FOUNDATION,
     "openfaces": FOUNDATION | {"photo"},
     "web": set(),

@@ -41,6 +41,10 @@ class FaceModel(ABC):
         if (folder / REMAINS).is_dir():
             self._estimators = (RemainsEstimator.from_pretrained(folder / REMAINS),)
 
+    def share_estimator(self, other: "FaceModel") -> None:
+        """Takes the estimator of another model, if it has one."""
+        self._estimators = other._estimators
+
     @property
     @abstractmethod
     def device(self) -> torch.device:
