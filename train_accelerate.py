@@ -64,7 +64,7 @@ def run_all(stages: tuple[type[Stage], ...], accelerator: Accelerator, settings:
     with exit_on(PROGRAM, ValueError, OSError):
         with together():
             uploads = hub_names(stages, config) if config.push_to_hub and accelerator.is_main_process else {}
-        data = load_data(accelerator, config, settings.model.image_size)
+        data = load_data(accelerator, config, stages[0].picture_size(settings.model))
         shared = share_folder(accelerator, Path(config.output_dir))
     accelerator.project_configuration.save_on_each_node = not shared
     if not shared:

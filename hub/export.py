@@ -3,9 +3,10 @@
     python hub/export.py runs/open leed-open
 
 writes hub/leed-open and hub/leed-open-<stage> for each other stage that the run has: neutralizer, classifier, stargan,
-ganimation. The editor gets the run's neutraliser, which may be newer than the one it was trained beside, and its
-graphs for ONNX Runtime in hub/leed-open/onnx. A card that is there stays; a new folder gets the run's, which claims no
-licence: check the agreement on the training faces before publishing weights.
+ganimation. The editor, that of the stage upper where the run has one, gets the run's neutraliser, which may be newer
+than the one it was trained beside, and its graphs for ONNX Runtime in hub/leed-open/onnx. A card that is there stays;
+a new folder gets the run's, which claims no licence: check the agreement on the training faces before publishing
+weights.
 """
 
 import shutil
@@ -35,12 +36,15 @@ def export(run: Path, name: str) -> list[Path]:
     if not found:
         raise ValueError(f"{run} has none of the folders {', '.join(STAGES)}: give a run of train_accelerate.py")
     models = {stage.name: stage.model_class.from_pretrained(run / stage.name) for stage in found}
-    leed, neutralizer = models.get("leed"), models.get("neutralizer")
+    editor = "upper" if "upper" in models else "leed"
+    if editor == "upper":
+        models.pop("leed", None)
+    leed, neutralizer = models.get(editor), models.get("neutralizer")
     if isinstance(leed, LEED) and isinstance(neutralizer, Neutralizer):
         leed.neutralizer.load_state_dict(neutralizer.state_dict())
     folders = []
     for stage, model in models.items():
-        folder, card = HUB / model_name(name, stage), run / stage / CARD
+        folder, card = HUB / model_name(name, "leed" if stage == editor else stage), run / stage / CARD
         folder.mkdir(parents=True, exist_ok=True)
         if card.is_file() and not (folder / CARD).exists():
             shutil.copyfile(card, folder / CARD)

@@ -141,6 +141,14 @@ class ModelConfig:
         2, "vectors of the flow along a side of each place of a code, at most patch_size", least=1, before=2
     )
 
+    # The upper level.
+    upper_width: int = setting(
+        0, "channels of the upper level, which draws mouths at 3 times the side; 0: there is none", least=0, before=0
+    )
+    upper_depth: int = setting(
+        2, "residual blocks of the upper level, before and after it sees delta_exp", least=0, before=2
+    )
+
     # Networks that only training needs.
     siamese_size: int = setting(64, "length of a transform vector", least=1)
     siamese_width: int = setting(32, "channels of the siamese network", least=1)
@@ -184,6 +192,8 @@ class ModelConfig:
             )
         if self.flow and (not self.patch_skip or self.delta_size == 0):
             raise ValueError("flow needs patch_skip and a vector delta_exp (delta_size > 0)")
+        if self.upper_width and not self.flow:
+            raise ValueError("upper_width needs flow: the upper level draws from the moved picture")
         if self.flow_cells > self.patch_size:
             raise ValueError(f"flow_cells must be at most patch_size = {self.patch_size}, got {self.flow_cells}")
         if len(self.classifier_layers) != 4 or min(self.classifier_layers) < 1:

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import onnx
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leed.config import EXPRESSIONS
@@ -14,18 +15,19 @@ from leed.data.drawn import draw_face
 from leed.files import atomic_write_all
 from leed.images import normalize
 from leed.model import LEED, FaceModel, Warped
+from leed.networks.upper import UPPER_SCALE, mouth_window
 from leed.pretrained import WEIGHTS, read_digest
-from leed.runtime import FOLDER, INPUTS, MANIFEST, OUTPUTS, OnnxLEED, manifest_of
+from leed.runtime import FOLDER, MANIFEST, OUTPUTS, OnnxLEED, inputs_of, manifest_of
 
 OPSET = 20
-METHODS = {"render": "render_parts"}  # of LEED, where a step's graph has another name
+METHODS = {"render": "render_parts", "refine": "refine_parts"}  # of LEED, where a step's graph has another name
 SMALL = 1024  # constants with fewer numbers stay in float32
 
 
 def export_graphs(folder: Path) -> Path:
     """Writes the graphs of the model that is saved in a folder into its folder `onnx`, which is returned."""
     leed = LEED.from_pretrained(folder)
-    graphs = {name: step_graph(leed, name) for name in INPUTS}
+    graphs = {name: step_graph(leed, name) for name in inputs_of(leed.config)}
     manifest = json.dumps(manifest_of(graphs, read_digest(folder / WEIGHTS)), indent=2) + "\n"
     files = {f"{name}.onnx": graph for name, graph in graphs.items()} | {MANIFEST: manifest.encode()}
     atomic_write_all(folder / FOLDER, files)
@@ -42,7 +44,11 @@ def step_graph(leed: LEED, name: str) -> bytes:
         examples |= {"context": leed.context(code).clone(), "alpha": torch.ones(batch)}
     examples["parts"] = torch.stack([examples["delta_exp"]] * regions, 1)
     examples["masks"] = torch.rand(regions, *code.shape[2:])
-    inputs = tuple(examples[argument] for argument in INPUTS[name])
+    side = UPPER_SCALE * leed.config.image_size
+    examples["moved"] = mouth_window(side).of(torch.zeros(batch, 3, side, side)).clone()
+    examples["edit"] = examples["moved"].clone()
+    names = inputs_of(leed.config)[name]
+    inputs = tuple(examples[argument] for argument in names)
     any_size = torch.export.Dim.DYNAMIC
     sizes = {argument: {0: any_size} for argument in examples} | {"parts": {0: any_size, 1: any_size}}
     with TemporaryDirectory() as folder:
@@ -51,9 +57,9 @@ def step_graph(leed: LEED, name: str) -> bytes:
             Step(leed, name).eval(),
             inputs,
             path,
-            input_names=INPUTS[name],
+            input_names=names,
             output_names=OUTPUTS[name],
-            dynamic_shapes=(tuple(sizes[argument] for argument in INPUTS[name]),),
+            dynamic_shapes=(tuple(sizes[argument] for argument in names),),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,
@@ -125,9 +131,16 @@ def _results(model: FaceModel, faces: Tensor) -> dict[str, Tensor]:
     """Neutral faces, delta_exp and edits of faces (B + 1, 3, H, W) with the expressions of the next."""
     image, reference = faces[:-1], faces[1:]
     expression, alpha = model.expression(reference), torch.linspace(0, 2, len(image))
-    return {
+    regions = expression.at("mouth") + expression[0].at("eyes")
+    upper = {}
+    if model.config.upper_width:
+        picture = F.interpolate(image, scale_factor=UPPER_SCALE, mode="bicubic")
+        for name, wanted in (("upper level", expression), ("upper level of regions", regions)):
+            prepared = model.prepare(image, wanted)
+            upper[name] = prepared.refine(picture, prepared.trace(alpha), alpha).drawn
+    return upper | {
         "neutral face": model.neutralize(image),
         "delta_exp": expression.delta_exp,
         "edit": model.edit(image, expression, alpha),
-        "edit of regions": model.edit(image, expression.at("mouth") + expression[0].at("eyes"), alpha),
+        "edit of regions": model.edit(image, regions, alpha),
     }

@@ -34,6 +34,9 @@ INPUTS = {
 }
 """The steps of `FaceModel`, each a graph, and their inputs; `parts` and `masks` are those of `leed.regions.parts`."""
 
+UPPER_INPUTS = {"refine": ("moved", "edit", "context", "parts", "masks", "alpha")}
+"""The same of the step that only models with an upper level have."""
+
 WITHOUT_REGIONS = ("code_neutral", "context", "delta_exp", "alpha")
 """The inputs of the graph `render` in models that were published before there were regions."""
 
@@ -44,8 +47,14 @@ OUTPUTS = {
     "extract": ("delta_exp",),
     "context": ("context",),
     "render": ("edited", "flow"),
+    "refine": ("replaced", "added"),
 }
 """The outputs of the steps."""
+
+
+def inputs_of(config: ModelConfig) -> dict[str, tuple[str, ...]]:
+    """The steps of a model, each a graph, and their inputs."""
+    return INPUTS | (UPPER_INPUTS if config.upper_width else {})
 
 
 DEFAULT_MODEL = Path(__file__).parents[1] / "hub/leed-open"
@@ -98,7 +107,7 @@ class OnnxLEED(FaceModel):
     def __init__(self, config: ModelConfig, graphs: dict[str, bytes], folder: Path | None = None) -> None:
         """`graphs` has a serialised graph for each step, `folder` the weights. Raises `GraphError` for bad graphs."""
         self.config, self.folder = config, folder
-        self.sessions = {name: _session(name, graphs[name]) for name in INPUTS}
+        self.sessions = {name: _session(name, graphs[name]) for name in inputs_of(config)}
 
     @classmethod
     def from_pretrained(cls, name: str | Path) -> "OnnxLEED":
@@ -106,7 +115,7 @@ class OnnxLEED(FaceModel):
         folder = find_folder(str(name), (*LEED.FILES, f"{FOLDER}/*"))
         config = read_config(folder / CONFIG, LEED.__name__)
         digest = read_digest(folder / WEIGHTS)
-        leed = cls(config, _read_graphs(folder / FOLDER, digest), folder)
+        leed = cls(config, _read_graphs(folder / FOLDER, digest, tuple(inputs_of(config))), folder)
         leed.digest = digest
         leed.find_estimator(folder)  # small enough to run in PyTorch
         return leed
@@ -132,6 +141,14 @@ class OnnxLEED(FaceModel):
             return self.in_pytorch.render(code_neutral, context, delta_exp, alpha)
         return Warped(*self._run("render", code_neutral, context, delta_exp, alpha))
 
+    def refine(
+        self, moved: Tensor, edit: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        count = len(context)
+        found, masks = parts(delta_exp.expand(count, *delta_exp.shape[1:]), self.config.code_size)
+        replaced, added = self._run("refine", moved, edit, context, found, masks, alpha.expand(count))
+        return replaced, added
+
     @cached_property
     def has_regions(self) -> bool:
         """Whether the graph `render` knows regions of a face; those of older models do not."""
@@ -146,7 +163,7 @@ class OnnxLEED(FaceModel):
         return LEED.from_pretrained(self.folder)
 
     def _run(self, step: str, *inputs: Tensor) -> list[Tensor]:
-        names = WITHOUT_REGIONS if step == "render" and not self.has_regions else INPUTS[step]
+        names = WITHOUT_REGIONS if step == "render" and not self.has_regions else inputs_of(self.config)[step]
         feed = {name: np.ascontiguousarray(value.numpy()) for name, value in zip(names, inputs, strict=True)}
         return [torch.from_numpy(output) for output in self.sessions[step].run(None, feed)]
 
@@ -160,12 +177,12 @@ def _session(name: str, graph: bytes) -> onnxruntime.InferenceSession:
         raise GraphError(f"the graph {name} cannot be read: {str(error).splitlines()[0]}.") from error
 
 
-def _read_graphs(folder: Path, weights_digest: str) -> dict[str, bytes]:
-    """The graphs of a folder. Raises `GraphError` unless they are intact and were made from these weights."""
+def _read_graphs(folder: Path, weights_digest: str, steps: tuple[str, ...]) -> dict[str, bytes]:
+    """The graphs of these steps. Raises `GraphError` unless they are intact and were made from these weights."""
     again = "Export them again with python hub/graphs.py."
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
-        graphs = {name: (folder / f"{name}.onnx").read_bytes() for name in INPUTS}
+        graphs = {name: (folder / f"{name}.onnx").read_bytes() for name in steps}
     except FileNotFoundError as error:
         raise GraphError(f"{error.filename} is missing. {again}") from error
     except ValueError as error:

@@ -66,3 +66,14 @@ def test_a_run_of_a_baseline(export: ModuleType, tmp_path: Path) -> None:
     assert export.export(tmp_path / "run", "faces") == [tmp_path / "hub" / "faces-stargan"]
     with pytest.raises(ValueError, match="none of the folders classifier, neutralizer, .*, ganimation: give a run"):
         export.export(tmp_path / "hub", "faces")
+
+
+def test_a_run_with_an_upper_level(export: ModuleType, tmp_path: Path) -> None:
+    """Its model takes the editor's place, with or without the editor beside it."""
+    run, with_it = tmp_path / "run", LEED(replace(TINY, upper_width=8))
+    with_it.save_pretrained(run / "upper")
+    LEED(TINY).save_pretrained(run / "leed")
+    assert export.export(run, "faces") == [tmp_path / "hub" / "faces"]
+    found = LEED.from_pretrained(tmp_path / "hub" / "faces")
+    assert found.config == with_it.config and (tmp_path / "hub" / "faces" / "graphs").exists()
+    torch.testing.assert_close(found.upper.stem.weight, with_it.upper.stem.weight, rtol=1e-3, atol=1e-6)

@@ -236,3 +236,27 @@ def test_sizes_that_are_not_refused_work(sizes: dict[str, int]) -> None:
         scores = (ImageCritic(config)(faces)[0], LatentCritic(config)(leed.encode(faces)))
     assert all(score.shape == (2,) for score in scores)
     assert SiameseNetwork(config)(faces).shape == (2, config.siamese_size)
+
+
+def test_the_upper_level_is_absent_unless_it_has_a_width(leed: LEED) -> None:
+    """Older configurations and weights load as they are."""
+    assert leed.upper is None and "upper_width" not in leed.config.to_dict()
+    prepared = leed.prepare(tensor(), leed.no_expression)
+    with pytest.raises(ValueError, match="has no upper level: train one with --stage upper"):
+        prepared.refine(torch.zeros(2, 3, 3 * SIDE, 3 * SIDE), prepared.trace())
+
+
+def test_the_upper_level_draws_the_mouth(perturb: Callable, tmp_path: Path) -> None:
+    perturb(LEED(replace(TINY, upper_width=8))).save_pretrained(tmp_path)
+    leed = LEED.from_pretrained(tmp_path)
+    picture = torch.rand(2, 3, 3 * SIDE, 3 * SIDE) * 2 - 1
+    expression = leed.expression(tensor(1, seed=5))
+    prepared = leed.prepare(tensor(), expression)
+    trace = prepared.trace(0.7)
+    drawn = prepared.refine(picture, trace, 0.7)
+    assert drawn.drawn.shape == drawn.moved.shape and drawn.replaced.shape[1] == 1
+    everywhere = prepared.with_expression(expression.at("mouth") + expression.at("eyes"))
+    torch.testing.assert_close(everywhere.refine(picture, trace, 0.7).drawn, drawn.drawn, rtol=0, atol=1e-5)
+    assert not torch.equal(prepared.refine(picture, trace, 0.2).drawn, drawn.drawn)
+    with pytest.raises(ValueError, match=r"picture must be of shape \(2, 3, 96, 96\)"):
+        prepared.refine(picture[..., 1:], trace)

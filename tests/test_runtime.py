@@ -12,7 +12,7 @@ from conftest import ROOT, VARIANTS
 from PIL import Image
 
 from leed import LEED
-from leed.config import TINY
+from leed.config import TINY, replace
 from leed.data.drawn import draw_face
 from leed.export import METHODS, compare_graphs, export_graphs, step_graph
 from leed.images import normalize
@@ -176,3 +176,12 @@ def test_broken_weights_are_no_matter_of_engines(copy: Path) -> None:
 def test_manifest_names_weights_and_graphs(folder: Path) -> None:
     manifest = json.loads((folder / FOLDER / MANIFEST).read_text())
     assert manifest.keys() == {WEIGHTS} | {f"{name}.onnx" for name in INPUTS}
+
+
+def test_the_upper_level_is_a_graph_of_its_own(perturb: Callable, tmp_path: Path) -> None:
+    perturb(LEED(replace(TINY, upper_width=8, upper_depth=1))).save_pretrained(tmp_path)
+    export_graphs(tmp_path)
+    assert json.loads((tmp_path / FOLDER / MANIFEST).read_text()).keys() >= {"refine.onnx", "render.onnx"}
+    differences = compare_graphs(tmp_path, batches=(1, 3))
+    assert {"upper level", "upper level of regions"} < set(differences)
+    assert max(differences.values()) <= 1e-4, differences

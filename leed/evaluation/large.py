@@ -16,6 +16,7 @@ holds out: their neutral faces with the expressions of their own pictures, these
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +27,6 @@ import torch.nn.functional as F
 from datasets import Dataset
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.functional import gaussian_blur
 from tqdm.auto import tqdm
 
 from leed.commands import at_least, command_line, exit_on
@@ -44,12 +44,9 @@ from leed.images import INNER_CROP, normalize, to_pil, to_tensor
 from leed.model import LEED
 from leed.photo.editor import PreparedPhoto
 from leed.photo.geometry import Alignment
-from leed.similarity import WINDOW, ssim
+from leed.training.detail import BOXES, SIDE, box_of, box_ssim, detail_correlation, enlarged, gradient_energy
 
 PROGRAM = "python -m leed.evaluation.large"
-SIDE = 384  # of the pictures [px]
-BOXES = {"mouth": (205, 346, 85, 300), "eyes": (84, 157, 60, 325)}  # top, bottom, left, right [px]
-DETAIL_SIGMA = 2.0  # [px] of the Gaussian blur that detail is what goes beyond of
 CHANGED_SHARE = 0.4  # of the pictures, those in which a box changes most: there the gradient energy is measured
 SHEET_ROWS = 8
 
@@ -156,58 +153,20 @@ def picture(table: pa.Table, column: str, row: int, folder: Path) -> Tensor:
 
 
 @torch.no_grad()
-def edit(leed: LEED, case: Case) -> Edited:
-    """The case's photo edited in its own size."""
+def edit(leed: LEED, case: Case, upper_level: bool = True) -> Edited:
+    """The case's photo edited in its own size, with the model's upper level if it has one and is to be used."""
     photo = to_pil(case.photo[0])
     whole = Alignment((0.0, 0.0), (float(SIDE), 0.0))
     crop = whole.crop(photo, leed.config.image_size)
     expression = leed.expression(crop if case.reference is None else case.reference)
-    prepared = PreparedPhoto(photo, crop, whole, leed.prepare(crop, expression))
+    prepared = PreparedPhoto(photo, crop, whole, leed.prepare(crop, expression), upper_level=upper_level)
     result = prepared(0.0 if case.reference is None else 1.0)
     return Edited(to_tensor(result.photo, SIDE), enlarged(to_tensor(result.edited, leed.config.image_size)))
-
-
-def box_of(pictures: Tensor, box: str, margin: int = 0) -> Tensor:
-    """The part of pictures (B, 3, SIDE, SIDE) in a box, and a margin about it [px]."""
-    top, bottom, left, right = BOXES[box]
-    return pictures[..., top - margin : bottom + margin, left - margin : right + margin]
-
-
-def box_ssim(image: Tensor, truth: Tensor, box: str) -> Tensor:
-    """SSIM (B,), mean over the box's pixels."""
-    margin = WINDOW // 2
-    return ssim(box_of(image, box, margin), box_of(truth, box, margin))
-
-
-def gradient_energy(pictures: Tensor, box: str) -> Tensor:
-    """Mean squared difference (B,) of neighbouring grey values in the box, across and down together."""
-    grey = box_of(pictures, box).mean(1)
-    return grey.diff(dim=1).square().mean((1, 2)) + grey.diff(dim=2).square().mean((1, 2))
-
-
-def detail(pictures: Tensor) -> Tensor:
-    """What a blur takes away of the grey values of pictures (B, 3, SIDE, SIDE): (B, 1, SIDE, SIDE)."""
-    grey = pictures.mean(1, keepdim=True)
-    size = 2 * round(4 * DETAIL_SIGMA) + 1
-    return grey - gaussian_blur(grey, [size, size], [DETAIL_SIGMA, DETAIL_SIGMA])
-
-
-def detail_correlation(image: Tensor, truth: Tensor, box: str) -> Tensor:
-    """Correlation (B,) of the detail of both in the box."""
-    values = [box_of(detail(pictures), box).flatten(1).double() for pictures in (image, truth)]
-    centred = [part - part.mean(1, keepdim=True) for part in values]
-    lengths = [part.norm(dim=1).clamp(min=1e-9) for part in centred]
-    return (centred[0] * centred[1]).sum(1) / (lengths[0] * lengths[1])
 
 
 def through(pictures: Tensor, size: int) -> Tensor:
     """Pictures (B, 3, SIDE, SIDE) made `size` pixels small and large again, as sharp as interpolation allows."""
     return enlarged(F.interpolate(pictures, (size, size), mode="bicubic", antialias=True))
-
-
-def enlarged(pictures: Tensor) -> Tensor:
-    """Pictures (B, 3, h, w) at SIDE pixels, as sharp as interpolation allows."""
-    return F.interpolate(pictures, (SIDE, SIDE), mode="bicubic").clamp(-1, 1)
 
 
 def measure(edited: Edited, case: Case, size: int) -> dict[str, float]:
@@ -288,6 +247,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--people", choices=("test", "held_out"), default="test", help="held_out: those held out of training"
     )
+    parser.add_argument("--without_upper_level", action="store_true", help="leave the model's upper level unused")
     parser.add_argument("--max_photos", type=at_least(1), help="of each kind, spread over all; default: all")
     add_options(parser, output_dir="for tables, metrics and contact sheets")
     return parser.parse_args(arguments)
@@ -304,7 +264,8 @@ def main(arguments: list[str] | None = None) -> None:
     for name, title in TITLES.items():
         if name not in kinds:
             continue
-        found, sheets[f"{name}.png"] = run(leed, kinds[name])
+        edited = partial(edit, upper_level=not options.without_upper_level)
+        found, sheets[f"{name}.png"] = run(leed, kinds[name], edited)
         texts.append(report(f"{len(kinds[name])} {title}", found))
         content[name] = as_json(found)
     if present(options.output_dir, "large", "\n\n".join(texts), content):

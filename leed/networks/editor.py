@@ -180,13 +180,16 @@ class Interpolator(nn.Module):
             linear = code_neutral + delta_exp  # Eq. 5
             h = self.fine(self.blocks(F.leaky_relu(self.content(linear), SLOPE)))
             return Interpolation(linear + self.head(F.leaky_relu(h, SLOPE)), None)
-        # (B, width, c, c)
-        h = self.motion(context, delta_exp) if masks is None else self.motions(context, delta_exp, masks)
+        h = self.features(context, delta_exp, masks)
         residual = self.head(h)
         if self.flow is None or self.transform is None:
             return Interpolation(code_neutral + residual, None)
         flow = FLOW_SCALE * F.pixel_shuffle(self.flow(h), self.flow_cells)  # (B, 2, f c, f c)
         return Interpolation(self.transform.encode(warp(self.transform.decode(code_neutral), flow)) + residual, flow)
+
+    def features(self, context: Tensor, delta_exp: Tensor, masks: Tensor | None = None) -> Tensor:
+        """Features (B, width, c, c) of the change, of which code and flow are made; arguments as of `interpolate`."""
+        return self.motion(context, delta_exp) if masks is None else self.motions(context, delta_exp, masks)
 
     def motions(self, context: Tensor, delta_exp: Tensor, masks: Tensor) -> Tensor:
         """Features (B, width, c, c) of R changes, (B, R, Z), each where its mask (R, c, c) has it.

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from PIL import Image, ImageChops
+from torch import Tensor
 
 from leed.expression import Expression
-from leed.images import to_pil, to_rgb
-from leed.model import FaceModel, PreparedEdit
+from leed.images import to_pil, to_rgb, to_tensor
+from leed.model import EditTrace, FaceModel, PreparedEdit
+from leed.networks.upper import UPPER_SCALE, Refinement
 from leed.photo.alignment import align
 from leed.photo.detection import Face, find_faces, has_tiny_faces
 from leed.photo.geometry import Alignment, centre_alignment
@@ -30,13 +33,17 @@ class Edit:
 
 @dataclass(frozen=True)
 class PreparedPhoto:
-    """A photo whose face is found, aligned and neutralised; a call with alpha gives the edit."""
+    """A photo whose face is found, aligned and neutralised; a call with alpha gives the edit.
+
+    With `upper_level`, the model's upper level draws the mouth, if it has one and the face is larger than the model's.
+    """
 
     photo: Image.Image
     crop: Image.Image
     alignment: Alignment
     face: PreparedEdit
     cutout: Image.Image | None = None  # the photo in RGBA, if it is transparent in parts
+    upper_level: bool = True
 
     def __call__(self, alpha: float = 1.0) -> Edit:
         edited, photo = self.pasted(self.photo, alpha)
@@ -46,7 +53,21 @@ class PreparedPhoto:
         """The edited crop, and `photo`, this photo in RGB or one with other faces edited, with it."""
         trace = self.face.trace(alpha)
         edited = to_pil(trace.edited)
-        return edited, paste(photo, self.crop, edited, self.alignment, Motion.of(trace))
+        motion, refinement = Motion.of(trace), self.refined(trace, alpha)
+        return edited, paste(photo, self.crop, edited, self.alignment, motion, refinement)
+
+    def refined(self, trace: EditTrace, alpha: float) -> Refinement | None:
+        """The mouth as the upper level draws it; None without one, and for a face that the model shows as it is."""
+        config = self.face.leed.config
+        if not (self.upper_level and config.upper_width and self.alignment.side > config.image_size):
+            return None
+        return self.face.refine(self.large_crop, trace, alpha)
+
+    @cached_property
+    def large_crop(self) -> Tensor:
+        """The crop as the upper level sees it, (1, 3, 3S, 3S) in [-1, 1]."""
+        side = UPPER_SCALE * self.face.leed.config.image_size
+        return to_tensor(self.alignment.crop(self.photo, side), side)
 
     def cut_out(self, edited: Image.Image) -> Image.Image:
         """The photo after edits in RGB, as transparent as it was."""
@@ -57,14 +78,18 @@ class PreparedPhoto:
         return replace(self, face=self.face.with_expression(expression))
 
     def at_most(self, side: int) -> "PreparedPhoto":
-        """The same with a photo whose longer side has at most `side` pixels; for previews and films."""
+        """The same with a photo whose longer side has at most `side` pixels; for previews and films.
+
+        For speed they do without the upper level.
+        """
         scale = side / max(self.photo.size)
         if scale >= 1:
-            return self
+            return replace(self, upper_level=False)
         size = max(1, round(self.photo.width * scale)), max(1, round(self.photo.height * scale))
         cutout = self.cutout and self.cutout.resize(size, Image.Resampling.LANCZOS)
         photo = to_rgb(cutout) if cutout else self.photo.resize(size, Image.Resampling.LANCZOS)
-        return replace(self, photo=photo, alignment=self.alignment.scaled(scale), cutout=cutout)
+        alignment = self.alignment.scaled(scale)
+        return replace(self, photo=photo, alignment=alignment, cutout=cutout, upper_level=False)
 
 
 def cut_out(edited: Image.Image, photo: Image.Image, cutout: Image.Image) -> Image.Image:
@@ -97,10 +122,12 @@ class FaceEditor:
 
     >>> editor = FaceEditor(leed.runtime.load("hub/leed-open"))
     >>> editor.edit(photo, reference, alpha=1.0).photo
+
+    `upper_level` False leaves the model's upper level, if it has one, unused: faster, and softer mouths.
     """
 
-    def __init__(self, leed: FaceModel) -> None:
-        self.leed = leed
+    def __init__(self, leed: FaceModel, upper_level: bool = True) -> None:
+        self.leed, self.upper_level = leed, upper_level
 
     def edit(
         self,
@@ -156,12 +183,13 @@ class FaceEditor:
         if cutout is not None:
             photo = to_rgb(cutout)
         crop, alignment = self.align(photo, face, center_crop, faces=faces)
-        return PreparedPhoto(photo, crop, alignment, self.leed.prepare(crop, expression), cutout)
+        prepared = self.leed.prepare(crop, expression)
+        return PreparedPhoto(photo, crop, alignment, prepared, cutout, self.upper_level)
 
     def prepare_at(self, photo: Image.Image, expression: Expression, alignment: Alignment) -> PreparedPhoto:
-        """As `prepare`, for a face of an upright RGB photo whose place is known."""
+        """As `prepare`, for a face of an upright RGB frame whose place is known; for speed without the upper level."""
         crop = alignment.crop(photo, self.leed.config.image_size)
-        return PreparedPhoto(photo, crop, alignment, self.leed.prepare(crop, expression))
+        return PreparedPhoto(photo, crop, alignment, self.leed.prepare(crop, expression), upper_level=False)
 
     def expression(
         self, reference: Image.Image, center_crop: bool = False, faces: list[Face] | None = None

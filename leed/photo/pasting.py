@@ -15,6 +15,8 @@ from torch import Tensor
 
 from leed.images import grey_levels, resize
 from leed.model import EditTrace
+from leed.networks.layers import upsample_to
+from leed.networks.upper import UPPER_SCALE, Refinement, mouth_window, soft_window
 from leed.photo.geometry import Alignment, padded_crop
 
 FEATHER = 0.12  # width of the soft edge of a pasted face, as a fraction of the crop's side
@@ -45,7 +47,12 @@ class Motion:
 
 
 def paste(
-    photo: Image.Image, crop: Image.Image, edited: Image.Image, alignment: Alignment, motion: Motion | None = None
+    photo: Image.Image,
+    crop: Image.Image,
+    edited: Image.Image,
+    alignment: Alignment,
+    motion: Motion | None = None,
+    refinement: Refinement | None = None,
 ) -> Image.Image:
     """The photo with an edited crop in it.
 
@@ -53,14 +60,19 @@ def paste(
     paint is added, in the tint of a grey or sepia photo. Where there is much paint, or where moving the photo at once
     shows something else than the model's steps did, the photo gives way to the edit. Motion and paint fade out at
     the crop's edge. Where both are next to nothing the photo stays as it is, bit for bit.
+
+    With a `refinement`, the upper level's mouth of the same edit takes the paint's place in its window.
     """
-    change = shrunk(change_of(maps_of(crop), maps_of(edited), motion), alignment.side)
+    before = maps_of(crop)
+    change = change_of(before, maps_of(edited), motion)
+    drawn = None if refinement is None else shrunk(drawn_on(change, before, refinement), alignment.side)
+    change = shrunk(change, alignment.side)
     result = photo.copy()
     part = touched(change)
     if part is None:
         return result
     for box in strips(alignment.bounds(photo.size, part)):
-        result.paste(changed(photo, box, change, alignment), box[:2])
+        result.paste(changed(photo, box, change, alignment, drawn), box[:2])
     return result
 
 
@@ -88,6 +100,29 @@ def change_of(before: Tensor, after: Tensor, motion: Motion | None) -> Tensor:
     shown = moved + fade * (after - moved)  # where the photo gives way entirely: the edit, and nothing else
     added = (1 - replaced) * fade * without_small(painted, STILL_LEVELS) + replaced * shown
     return torch.cat([faded, replaced, added], 1)
+
+
+def drawn_on(change: Tensor, crop: Tensor, refinement: Refinement) -> Tensor:
+    """What the upper level draws on a crop (1, 3, S, S), as (1, 5, 3S, 3S); `change` is that of `change_of`.
+
+    Channels: how much of it shows (1), in [0, 1], and multiplied by that the replaced share of the moved photo (1) and
+    the added colours (3). All are 0 beyond the window and where there is no change.
+    """
+    side = UPPER_SCALE * crop.shape[-1]
+    window = mouth_window(side)
+    moved, replaced = grey_levels(refinement.moved).cpu(), refinement.replaced.float().cpu()
+    added = tinted(grey_levels(refinement.drawn.clamp(-1, 1)).cpu() - moved, crop) + replaced * moved
+    whole = crop.new_zeros(1, 5, side, side)
+    shown = soft_window(side) * window.of(feather(side) * upsample_to(inside(change), whole))
+    window.of(whole).copy_(shown * torch.cat([torch.ones_like(replaced), replaced, added], 1))
+    return whole
+
+
+def inside(change: Tensor) -> Tensor:
+    """Where a change (1, 6, S, S) is not 0, holes filled: (1, 1, S, S), 1 and falling to 0 before its border."""
+    anything = (change != 0).any(1, keepdim=True).float()
+    filled = F.max_pool2d(anything, 5, 1, 2)
+    return blurred(-F.max_pool2d(-filled, 9, 1, 4))
 
 
 def tinted(paint: Tensor, crop: Tensor) -> Tensor:
@@ -124,18 +159,26 @@ def touched(change: Tensor) -> tuple[float, float, float, float] | None:
     return left, top, right, bottom
 
 
-def changed(photo: Image.Image, box: tuple[int, int, int, int], change: Tensor, alignment: Alignment) -> Image.Image:
-    """A box of the photo after the change of `change_of`."""
+def changed(
+    photo: Image.Image,
+    box: tuple[int, int, int, int],
+    change: Tensor,
+    alignment: Alignment,
+    drawn: Tensor | None = None,
+) -> Image.Image:
+    """A box of the photo after the change of `change_of`, with what `drawn_on` gives."""
     left, top, right, bottom = box
-    flow, replaced, added = placed(change, alignment, box)
+    flow, replaced, added = placed(change, alignment, box, drawn)
     reach = int(flow.abs().max().ceil()) + 2  # the bicubic kernel's
     around = padded_crop(photo, (left - reach, top - reach, right + reach, bottom + reach))
     moved = moved_by(maps_of(around), flow, reach)
     return picture_of(added.add_(moved).addcmul_(replaced, moved, value=-1))
 
 
-def placed(change: Tensor, alignment: Alignment, box: tuple[int, int, int, int]) -> tuple[Tensor, Tensor, Tensor]:
-    """The change at the resolution of a box of the photo.
+def placed(
+    change: Tensor, alignment: Alignment, box: tuple[int, int, int, int], drawn: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The change at the resolution of a box of the photo, with what is `drawn` over it.
 
     Returns the flow (1, 2, h, w) [px], the replaced share (1, 1, h, w) and the added colours (1, 3, h, w). Flow and
     share are smooth, colours are not.
@@ -147,9 +190,13 @@ def placed(change: Tensor, alignment: Alignment, box: tuple[int, int, int, int])
     grid = torch.from_numpy(columns.astype(np.float32)) + torch.from_numpy(rows.astype(np.float32))
     axes = torch.from_numpy(alignment.axes.astype(np.float32))
     smooth = torch.cat([torch.einsum("nchw,cd->ndhw", change[:, :2], axes), change[:, 2:3]], 1)
-    smooth = values_at(smooth, grid[None], "bilinear", "zeros")
+    flow, replaced = values_at(smooth, grid[None], "bilinear", "zeros").split([2, 1], 1)
     added = values_at(change[:, 3:], grid[None], "bicubic", "zeros")
-    return smooth[:, :2], smooth[:, 2:], added
+    if drawn is not None:
+        shown, instead = values_at(drawn[:, :2], grid[None], "bilinear", "zeros").split(1, 1)
+        replaced = (1 - shown) * replaced + instead
+        added = (1 - shown) * added + values_at(drawn[:, 2:], grid[None], "bicubic", "zeros")
+    return flow, replaced, added
 
 
 def strips(box: tuple[int, int, int, int]) -> Iterator[tuple[int, int, int, int]]:

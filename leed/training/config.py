@@ -41,6 +41,11 @@ class LossWeights:
     stargan_classification: float = setting(0.0, "StarGAN's own term: the critic tells the expression of an edit")
     stargan_cycle: float = setting(0.0, "StarGAN's own term: an edit changed back is the face again")
 
+    # The upper level.
+    upper_image: float = setting(3.0, "L1 to the true mouth")
+    upper_structure: float = setting(1.0, "1 - SSIM, to the true mouth")
+    upper_gradient: float = setting(2.0, "L1 of the differences of neighbouring pixels, to the true mouth's")
+
     # GANimation. The paper's weights, for terms that are means over pixels and action units.
     ganimation_adversarial: float = setting(1.0, "GANimation's critic scores an edit")
     ganimation_attention: float = setting(0.1, "how much of the face is painted over")
@@ -151,6 +156,9 @@ class TrainConfig:
     classifier: str | None = setting(None, "Psi: a folder or Hub id; None: output_dir's own, else an error")
     neutralizer: str | None = setting(
         None, "neutraliser of the editor: a folder or Hub id; None: as for the classifier"
+    )
+    leed: str | None = setting(
+        None, "LEED to draw an upper level for: a folder or Hub id; None: as for the classifier"
     )
     init_from: str | None = setting(None, "weights of this stage's model to start from")
     phi: str = setting("efficientnet-lite0", "perceptual network: efficientnet-lite0, vgg19, psi")
@@ -315,6 +323,8 @@ class TrainConfig:
             raise ValueError("data_on_device needs the pictures decoded: leave out --no-data_in_memory")
         if (self.hub_model_id or self.hub_token) and not self.push_to_hub:
             raise ValueError("hub_model_id and hub_token have an effect only with --push_to_hub")
+        if self.leed and self.stage != "upper":
+            raise ValueError("leed serves --stage upper")
         if self.freeze_encoder and self.stage not in ("leed", "all"):
             raise ValueError("freeze_encoder serves the editor: --stage leed or all")
         if self.resume_elastic and not self.resume_from_checkpoint:

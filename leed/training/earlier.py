@@ -15,6 +15,9 @@ from leed.training.records import read_record
 
 Model = TypeVar("Model", bound=HubModel)
 
+GIVEN = ("classifier", "neutralizer", "leed", "init_from", "fold_neutralizers")
+"""Settings that name models."""
+
 
 def load_stage_model(name: str, model_class: type[Model], given: str | None, output_dir: str) -> Model:
     """The model of the stage `name`: the given one, or this output folder's.
@@ -37,7 +40,7 @@ def model_digests(config: TrainConfig, needed: Sequence[str]) -> dict[str, str]:
     """
     own = {name: Path(config.output_dir) / name for name in needed}
     places = {name: str(place) for name, place in own.items() if (place / WEIGHTS).is_file()}
-    given = {name: getattr(config, name) for name in ("classifier", "neutralizer", "init_from", "fold_neutralizers")}
+    given = {name: getattr(config, name) for name in GIVEN}
     places |= {name: place for name, place in given.items() if place}
     return {
         f"{name}_digest": ",".join(read_digest(find_folder(place) / WEIGHTS)[:32] for place in listed.split(","))

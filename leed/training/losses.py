@@ -118,6 +118,11 @@ def structure_loss(image: Tensor, target: Tensor) -> Tensor:
     return 1 - ssim.mean()
 
 
+def gradient_loss(image: Tensor, target: Tensor) -> Tensor:
+    """L1 between the differences of neighbouring pixels (not in the paper), across and down added: soft edges cost."""
+    return sum((F.l1_loss(image.diff(dim=axis), target.diff(dim=axis)) for axis in (-2, -1)), image.new_zeros(()))
+
+
 def expression_similarity_loss(features: Tensor, target: Tensor) -> Tensor:
     """Squared distance of Psi's features of edit and reference over their variance (not in the paper)."""
     return ((features - target) ** 2).mean() / (target.detach().var(dim=0, unbiased=False).mean() + 1e-6)

@@ -58,6 +58,7 @@ DIGESTS = {
     "dataset_name": "dataset_digest",
     "classifier": "classifier_digest",
     "neutralizer": "neutralizer_digest",
+    "leed": "leed_digest",
     "init_from": "init_from_digest",
     "fold_neutralizers": "fold_neutralizers_digest",
 }

@@ -98,6 +98,11 @@ class Stage(ABC, Generic[Model]):
         return PRESETS[preset]
 
     @classmethod
+    def picture_size(cls, sizes: ModelConfig) -> int:
+        """The side of the pictures that the stage learns from, in pixels."""
+        return sizes.image_size
+
+    @classmethod
     def loss_weights(cls, preset: str) -> LossWeights:
         """Weights of the terms in a preset."""
         return PAPER_WEIGHTS if preset == "paper" else LossWeights()

@@ -6,14 +6,18 @@ from leed.training.ganimation import GANimationStage
 from leed.training.neutralizer import NeutralizerStage
 from leed.training.stage import Stage
 from leed.training.stargan import StarGANStage
+from leed.training.upper import UpperStage
 
 LEED_STAGES: tuple[type[Stage], ...] = (ClassifierStage, NeutralizerStage, EditorStage)
 """The stages of `--stage all`, in their order: each needs the models before it."""
 
+ON_TOP: tuple[type[Stage], ...] = (UpperStage,)
+"""Stages that go on from the model of `--stage all`."""
+
 BASELINES: tuple[type[Stage], ...] = (StarGANStage, GANimationStage)
 """Stages of their own: the models that the paper compares LEED with."""
 
-STAGES: dict[str, type[Stage]] = {stage.name: stage for stage in (*LEED_STAGES, *BASELINES)}
+STAGES: dict[str, type[Stage]] = {stage.name: stage for stage in (*LEED_STAGES, *ON_TOP, *BASELINES)}
 
 
 def stages_named(name: str) -> tuple[type[Stage], ...]:

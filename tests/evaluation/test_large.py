@@ -1,6 +1,8 @@
 """Edits at a photo's own size: what the figures say of known pictures, and the command."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from samples import picture, write_triples
-from scipy.ndimage import gaussian_filter
-from skimage.metrics import structural_similarity
 
 from leed import LEED
+from leed.config import TINY
 from leed.evaluation import large
-from leed.evaluation.large import Case, Edited, box_of, enlarged, evaluate, measure, through
+from leed.evaluation.large import Case, Edited, enlarged, evaluate, measure
 from leed.images import to_pil, to_tensor
 from leed.photo.geometry import Alignment
 
@@ -34,28 +35,11 @@ def test_a_true_edit_reaches_every_figure() -> None:
         assert found[f"{box}_input_energy"].value == pytest.approx(1, abs=0.05)
 
 
-def test_ssim_of_a_box_is_the_mean_of_the_map_there() -> None:
-    image, truth = noise(0), 0.7 * noise(0) + 0.3 * noise(1)
-    settings = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "full": True}
-    arrays = [np.asarray(pictures[0].double() * 0.5 + 0.5) for pictures in (image, truth)]
-    _, ssim_map = structural_similarity(*arrays, data_range=1.0, channel_axis=0, **settings)
-    for box, (top, bottom, left, right) in large.BOXES.items():
-        expected = ssim_map[:, top:bottom, left:right].mean()
-        assert float(large.box_ssim(image, truth, box)) == pytest.approx(expected, abs=1e-6)
-
-
-def test_energy_and_detail_of_known_patterns() -> None:
-    rows = torch.arange(large.SIDE)
-    stripes = (0.1 * (-1.0) ** rows).view(1, 1, -1, 1).expand(1, 3, -1, large.SIDE)  # 0.2 from row to row
-    assert float(large.gradient_energy(stripes, "mouth")) == pytest.approx(0.04)
-    detail = large.detail(stripes)
-    grey = stripes[0, 0].double().numpy()
-    expected = torch.from_numpy(grey - gaussian_filter(grey, large.DETAIL_SIGMA, mode="mirror"))[None, None]
-    assert torch.allclose(box_of(detail, "eyes").double(), box_of(expected, "eyes"), atol=1e-3)
-    assert float(large.detail_correlation(stripes, -stripes, "eyes")) == pytest.approx(-1)
+def test_through_a_small_model_nothing_smooth_is_lost_and_all_that_is_fine() -> None:
     smooth = torch.linspace(-1, 1, large.SIDE).view(1, 1, 1, -1).expand(1, 3, large.SIDE, -1)
-    assert float((through(smooth, 128) - smooth)[..., 8:-8].abs().max()) < 0.01  # nothing fine is lost
-    assert float(through(stripes, 128).abs().mean()) < 0.03
+    assert float((large.through(smooth, 128) - smooth)[..., 8:-8].abs().max()) < 0.01
+    stripes = (0.1 * (-1.0) ** torch.arange(large.SIDE)).view(1, 1, -1, 1).expand(1, 3, -1, large.SIDE)
+    assert float(large.through(stripes, 128).abs().mean()) < 0.03
 
 
 @pytest.fixture
@@ -134,3 +118,10 @@ def test_command(folder: Path, lively_leed: LEED, tmp_path: Path, capsys: pytest
     assert (out / "edits.png").is_file() and (out / "smiles.png").is_file()
     with pytest.raises(SystemExit, match="no parquet file of split 'pairs'"):
         large.main(["--model", str(tmp_path / "model"), "--data_dir", str(tmp_path / "faces-pairs")])
+
+
+def test_the_upper_level_is_measured_unless_it_is_left_out(perturb: Callable) -> None:
+    leed = perturb(LEED(replace(TINY, upper_width=8, upper_depth=1))).eval()
+    case = Case(noise(0), noise(1), to_pil(noise(2)[0]), "a")
+    with_it, without = large.edit(leed, case), large.edit(leed, case, upper_level=False)
+    assert torch.equal(with_it.enlarged, without.enlarged) and not torch.equal(with_it.photo, without.photo)

@@ -1,5 +1,7 @@
 """Photos in, edited photos out, with a tiny model."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,9 @@ from conftest import ROOT
 from PIL import Image
 
 from leed import LEED, Expression
-from leed.photo.editor import FaceEditor, NoFaceError, combined
+from leed.config import TINY
+from leed.networks.upper import UPPER_SCALE, mouth_window
+from leed.photo.editor import FaceEditor, NoFaceError, PreparedPhoto, combined
 from leed.photo.opening import open_photo, upright
 from leed.photo.saving import save_marked
 
@@ -50,7 +54,30 @@ def test_prepared_photo_equals_edit(editor: FaceEditor, portrait: Image.Image):
     preview = prepared.at_most(350)
     assert preview.photo.size == (322, 350) and preview(0.5).photo.size == (322, 350)
     np.testing.assert_array_equal(preview(0.5).edited, prepared(0.5).edited)
-    assert prepared.at_most(10_000) is prepared
+    assert prepared.at_most(10_000).photo is prepared.photo
+
+
+def test_the_upper_level_draws_the_mouth_of_a_photo(perturb: Callable, portrait: Image.Image):
+    """And nothing else; previews and frames do without, and so does an editor that is asked to."""
+    leed = perturb(LEED(replace(TINY, upper_width=8, upper_depth=1))).eval()
+    with_it, without = FaceEditor(leed), FaceEditor(leed, upper_level=False)
+    expression = with_it.expression(Image.open(HAPPY))
+    prepared = with_it.prepare(portrait, expression)
+    edit, plain = prepared(1.0), without.edit(portrait, expression)
+    np.testing.assert_array_equal(edit.edited, plain.edited)
+    change = np.abs(np.asarray(edit.photo, int) - np.asarray(plain.photo, int)).max(2)
+    y, x = np.mgrid[: portrait.height, : portrait.width] + 0.5
+    side = UPPER_SCALE * TINY.image_size
+    across, down = side * prepared.alignment.to_crop(np.stack([x, y], 2)).transpose(2, 0, 1)
+    top, bottom, left, right = mouth_window(side)
+    window = (down > top - 2) & (down < bottom + 2) & (across > left - 2) & (across < right + 2)
+    assert change[~window].max() == 0 and change[window].mean() > 1
+    for frame in (prepared.at_most(10_000), with_it.prepare_at(portrait, expression, prepared.alignment)):
+        np.testing.assert_array_equal(frame(1.0).photo, plain.photo)
+    small = portrait.resize((40, round(40 * portrait.height / portrait.width)))
+    face = prepared.alignment.scaled(40 / portrait.width)
+    assert face.side < TINY.image_size
+    assert PreparedPhoto(small, edit.crop, face, prepared.face).refined(prepared.face.trace(), 1.0) is None
 
 
 def test_rotated_photo_is_edited_upright(editor: FaceEditor, portrait: Image.Image):

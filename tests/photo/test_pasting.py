@@ -10,10 +10,22 @@ from torch import Tensor
 import leed.photo.pasting
 from leed import LEED
 from leed.model import EditTrace
+from leed.networks.upper import UPPER_SCALE, Refinement, mouth_window, seen_of
 from leed.photo.editor import FaceEditor
 from leed.photo.geometry import Alignment
 from leed.photo.opening import open_photo
-from leed.photo.pasting import Motion, change_of, feather, maps_of, moved_by, paste, picture_of, tinted, without_small
+from leed.photo.pasting import (
+    Motion,
+    change_of,
+    drawn_on,
+    feather,
+    maps_of,
+    moved_by,
+    paste,
+    picture_of,
+    tinted,
+    without_small,
+)
 
 PORTRAITS = ROOT / "leed/gallery/portraits"
 TILTED = Alignment((170.0, 250.0), (380.0, 12.0))
@@ -264,3 +276,99 @@ def test_an_edit_of_a_large_photo_is_sharper_than_its_crop(lively_leed: LEED, po
     edit = FaceEditor(lively_leed).edit(portrait, portrait, alpha=1.0)
     difference = np.abs(np.asarray(edit.photo, int) - np.asarray(portrait, int)).max(2)
     assert difference[:150].max() == 0 and difference[300:560, 250:450].max() > 3
+
+
+# The upper level.
+
+LARGE = UPPER_SCALE * SIDE
+WHOLE = Alignment((0.0, 0.0), (float(LARGE), 0.0))
+
+
+def refinement_of(photo: Image.Image, flow: Tensor, replaced: float, seed: int = 0) -> Refinement:
+    """Random colours in place of a share of the moved photo, of LARGE pixels a side; the flow as in `Motion`."""
+    picture = maps_of(photo) / 127.5 - 1
+    moved, _ = seen_of(picture, torch.zeros(1, 3, SIDE, SIDE), 2 * flow)
+    colours = torch.rand(moved.shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+    share = torch.full_like(moved[:, :1], replaced)
+    return Refinement(moved, share, replaced * colours)
+
+
+@pytest.fixture(scope="module")
+def square(portrait: Image.Image) -> Image.Image:
+    return TILTED.crop(portrait, LARGE)
+
+
+def window_of(picture: Image.Image) -> np.ndarray:
+    """The upper level's window of a picture with LARGE pixels a side."""
+    top, bottom, left, right = mouth_window(LARGE)
+    return np.asarray(picture, int)[top:bottom, left:right]
+
+
+@pytest.mark.parametrize("alignment", [TILTED, Alignment((300.0, 300.0), (90.0, 20.0))])
+def test_beyond_its_window_the_upper_level_changes_nothing(portrait: Image.Image, alignment: Alignment):
+    """Bit for bit, and also where the edit itself changes nothing."""
+    crop, large = alignment.crop(portrait, SIDE), alignment.crop(portrait, LARGE)
+    edited, motion = motion_by(crop, hill(0.05))
+    edited = Image.eval(edited, lambda level: min(level + 30, 255))
+    drawn = refinement_of(large, motion.flow, 0.7)
+    with_it = np.asarray(paste(portrait, crop, edited, alignment, motion, drawn), int)
+    without = np.asarray(paste(portrait, crop, edited, alignment, motion), int)
+    y, x = np.mgrid[: portrait.height, : portrait.width] + 0.5
+    across, down = LARGE * alignment.to_crop(np.stack([x, y], 2)).transpose(2, 0, 1)
+    top, bottom, left, right = mouth_window(LARGE)
+    reach = 4 * max(1, LARGE / alignment.side)  # of the kernels, the larger the smaller the crop is in the photo
+    window = (down > top - reach) & (down < bottom + reach) & (across > left - reach) & (across < right + reach)
+    difference = np.abs(with_it - without).max(2)
+    assert difference[~window].max() == 0 and difference[window].mean() > 5
+    np.testing.assert_array_equal(paste(portrait, crop, crop, alignment, None, drawn), portrait)
+
+
+def test_in_its_window_the_photo_is_what_the_upper_level_draws(square: Image.Image):
+    """Where the moved photo gives way entirely and where half of it stays."""
+    crop = WHOLE.crop(square, SIDE)
+    still = torch.zeros(1, 2, SIDE, SIDE)
+    edited = Image.eval(crop, lambda level: level // 2 + (100 if level < 128 else 0))
+    for replaced in (1.0, 0.5):
+        drawn = refinement_of(square, still, replaced)
+        pasted = paste(square, crop, edited, WHOLE, Motion(maps_of(crop), still), drawn)
+        expected = np.asarray(picture_of((drawn.drawn + 1) * 127.5), int)
+        np.testing.assert_allclose(window_of(pasted)[8:-24, 8:-8], expected[8:-24, 8:-8], atol=1)
+
+
+def test_an_upper_level_that_agrees_with_the_pasting_changes_nothing():
+    """The same share and the same colours as the paint: the same photo, also in the passage to what surrounds it."""
+    flat = Image.new("RGB", (LARGE, LARGE), (120, 100, 90))
+    crop, edited = WHOLE.crop(flat, SIDE), Image.new("RGB", (SIDE, SIDE), (160, 110, 90))
+    still = torch.zeros(1, 2, SIDE, SIDE)
+    picture = maps_of(flat) / 127.5 - 1
+    moved, edit = seen_of(picture, maps_of(edited) / 127.5 - 1, still)
+    for replaced in (0.0, 0.4, 1.0):
+        share = torch.full_like(moved[:, :1], replaced)
+        same = Refinement(moved, share, edit - (1 - share) * moved)
+        with_it, without = (np.asarray(paste(flat, crop, edited, WHOLE, None, given), int) for given in (same, None))
+        middle = np.s_[100:150]
+        assert np.abs(with_it[middle, 70:120] - (160, 110, 90)).max() <= 1
+        assert np.abs(with_it - without)[middle].max() <= 1
+
+
+def test_the_passage_to_the_window_is_smooth():
+    flat = Image.new("RGB", (LARGE, LARGE), (120, 120, 120))
+    crop = WHOLE.crop(flat, SIDE)
+    change = change_of(maps_of(crop), maps_of(crop) + 40, None)
+    moved = torch.zeros(1, 3, *mouth_window(LARGE).of(maps_of(flat)).shape[2:])
+    drawn = drawn_on(change, maps_of(crop), Refinement(moved, torch.ones_like(moved[:, :1]), moved + 1))
+    share = drawn[0, 0]
+    assert share.max() == 1 and max(share.diff(dim=0).abs().max(), share.diff(dim=1).abs().max()) < 0.35
+    torch.testing.assert_close(drawn[0, 2:], (share * 255).expand(3, -1, -1))
+
+
+def test_a_grey_photo_stays_grey_under_the_upper_level(square: Image.Image):
+    grey = square.convert("L").convert("RGB")
+    crop = WHOLE.crop(grey, SIDE)
+    edited, motion = motion_by(crop, hill(0.05))
+    edited = Image.merge(
+        "RGB", [band.point(lambda level, i=i: min(level + 20 * i, 255)) for i, band in enumerate(edited.split())]
+    )
+    pasted = np.asarray(paste(grey, crop, edited, WHOLE, motion, refinement_of(grey, motion.flow, 0.6)), int)
+    assert np.ptp(pasted, axis=2).max() == 0
+    assert np.abs(pasted - np.asarray(grey, int))[110:160, 60:130].mean() > 10

@@ -61,7 +61,7 @@ def test_help_says_what_every_setting_means(capsys: pytest.CaptureFixture, monke
     assert "constant or cosine (flat for half the run, then cosine to 2 %) (default: cosine)" in shown
     assert "learning rate of the optimiser (default: the stage's)" in shown
     assert "side of a face, in pixels (default: the preset's)" in shown
-    assert "--stage {classifier,neutralizer,leed,stargan,ganimation,all}" in shown
+    assert "--stage {classifier,neutralizer,leed,upper,stargan,ganimation,all}" in shown
     assert "--optimizer {adam,muon}" in shown
 
 

@@ -147,3 +147,11 @@ def test_smoothness_loss() -> None:
 def test_action_unit_loss() -> None:
     found, units = torch.tensor([[0.0, 1.0]]), torch.tensor([[1.0, 0.5]])
     assert losses.action_unit_loss(found, units).item() == pytest.approx(0.625)  # (1 + 1/4) / 2
+
+
+def test_gradient_loss() -> None:
+    ramp = torch.linspace(0, 0.7, 8).expand(1, 3, 8, 8)  # 0.1 from column to column
+    assert float(losses.gradient_loss(ramp, torch.zeros_like(ramp))) == pytest.approx(0.1)
+    assert float(losses.gradient_loss(ramp, ramp + 0.3)) == pytest.approx(0, abs=1e-7)
+    both = ramp + ramp.mT
+    assert float(losses.gradient_loss(both, ramp)) == pytest.approx(0.1)

@@ -43,7 +43,8 @@ def test_each_weight_belongs_to_the_stages_that_compute_its_term() -> None:
     assert used["classifier"] == set() and used["stargan"] == stargan | penalty
     assert used["neutralizer"] == stargan | penalty | {name for name in given if "paired" in name}
     assert used["ganimation"] == penalty | {name for name in given if "ganimation" in name}
-    assert used["leed"] == penalty | set(given) - used["neutralizer"] - used["ganimation"]
+    assert used["upper"] == {name for name in given if "upper" in name}
+    assert used["leed"] == penalty | set(given) - used["neutralizer"] - used["ganimation"] - used["upper"]
     assert {"weight_image", "weight_siamese", "weight_adversarial"} < used["leed"]
 
 

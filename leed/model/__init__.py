@@ -1,0 +1,20 @@
+"""`LEED`, the calls that it shares with other engines, and what they take and give."""
+
+from leed.model.alpha import MAX_ALPHA, MAX_SHOWN_ALPHA, scaled
+from leed.model.face_model import FaceModel
+from leed.model.faces import Warped, no_flow, unchanged
+from leed.model.leed import LEED
+from leed.model.prepared import EditTrace, PreparedEdit
+
+__all__ = [
+    "LEED",
+    "MAX_ALPHA",
+    "MAX_SHOWN_ALPHA",
+    "EditTrace",
+    "FaceModel",
+    "PreparedEdit",
+    "Warped",
+    "no_flow",
+    "scaled",
+    "unchanged",
+]

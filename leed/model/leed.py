@@ -1,0 +1,143 @@
+"""LEED: the neutraliser, E, X, I and D together, so that one `from_pretrained` can edit a face."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from leed.config import ModelConfig
+from leed.model.alpha import check_count, scaled
+from leed.model.face_model import FaceModel
+from leed.model.faces import Warped, no_flow
+from leed.networks.editor import Decoder, Encoder, Extractor, Interpolation, Interpolator
+from leed.networks.neutralizer import Neutralizer
+from leed.networks.remains import REMAINS
+from leed.networks.upper import UpperLevel
+from leed.pretrained import CONFIG, WEIGHTS, HubModel, read_digest
+from leed.regions import is_regional, parts
+
+
+class LEED(HubModel, FaceModel):
+    """LEED, label-free expression editing: the face of one picture with the expression of another.
+
+    >>> leed = LEED.from_pretrained("hub/leed-open")
+    >>> edited = leed.edit(face, reference, alpha=1.0)
+    """
+
+    def __init__(self, config: ModelConfig = ModelConfig()) -> None:  # noqa: B008 (frozen)
+        super().__init__()
+        self.config = config
+        self.neutralizer = Neutralizer(config)
+        self.encoder = Encoder(config)
+        self.extractor = Extractor(config)
+        self.interpolator = Interpolator(config)
+        self.decoder = Decoder(config)
+        self.upper = UpperLevel(config) if config.upper_width else None
+
+    # Its files: those of every model, and the estimator's.
+
+    FILES = (CONFIG, WEIGHTS, f"{REMAINS}/*")
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, **options: Any) -> "LEED":
+        leed = super()._from_pretrained(model_id=model_id, **options)
+        leed.find_estimator(Path(model_id))
+        leed.digest = read_digest(Path(model_id) / WEIGHTS)
+        return leed
+
+    def _save_pretrained(self, save_directory: Path, dtype: torch.dtype | None = None) -> None:
+        """Writes weights and configuration, and the estimator if there is one; without, one that is there stays."""
+        super()._save_pretrained(save_directory, dtype)
+        self.digest = read_digest(save_directory / WEIGHTS)
+        if self.estimator is not None:
+            self.estimator._save_pretrained(save_directory / REMAINS, dtype)  # a card there is kept
+
+    def train(self, mode: bool = True) -> "LEED":
+        """As every module's; weights that may change from here on have no digest until they are saved."""
+        if mode:
+            self.digest = None
+            vars(self).pop("expressions", None)
+        return super().train(mode)
+
+    # The mathematics: float tensors in [-1, 1].
+
+    def neutral(self, image: Tensor) -> Warped:
+        """I_N: the neutral face of `image` (B, 3, H, W), and the flow towards it."""
+        if self.config.neutralizer != "unet":  # StarGAN's generator paints the whole face anew
+            return Warped(self.neutralizer(image), no_flow(image))
+        change = self.neutralizer.change(image)
+        return Warped(change.apply(image), change.flow)
+
+    def encode(self, image: Tensor) -> Tensor:
+        """C = E(image): (B, 3, H, W) -> (B, C, c, c)."""
+        return self.encoder(image)
+
+    def extract(self, code: Tensor, code_neutral: Tensor) -> Tensor:
+        """delta_exp = X(C, C_N): two codes (B, C, c, c) -> (B, Z), or (B, C, c, c) for a map."""
+        return self.extractor(code, code_neutral)
+
+    def interpolate(self, code_neutral: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0) -> Interpolation:
+        """C_IB = I(C_IN, alpha delta_exp) (B, C, c, c), and the flow; alpha a number or (B,)."""
+        return self.interpolator(code_neutral, scaled(alpha, delta_exp))
+
+    def decode(self, code: Tensor) -> Tensor:
+        """image = D(C): (B, C, c, c) -> (B, 3, H, W)."""
+        return self.decoder(code)
+
+    def context(self, code_neutral: Tensor) -> Tensor:
+        """The part of I that depends only on the neutral face, once per face: (B, C, c, c) -> (B, K, c, c)."""
+        return self.interpolator.context(code_neutral)
+
+    def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0) -> Warped:
+        """D(I(C_IN, alpha delta_exp)) (B, 3, H, W), and the flow from I_N; `context` is that of `code_neutral`."""
+        return self.render_parts(code_neutral, context, *self._parts(delta_exp, context), alpha)
+
+    def render_parts(
+        self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, masks: Tensor | None, alpha: float | Tensor
+    ) -> Warped:
+        """As `render`; with `masks` (R, c, c), delta_exp has R expressions of B faces (`leed.regions.parts`)."""
+        code, flow = self.interpolator.interpolate(code_neutral, context, scaled(alpha, delta_exp), masks)
+        return Warped(self.decode(code), no_flow(code) if flow is None else flow)
+
+    def refine(
+        self, moved: Tensor, edit: Tensor, context: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """The upper level: `replaced` and `added` of the mouth's `Refinement`; arguments as in `FaceModel`."""
+        return self.refine_parts(moved, edit, context, *self._parts(delta_exp, context), alpha)
+
+    def refine_parts(
+        self,
+        moved: Tensor,
+        edit: Tensor,
+        context: Tensor,
+        delta_exp: Tensor,
+        masks: Tensor | None,
+        alpha: float | Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """As `refine`; with `masks` (R, c, c), delta_exp has R expressions of B faces (`leed.regions.parts`)."""
+        if self.upper is None:
+            raise ValueError("this model has no upper level: train one with --stage upper")
+        delta_exp = scaled(alpha, delta_exp)
+        features = self.interpolator.features(context, delta_exp, masks)
+        at_mouth = delta_exp if masks is None else self.upper.at_mouth(delta_exp, masks)
+        return self.upper(moved, edit, features, at_mouth)
+
+    def _parts(self, delta_exp: Tensor, context: Tensor) -> tuple[Tensor, Tensor | None]:
+        """delta_exp and None or, where it is regional, its parts for each of B faces and their masks."""
+        if not is_regional(delta_exp):
+            return delta_exp, None
+        delta_exp, masks = parts(delta_exp.expand(len(context), *delta_exp.shape[1:]), self.config.code_size)
+        return delta_exp, masks.to(context)
+
+    def forward(self, image: Tensor, reference: Tensor, alpha: float | Tensor = 1.0) -> Tensor:
+        """The whole edit with gradients; face tensors (B, 3, H, W) in [-1, 1], the output not clamped.
+
+        `reference` has B faces or one, `alpha` is a number or (B,). Raises `ValueError` for other numbers.
+        """
+        check_count(len(reference), len(image), "references")
+        check_count(torch.as_tensor(alpha).numel(), len(image), "alphas")
+        neutrals = self.neutralizer(torch.cat([image, reference]))
+        image_neutral, reference_neutral = neutrals[: len(image)], neutrals[len(image) :]
+        delta_exp = self.extract(self.encode(reference), self.encode(reference_neutral))
+        return self.decode(self.interpolate(self.encode(image_neutral), delta_exp, alpha).code)

@@ -1,0 +1,136 @@
+"""The stage of the upper level: what it trains, on what, and its figures."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from training_runs import greatest_difference, interrupted_at, refusal
+
+import train_accelerate
+from leed import LEED, RemainsEstimator
+from leed.config import TINY
+from leed.data.faces import FaceDataset, load_faces
+from leed.networks.upper import UPPER_SCALE, Refinement, mouth_window
+from leed.training.augmentation import NONE
+from leed.training.config import LossWeights
+from leed.training.upper import Mouths, UpperStage, measured, upper_figures
+
+pytestmark = pytest.mark.usefixtures("fresh_accelerator")
+SIDE = UPPER_SCALE * TINY.image_size
+
+
+@pytest.fixture(scope="module")
+def large_faces(drawn_folder: Path) -> FaceDataset:
+    return FaceDataset(load_faces(drawn_folder), SIDE)
+
+
+@pytest.fixture
+def stage(lively_leed: LEED) -> UpperStage:
+    leed = LEED(UpperStage.sizes("tiny"))
+    leed.load_state_dict(lively_leed.state_dict(), strict=False)
+    return UpperStage(leed, LossWeights(), NONE)
+
+
+@pytest.fixture(scope="module")
+def trained(lively_leed: LEED, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny LEED with an estimator beside it."""
+    folder = tmp_path_factory.mktemp("trained") / "leed"
+    lively_leed.save_pretrained(folder)
+    RemainsEstimator(TINY).save_pretrained(folder / "remains")
+    return folder
+
+
+@pytest.fixture
+def upper_run(drawn_folder: Path, trained: Path, tmp_path: Path) -> list[str]:
+    """Arguments of a short run into tmp_path / "run"."""
+    return [
+        *("--stage", "upper", "--preset", "tiny", "--dataset_name", str(drawn_folder), "--leed", str(trained)),
+        *("--output_dir", str(tmp_path / "run"), "--train_batch_size", "8", "--max_train_steps", "3"),
+        *("--checkpointing_steps", "1", "--checkpoints_total_limit", "9", "--lr_warmup_steps", "2"),
+    ]
+
+
+def test_it_trains_the_upper_level_alone(stage: UpperStage, large_faces: FaceDataset) -> None:
+    """From the second step on all of it: at first its head, which is zero, gives others no gradient."""
+    objective, values = stage.objectives["upper"], stage.inputs(large_faces.__getitems__(list(range(8))))
+    optimizer = torch.optim.Adam(objective.parameters(), 1e-3)
+    for _ in range(2):
+        optimizer.zero_grad()
+        total, terms, _ = objective(values)
+        total.backward()
+        optimizer.step()
+    assert set(terms) == {"upper_image", "upper_structure", "upper_gradient"}
+    moved = {name for name, p in stage.model.named_parameters() if p.grad is not None and p.grad.any()}
+    assert moved == {name for name, _ in stage.model.named_parameters() if name.startswith("upper.")}
+    alone = UpperStage(stage.model, replace(LossWeights(), upper_structure=0, upper_gradient=0), NONE)
+    assert set(alone.objectives["upper"](values).terms) == {"upper_image"}
+
+
+def test_it_learns_both_ways(stage: UpperStage, large_faces: FaceDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neutral faces get an expression, faces lose theirs; both as `LEED.edit` does it."""
+    batch = large_faces.__getitems__(list(range(1, 5)))
+    window, stage.mirror = mouth_window(SIDE), False
+    pictures = {name: batch[name].float() / 127.5 - 1 for name in ("image", "neutral")}
+    for closed, truth in ((0.0, "image"), (1.0, "neutral")):
+        monkeypatch.setattr("leed.training.upper.CLOSED_SHARE", closed)
+        values = stage.inputs(batch)
+        torch.testing.assert_close(values["truth"], window.of(pictures[truth]))
+        assert bool(values["delta_exp"].any()) != bool(closed)
+        assert values["moved"].shape == values["edit"].shape == values["truth"].shape
+
+
+def test_a_resumed_run_equals_an_unbroken_one(upper_run: list[str], tmp_path: Path) -> None:
+    """And the model is the given one, whose estimator it keeps, with an upper level that has changed."""
+    train_accelerate.main(upper_run)
+    run, resumed = tmp_path / "run", tmp_path / "resumed"
+    interrupted_at(1, run, resumed, "upper")
+    train_accelerate.main([*upper_run, "--output_dir", str(resumed), "--resume_from_checkpoint", "latest"])
+    assert greatest_difference(run / "upper", resumed / "upper") == 0
+    name = "checkpoints/upper/step-0000003"
+    assert greatest_difference(run / name, resumed / name) == 0
+    leed, given = LEED.from_pretrained(run / "upper"), LEED.from_pretrained(upper_run[7])
+    assert leed.estimator is not None and leed.config == UpperStage.sizes("tiny")
+    assert all(torch.equal(leed.state_dict()[name], value) for name, value in given.state_dict().items())
+    assert leed.upper is not None and bool(leed.upper.head.weight.any())
+
+
+def test_it_goes_on_from_an_upper_level(upper_run: list[str], tmp_path: Path) -> None:
+    first = LEED(UpperStage.sizes("tiny"))
+    torch.nn.init.normal_(first.upper.head.bias)
+    first.save_pretrained(tmp_path / "first")
+    train_accelerate.main([*upper_run, "--leed", str(tmp_path / "first"), "--max_train_steps", "1"])
+    bias = LEED.from_pretrained(tmp_path / "run" / "upper").upper.head.bias
+    assert float((bias - first.upper.head.bias).detach().abs().max()) < 0.01
+
+
+def test_what_cannot_be_trained_is_refused(upper_run: list[str], trained: Path, capsys: pytest.CaptureFixture) -> None:
+    assert "delta_size 16 and 8; pass its own as --model_<field>" in refusal([*upper_run, "--model_delta_size", "8"])
+    assert "give --model_upper_width" in refusal([*upper_run, "--model_upper_width", "0"])
+    off = [f"--weight_upper_{name}=0" for name in ("image", "structure", "gradient")]
+    assert "nothing tells the upper level what a mouth looks like" in refusal([*upper_run, *off])
+    assert "from the model that --leed names" in refusal([*upper_run, "--init_from", str(trained)], capsys)
+    assert "leed serves --stage upper" in refusal([*upper_run, "--stage", "leed"], capsys)
+
+
+def test_figures_of_known_mouths() -> None:
+    truth = torch.rand(1, 3, 384, 384) * 2 - 1
+    values = measured(Mouths(truth, truth.flip(-1), 0.5 * truth, truth), torch.zeros_like(truth))
+    found = upper_figures({name: torch.cat([value, value]) for name, value in values.items()})
+    assert set(found) == set(UpperStage.figures)
+    assert [found[name] for name in ("ssim", "detail", "energy")] == pytest.approx([1, 1, 1])
+    assert found["energy_enlarged"] == pytest.approx(0.25) and found["detail_enlarged"] == pytest.approx(1)
+    assert abs(found["detail_pasted"]) < 0.05
+
+
+def test_validation_compares_with_the_pasting(stage: UpperStage, large_faces: FaceDataset) -> None:
+    """An upper level that gives nothing of its own shows the edit in its window."""
+    figures, rows = stage.validate(stage.model.eval(), large_faces)
+    assert set(figures) == set(UpperStage.figures)
+    assert figures["ssim"] != figures["ssim_pasted"] and abs(figures["ssim"] - figures["ssim_enlarged"]) < 0.2
+    assert all(len(row) == 4 and row[0].shape == (3, SIDE, SIDE) for row in rows)
+
+
+def test_what_is_drawn_is_the_moved_picture_and_what_is_added() -> None:
+    moved, added = torch.full((1, 3, 2, 2), 0.5), torch.full((1, 3, 2, 2), 0.1)
+    assert torch.allclose(Refinement(moved, torch.full((1, 1, 2, 2), 0.25), added).drawn, torch.tensor(0.475))
