@@ -85,7 +85,7 @@ def free_sheet(leed: LEED, faces: Faces) -> Image.Image:
         rows.append([None, *(reference[0] for reference in references)])
         rows.append([image[0], *(leed.edit(image, reference)[0] for reference in references)])
         rows.append([None, *(faces[person, expression, "090", 0][0] for expression in free)])
-    return titled(contact_sheet(rows), ["input", *(name.replace("_", " ") for name in free)])
+    return titled(contact_sheet(rows), ["input", *(gallery.in_words(name) for name in free)])
 
 
 def alpha_sheet(leed: LEED, faces: Faces) -> Image.Image:

@@ -29,6 +29,12 @@ EYES = (28 / 128, 52 / 128, 20 / 128, 108 / 128)
 MOUTH = (68 / 128, 116 / 128, 24 / 128, 104 / 128)
 
 
+def smoothstep(x: Tensor) -> Tensor:
+    """An S-curve from 0, for x of 0 and less, to 1, for x of 1 and more."""
+    x = x.clamp(0, 1)
+    return x * x * (3 - 2 * x)
+
+
 def to_rgb(image: Image.Image) -> Image.Image:
     """The picture in RGB: transparency over white, 16 bits and floats in [0, 1] scaled to 8 bits.
 

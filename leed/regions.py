@@ -11,6 +11,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from leed.images import smoothstep
+
 REGIONS = {"eyes": (True, True, False, False), "mouth": (False, False, True, True)}
 REGIONS |= {"left": (True, False, True, False), "right": (False, True, False, True)}
 """Which of the quarters belong to each region."""
@@ -40,16 +42,10 @@ def quarters_of(*names: str) -> tuple[bool, ...]:
 def quarter_masks(side: int) -> Tensor:
     """The shares (4, side, side) of the quarters in each place of a map of the crop; they add up to 1."""
     places = (torch.arange(side) + 0.5) / side
-    lower, right = (_rise((places - border) / BORDER_WIDTH + 0.5) for border in (BORDER_ROW, BORDER_COLUMN))
+    lower, right = (smoothstep((places - border) / BORDER_WIDTH + 0.5) for border in (BORDER_ROW, BORDER_COLUMN))
     rows = torch.stack([1 - lower, lower])
     columns = torch.stack([right, 1 - right])  # the person's left first, which is on the right
     return (rows[:, None, :, None] * columns[None, :, None, :]).flatten(0, 1)
-
-
-def _rise(x: Tensor) -> Tensor:
-    """A soft step from 0 (at x = 0) to 1 (at x = 1)."""
-    x = x.clamp(0, 1)
-    return x * x * (3 - 2 * x)
 
 
 def is_regional(delta_exp: Tensor) -> bool:

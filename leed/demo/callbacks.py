@@ -220,7 +220,7 @@ def list_references() -> list[dict]:
 def caption(face: GalleryFace) -> str:
     """The expression of a face of the gallery, its person and, where there are several, its strength."""
     strength = f", strength {face.intensity:.0%}" if face.is_posed and face.expression != "neutral" else ""
-    return f"{face.expression.replace('_', ' ')}, person {int(face.person.removeprefix('comp'))}{strength}"
+    return f"{gallery.in_words(face.expression)}, person {int(face.person.removeprefix('comp'))}{strength}"
 
 
 def example_people() -> list[tuple[Path, str]]:

@@ -12,6 +12,7 @@ from gradio.data_classes import FileData, ImageData
 from gradio.events import Dependency
 from gradio.utils import get_upload_folder
 
+from leed import gallery
 from leed.demo.faces import MAX_KEPT
 from leed.demo.recipes import MAX_TEXT, PLACES, SECONDS
 from leed.demo.texts import DELETED
@@ -25,7 +26,7 @@ MAX_PATH = 1024  # characters of a path
 
 def choices(expressions: Iterable[str]) -> list[tuple[str, str]]:
     """Expressions to choose from, each with its name on the page."""
-    return [(name.replace("_", " ").capitalize(), name) for name in expressions]
+    return [(gallery.in_words(name).capitalize(), name) for name in expressions]
 
 
 class Photo(gr.Image):

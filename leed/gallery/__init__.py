@@ -23,6 +23,11 @@ EXPRESSIONS = (*POSED, "blink", "wink_left", "wink_right", "kiss", "laugh", "ah"
 """What the people show: the eight labelled expressions, in several strengths, and free ones; left is the person's."""
 
 
+def in_words(expression: str) -> str:
+    """What an expression is called where people read it: "wink left" for wink_left."""
+    return expression.replace("_", " ")
+
+
 @dataclass(frozen=True)
 class GalleryFace:
     """A face of the gallery: a picture of 256 x 256 pixels, in the open face set's own crop.

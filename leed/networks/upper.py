@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leed.config import ModelConfig
-from leed.images import part
+from leed.images import part, smoothstep
 from leed.networks.layers import SLOPE, Upsample, conv3x3, residual_blocks, warp, zero_init
 
 UPPER_SCALE = 3
@@ -66,8 +66,7 @@ def soft_window(side: int) -> Tensor:
     ramps = []
     for length in (window.bottom - window.top, window.right - window.left):
         place = torch.arange(length) + 0.5
-        ramp = (torch.minimum(place, length - place) / width).clamp(0, 1)
-        ramps.append(ramp * ramp * (3 - 2 * ramp))
+        ramps.append(smoothstep(torch.minimum(place, length - place) / width))
     return torch.outer(*ramps)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from leed.files import atomic_write
 from leed.openfaces import correspondence
 from leed.openfaces.build import find_cast
 from leed.openfaces.encoding import webp
@@ -16,6 +15,7 @@ from leed.openfaces.people import Person
 from leed.openfaces.posing import Pose
 from leed.openfaces.presets import FREE_EXPRESSIONS, weights_of
 from leed.openfaces.rig import build_rig
+from leed.openfaces.saving import save
 from leed.openfaces.sources import FACE_MODEL, check_source
 
 QUALITY = 88
@@ -41,7 +41,7 @@ def draw_gallery(portraits: Path, face_model: Path, output_dir: Path) -> Iterato
             row = row_of(sitter.person, expression)
             picture = webp(sitter.picture(weights_of(preset), Pose()), QUALITY)
             path = output_dir / row["file_name"]
-            atomic_write(path, partial(Path.write_bytes, data=picture["bytes"]))
+            save(path, partial(Path.write_bytes, data=picture["bytes"]))
             rows.append(row)
             yield path
     add_rows(output_dir / "metadata.csv", rows)
@@ -66,4 +66,4 @@ def add_rows(table: Path, rows: list[dict[str, str]]) -> None:
             writer.writeheader()
             writer.writerows(rows)
 
-    atomic_write(table, write)
+    save(table, write)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from leed.images import grey_levels, resize
+from leed.images import grey_levels, resize, smoothstep
 from leed.model import EditTrace
 from leed.networks.layers import upsample_to
 from leed.networks.upper import UPPER_SCALE, Refinement, mouth_window, soft_window
@@ -234,8 +234,7 @@ def values_at(maps: Tensor, grid: Tensor, mode: str, beyond: str) -> Tensor:
 def without_small(vectors: Tensor, threshold: float) -> Tensor:
     """Vectors (1, C, H, W) without those shorter than `threshold`; those above three times that stay as they are."""
     length = vectors.square().sum(1, keepdim=True).sqrt_()
-    part = ((length / threshold - 1) / 2).clamp_(0, 1)
-    return vectors * (part * part * (3 - 2 * part))
+    return vectors * smoothstep((length / threshold - 1) / 2)
 
 
 def blurred(maps: Tensor) -> Tensor:
@@ -252,6 +251,5 @@ def blurred(maps: Tensor) -> Tensor:
 def feather(size: int) -> Tensor:
     """A square mask (size, size), 1 inside and falling smoothly to 0 at its border."""
     position = (torch.arange(size) + 0.5) / size
-    ramp = (torch.minimum(position, 1 - position) / FEATHER - 0.15).clamp(0, 1)
-    ramp = ramp * ramp * (3 - 2 * ramp)
+    ramp = smoothstep(torch.minimum(position, 1 - position) / FEATHER - 0.15)
     return torch.outer(ramp, ramp)
