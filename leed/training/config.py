@@ -173,6 +173,12 @@ class TrainConfig:
     freeze_encoder: bool = setting(
         False, "the editor's encoder keeps the weights that it starts with: codes cannot drift in a long finetuning"
     )
+    neutral_share: float = setting(
+        0.0,
+        "share of the neutraliser's faces shown as their true neutral face, which it has to leave as it is",
+        least=0,
+        below=1,
+    )
     view_probability: float = setting(
         0.5, "share of faces whose delta_exp comes from the second camera's picture of the shot", least=0, most=1
     )
@@ -325,6 +331,8 @@ class TrainConfig:
             raise ValueError("hub_model_id and hub_token have an effect only with --push_to_hub")
         if self.leed and self.stage != "upper":
             raise ValueError("leed serves --stage upper")
+        if self.neutral_share and self.stage not in ("neutralizer", "all"):
+            raise ValueError("neutral_share serves the neutraliser: --stage neutralizer or all")
         if self.freeze_encoder and self.stage not in ("leed", "all"):
             raise ValueError("freeze_encoder serves the editor: --stage leed or all")
         if self.resume_elastic and not self.resume_from_checkpoint:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from leed.config import NEUTRAL
 from leed.data.batch import Batch, map_tensors
 from leed.images import normalize
 from leed.training.augmentation import Augmentation, augment, flip
@@ -43,6 +44,17 @@ def join_views(batch: Batch) -> Batch:
         "image": torch.where(as_map(take), batch["view"], batch["image"]),
         "neutral": torch.where(as_map(take), batch["view_neutral"], batch["neutral"]),
         "has_neutral": batch["has_neutral"] | take,
+    }
+
+
+def show_neutral(batch: Batch, share: float) -> Batch:
+    """The batch with the true neutral face, and its label, in place of the picture in a `share` of rows with one."""
+    if not share:
+        return batch  # without a draw: runs of before stay as they were, bit for bit
+    take = (torch.rand(len(batch["image"]), device=batch["image"].device) < share) & batch["has_neutral"]
+    return batch | {
+        "image": torch.where(as_map(take), batch["neutral"], batch["image"]),
+        "expression": torch.where(take, NEUTRAL, batch["expression"]),
     }
 
 

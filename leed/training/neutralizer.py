@@ -19,7 +19,7 @@ from leed.training.augmentation import AUGMENTATIONS, Augmentation
 from leed.training.config import LossWeights, Recipe, Settings, TrainConfig
 from leed.training.earlier import load_stage_model
 from leed.training.faces import Faces, balanced, subset_or_raise
-from leed.training.inputs import batches, join_views, paired_inputs
+from leed.training.inputs import batches, join_views, paired_inputs, show_neutral
 from leed.training.stage import Loss, Stage, Validation
 from leed.training.terms import picture_losses, weighted_loss
 
@@ -106,6 +106,7 @@ class NeutralizerStage(Stage[Neutralizer]):
         phi: PerceptualFeatures,
         augmentation: Augmentation,
         mirror: bool = True,
+        neutral_share: float = 0.0,
     ) -> None:
         if not weights.stargan_adversarial and not any(getattr(weights, name) for name in PAIRED.values()):
             raise ValueError(
@@ -116,6 +117,7 @@ class NeutralizerStage(Stage[Neutralizer]):
         if weights.stargan_adversarial:
             self.objectives["critic"] = ImageCriticObjective(critic, weights)
         self.augmentation, self.mirror = augmentation, mirror
+        self.neutral_share = neutral_share
         self.learns_unpaired = bool(weights.stargan_adversarial)
         self.checkpointed = (self.model.generator, phi)
 
@@ -132,7 +134,7 @@ class NeutralizerStage(Stage[Neutralizer]):
             psi = load_stage_model("classifier", ExpressionClassifier, config.classifier, config.output_dir)
         phi = PerceptualFeatures(config.phi, psi).to(device)
         augmentation = AUGMENTATIONS[cls.recipe.given(config).augmentation]
-        return cls(sizes, weights, phi, augmentation, config.random_flip)
+        return cls(sizes, weights, phi, augmentation, config.random_flip, config.neutral_share)
 
     def select(self, faces: FaceDataset, config: TrainConfig, held_out: bool = False) -> Faces:
         """Faces with true neutral faces; with StarGAN's terms all, those with and those without equally often.
@@ -146,8 +148,11 @@ class NeutralizerStage(Stage[Neutralizer]):
         return subset_or_raise(faces, faces.has_neutral, "the neutraliser needs true neutral faces", cure, held_out)
 
     def inputs(self, batch: Batch) -> NeutralizerInputs:
-        """Faces, neutral faces and labels; for half of those that have one, of the second camera's picture."""
-        batch = join_views(batch)
+        """Faces, neutral faces and labels; for half of those that have one, of the second camera's picture.
+
+        `neutral_share` of the faces that have a true neutral face are shown as that face.
+        """
+        batch = show_neutral(join_views(batch), self.neutral_share)
         image, neutral = paired_inputs(batch, self.augmentation, self.mirror)
         known, expression = batch["has_neutral"], batch["expression"]
         return {"image": image, "neutral": neutral, "has_neutral": known, "expression": expression}

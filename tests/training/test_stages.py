@@ -14,9 +14,10 @@ from training_runs import ALL_TERMS, refusal, stages
 import leed
 import leed.similarity
 from leed import ExpressionClassifier
-from leed.config import TINY
+from leed.config import NEUTRAL, TINY
 from leed.data.faces import FaceDataset
 from leed.training.config import PAPER_WEIGHTS, LossWeights, TrainConfig
+from leed.training.inputs import show_neutral
 from leed.training.optimisation import moving_average
 from leed.training.stages import STAGES
 
@@ -133,6 +134,24 @@ def test_a_gpu_without_float64_will_do(name: str, faces: FaceDataset, psi: Expre
         stage.validate(stage.model.eval(), faces)
     with pytest.raises(TypeError, match="float64"), NoFloat64():
         torch.zeros(1).double()
+
+
+def test_faces_that_are_neutral_already(faces: FaceDataset) -> None:
+    batch = faces.__getitems__(list(range(16)))
+    batch["has_neutral"] = torch.arange(16) < 12
+    shown = show_neutral(batch, 1.0)
+    assert torch.equal(shown["image"][:12], batch["neutral"][:12])
+    assert shown["expression"][:12].eq(NEUTRAL).all()
+    assert all(torch.equal(shown[name][12:], batch[name][12:]) for name in ("image", "expression"))
+    before = torch.get_rng_state()
+    assert show_neutral(batch, 0.0) is batch
+    assert torch.equal(torch.get_rng_state(), before)  # runs without the setting stay as they were
+    row = int((batch["image"] != batch["neutral"]).flatten(1).any(1)[:12].int().argmax())  # an expressive face
+    many = {name: value[row : row + 1].repeat_interleave(400, 0) for name, value in batch.items()}
+    changed = (show_neutral(many, 0.25)["image"] != many["image"]).flatten(1).any(1)
+    assert 0.15 < changed.float().mean() < 0.35
+    with pytest.raises(ValueError, match="neutral_share serves the neutraliser"):
+        TrainConfig(stage="leed", neutral_share=0.5)
 
 
 def test_whose_faces_lack_what_a_stage_needs(faces: FaceDataset, psi: ExpressionClassifier) -> None:
