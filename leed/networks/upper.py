@@ -104,7 +104,7 @@ class UpperLevel(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        width, wide = config.upper_width, config.upper_width * 3 // 2
+        width, wide = config.upper_width, 2 * config.upper_width
         self.cells = UPPER_SCALE * config.image_size // CELL  # along the whole picture's side
         window = mouth_window(UPPER_SCALE * config.image_size)
         rows, columns = (window.bottom - window.top) // CELL, (window.right - window.left) // CELL

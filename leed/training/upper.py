@@ -26,7 +26,7 @@ from leed.training.stage import Loss, Stage, Validation
 from leed.training.terms import weighted_loss
 
 WIDTH = {"tiny": 16}
-"""Channels of the upper level in the presets; 64 in all others."""
+"""Channels of the upper level in the presets; 32 in all others."""
 
 CLOSED_SHARE = 1 / 3  # of the faces of a batch: those that become neutral; the others get their expression
 CHANGED_SHARE = 0.4  # of the faces, those whose mouth changes most: there the gradient energy is measured
@@ -112,7 +112,7 @@ class UpperStage(Stage[LEED]):
 
     @classmethod
     def sizes(cls, preset: str) -> ModelConfig:
-        return replace(PRESETS[preset], upper_width=WIDTH.get(preset, 64))
+        return replace(PRESETS[preset], upper_width=WIDTH.get(preset, 32))
 
     @classmethod
     def picture_size(cls, sizes: ModelConfig) -> int:
