@@ -71,12 +71,14 @@ def test_latency_prints_the_ratios(latency, capsys, tmp_path: Path) -> None:
     for name, budget in {
         "slider step, PyTorch": 0.15,
         "slider step": 0.08,
+        "final picture": 0.2,
         "new photo": 0.6,
         "live frame": 0.35,
         "live frame, followed": 0.35,
     }.items():
         pattern = rf"^{name}: \d+\.\d{{3}} of StarGAN's time \(budget {budget}: \w+\)"
         assert re.search(pattern, output, re.MULTILINE), name
+    assert "the model has no upper level" in output
 
 
 @pytest.mark.usefixtures("fresh_accelerator")

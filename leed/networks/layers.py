@@ -74,21 +74,24 @@ def upsample_to(maps: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(maps, (height, width), mode="bilinear", align_corners=False)
 
 
-def warp(images: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
+def warp(
+    images: Tensor, flow: Tensor, mode: str = "bilinear", area: tuple[slice, slice] = (slice(None), slice(None))
+) -> Tensor:
     """Samples `images` (B, C, H, W) at each pixel's own place plus `flow`; returns (B, C, H, W).
 
     `flow` is (B, 2, h, w), in units of half a side, x first; it is enlarged bilinearly to (H, W). A flow of zero
     gives the images back. Outside the picture its border is repeated. Images of half precision are warped in full.
-    `mode` is `grid_sample`'s.
+    `mode` is `grid_sample`'s. Of the result only an `area` of rows and columns is computed, (B, C, rows, columns).
     """
     height, width = images.shape[-2:]
     if images.dtype in (torch.float16, torch.bfloat16):  # which cannot tell neighbouring places apart
-        return warp(images.float(), flow, mode).to(images.dtype)
+        return warp(images.float(), flow, mode, area).to(images.dtype)
     flow = flow.to(images.dtype)  # under autocast it is half
-    flow = upsample_to(flow, images)
+    flow = upsample_to(flow, images)[(..., *area)]
     rows = (torch.arange(height, device=flow.device, dtype=flow.dtype) * 2 + 1) / height - 1
     columns = (torch.arange(width, device=flow.device, dtype=flow.dtype) * 2 + 1) / width - 1
-    grid = torch.stack([columns.expand(height, width), rows[:, None].expand(height, width)])
+    rows, columns, size = rows[area[0]], columns[area[1]], flow.shape[-2:]
+    grid = torch.stack([columns.expand(size), rows[:, None].expand(size)])
     return F.grid_sample(
         images, (grid + flow).permute(0, 2, 3, 1), mode=mode, padding_mode="border", align_corners=False
     )

@@ -34,7 +34,12 @@ class Window(NamedTuple):
 
     def of(self, maps: Tensor) -> Tensor:
         """That part of maps (B, C, H, W), which may be smaller than the picture by a whole factor."""
-        return maps[..., self.top : self.bottom, self.left : self.right]
+        return maps[(..., *self.area)]
+
+    @property
+    def area(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
 
 
 class Refinement(NamedTuple):
@@ -77,8 +82,18 @@ def seen_of(picture: Tensor, edited: Tensor, flow: Tensor) -> tuple[Tensor, Tens
     motion in units of half a side.
     """
     window = mouth_window(picture.shape[-1])
-    enlarged = F.interpolate(edited, picture.shape[-2:], mode="bicubic")
-    return window.of(warp(picture, flow, "bicubic")), window.of(enlarged)
+    return warp(picture, flow, "bicubic", window.area), enlarged(edited, window)
+
+
+def enlarged(face: Tensor, window: Window) -> Tensor:
+    """A window (B, 3, h, w) of a face (B, 3, S, S) that is enlarged to the side 3S; only what it shows is computed."""
+    reach = 3  # of the bicubic kernel [px], and one
+    low = [max(edge // UPPER_SCALE - reach, 0) for edge in (window.top, window.left)]
+    high = [edge // UPPER_SCALE + 1 + reach for edge in (window.bottom, window.right)]
+    piece = face[..., low[0] : high[0], low[1] : high[1]]
+    large = F.interpolate(piece, [UPPER_SCALE * length for length in piece.shape[-2:]], mode="bicubic")
+    top, left = (UPPER_SCALE * edge for edge in low)
+    return Window(window.top - top, window.bottom - top, window.left - left, window.right - left).of(large)
 
 
 class UpperLevel(nn.Module):
@@ -89,7 +104,7 @@ class UpperLevel(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        width, wide = config.upper_width, config.upper_width * 3 // 2
+        width, wide = config.upper_width, 2 * config.upper_width
         self.cells = UPPER_SCALE * config.image_size // CELL  # along the whole picture's side
         window = mouth_window(UPPER_SCALE * config.image_size)
         rows, columns = (window.bottom - window.top) // CELL, (window.right - window.left) // CELL

@@ -26,7 +26,7 @@ from leed.training.stage import Loss, Stage, Validation
 from leed.training.terms import weighted_loss
 
 WIDTH = {"tiny": 16}
-"""Channels of the upper level in the presets; 64 in all others."""
+"""Channels of the upper level in the presets; 32 in all others."""
 
 CLOSED_SHARE = 1 / 3  # of the faces of a batch: those that become neutral; the others get their expression
 CHANGED_SHARE = 0.4  # of the faces, those whose mouth changes most: there the gradient energy is measured
@@ -112,7 +112,7 @@ class UpperStage(Stage[LEED]):
 
     @classmethod
     def sizes(cls, preset: str) -> ModelConfig:
-        return replace(PRESETS[preset], upper_width=WIDTH.get(preset, 64))
+        return replace(PRESETS[preset], upper_width=WIDTH.get(preset, 32))
 
     @classmethod
     def picture_size(cls, sizes: ModelConfig) -> int:
@@ -172,12 +172,12 @@ class UpperStage(Stage[LEED]):
     def validate(self, model: LEED, faces: Faces) -> Validation:
         """Figures of whole edits of photos that are the crop, as `python -m leed.evaluation.large` measures them.
 
-        By turns a neutral face gets the expression of the face and the face becomes neutral. Rows: photo, pasted,
-        with the upper level, truth.
+        By turns a neutral face gets the expression of the face and the face becomes neutral. Rows, by
+        turns of both kinds: photo, pasted, with the upper level, truth.
         """
         sums: defaultdict[str, list[Tensor]] = defaultdict(list)
         rows: list[list[Tensor | None]] = []
-        row = 0
+        row = waiting = 0
         for batch, shown in batches(faces, model.device):
             pictures = zip(normalize(batch["image"]), normalize(batch["neutral"]), strict=True)
             for number, (face, neutral) in enumerate(pictures):
@@ -185,8 +185,10 @@ class UpperStage(Stage[LEED]):
                 mouths = edited_mouths(model, photo, face, neutral if row % 2 else face, 1.0 - row % 2)
                 for name, value in measured(mouths, photo[None].cpu()).items():
                     sums[name].append(value)
-                if number in shown:
+                waiting += number in shown
+                if waiting and row % 2 == len(rows) % 2:  # rows at even distances would all be of one kind
                     rows.append([photo, mouths.pasted[0], mouths.drawn[0], mouths.truth[0]])
+                    waiting -= 1
                 row += 1
         return Validation(upper_figures({name: torch.cat(values) for name, values in sums.items()}), rows)
 

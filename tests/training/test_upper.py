@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 from training_runs import greatest_difference, interrupted_at, refusal
 
 import train_accelerate
@@ -129,6 +130,25 @@ def test_validation_compares_with_the_pasting(stage: UpperStage, large_faces: Fa
     assert set(figures) == set(UpperStage.figures)
     assert figures["ssim"] != figures["ssim_pasted"] and abs(figures["ssim"] - figures["ssim_enlarged"]) < 0.2
     assert all(len(row) == 4 and row[0].shape == (3, SIDE, SIDE) for row in rows)
+
+
+def test_the_sheet_shows_opened_and_closed_mouths(
+    stage: UpperStage, large_faces: FaceDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By turns, also where the rows that are chosen lie at even distances."""
+    some = large_faces.__getitems__([0, 1] * 8)
+    strengths: list[float] = []
+
+    def drawn(model: LEED, photo: Tensor, reference: Tensor, truth: Tensor, alpha: float) -> Mouths:
+        strengths.append(alpha)
+        picture = torch.full_like(photo[None], alpha)
+        return Mouths(picture, picture, picture, picture)
+
+    monkeypatch.setattr("leed.training.upper.batches", lambda faces, device: [(some, [0, 4, 8]), (some, [0])])
+    monkeypatch.setattr("leed.training.upper.edited_mouths", drawn)
+    _, rows = stage.validate(stage.model.eval(), large_faces)
+    assert strengths == [1.0, 0.0] * 16
+    assert [row[3].mean().item() for row in rows] == [1.0, 0.0, 1.0, 0.0]
 
 
 def test_what_is_drawn_is_the_moved_picture_and_what_is_added() -> None:
