@@ -127,7 +127,7 @@ def inside(change: Tensor) -> Tensor:
 
 def largest(maps: Tensor, size: int) -> Tensor:
     """The largest value of maps (B, C, H, W) in a square of `size` pixels, an odd number, around each pixel."""
-    for window in ((size, 1), (1, size)):  # a square at once takes three times as long
+    for window in ((size, 1), (1, size)):  # a square at once takes twice as long
         maps = F.max_pool2d(maps, window, 1, [length // 2 for length in window])
     return maps
 

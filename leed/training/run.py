@@ -109,7 +109,8 @@ class Run:
         """
         accelerator = self.accelerator
         torch.manual_seed(mix_seed(self.config.seed, self.step, self.num_batches, accelerator.process_index))
-        with torch.no_grad():
+        precision = accelerator.autocast() if self.stage.networks_make_inputs else contextlib.nullcontext()
+        with torch.no_grad(), precision:
             values = self.stage.inputs(map_tensors(batch, lambda tensor: tensor.to(accelerator.device)))
         self.num_batches += 1
         with accelerator.accumulate(*self.objectives.values()):

@@ -85,6 +85,9 @@ class Stage(ABC, Generic[Model]):
     recipe: ClassVar[Recipe]
     """Optimiser, rates and augmentation, unless the settings say otherwise."""
 
+    networks_make_inputs: ClassVar[bool] = False
+    """Whether frozen networks make the inputs, which then run in the precision of the run as well."""
+
     model: Model
     objectives: dict[str, nn.Module]
     augmentation: Augmentation

@@ -94,6 +94,7 @@ class UpperStage(Stage[LEED]):
     }
     weights = ("upper_",)
     recipe = Recipe(learning_rate=1e-3, optimizer="muon", augmentation="none", max_grad_norm=1.0)
+    networks_make_inputs = True
 
     def __init__(self, leed: LEED, weights: LossWeights, augmentation: Augmentation, mirror: bool = True) -> None:
         if leed.upper is None:
