@@ -52,6 +52,7 @@ def steps_of(count: int) -> list[tuple[list[list[float]], float]]:
         name="slope",
         recipe=Recipe(learning_rate=1e-3, max_grad_norm=1e9),
         critic_steps=1,
+        networks_make_inputs=False,
         model=slope,
         objectives={"slope": slope},
         inputs=lambda batch: batch,
