@@ -1,7 +1,7 @@
 """The models under `hub/` still compute what they computed when they were published.
 
-Each output is pinned at 8 x 8 places of the picture (or as logits) in `published.json`. After weights are replaced
-on purpose, `python tests/test_published.py` pins them anew.
+Each output is pinned at 8 x 8 places of the picture (or as logits), and of the mouth that an upper level draws, in
+`published.json`. After weights are replaced on purpose, `python tests/test_published.py` pins them anew.
 """
 
 import json
@@ -16,6 +16,7 @@ from leed import LEED, ExpressionClassifier, GANimation, Neutralizer, gallery
 from leed.images import INNER_CROP, to_tensor
 from leed.model import FaceModel
 from leed.networks.remains import VISIBLE
+from leed.networks.upper import UPPER_SCALE
 from leed.runtime import OnnxLEED
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,6 +65,22 @@ def output(model: nn.Module | FaceModel) -> Tensor:
     return model(image)
 
 
+@torch.no_grad()
+def mouth(model: FaceModel) -> Tensor:
+    """The mouth of the same edit, as the upper level draws it."""
+    size = model.config.image_size
+    prepared = model.prepare(face(FACE, size), face(REFERENCE, size))
+    return prepared.refine(face(FACE, UPPER_SCALE * size), prepared.trace(1.0), 1.0).drawn
+
+
+def outputs(model: nn.Module | FaceModel) -> Tensor:
+    """All that is pinned of a model, as numbers in a row."""
+    values = [output(model)]
+    if isinstance(model, FaceModel) and model.config.upper_width:
+        values.append(mouth(model))
+    return torch.cat([places(value).flatten() for value in values])
+
+
 def places(values: Tensor) -> Tensor:
     """What is pinned of an output: logits whole, pictures at 8 x 8 places."""
     step = values.shape[-1] // 8
@@ -79,13 +96,13 @@ def pinned(folder: Path) -> Tensor:
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_published_weights_compute_what_they_did(folder: Path) -> None:
-    torch.testing.assert_close(places(output(load(folder))).flatten(), pinned(folder), rtol=0, atol=TOLERANCE)
+    torch.testing.assert_close(outputs(load(folder)), pinned(folder), rtol=0, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("folder", WITH_GRAPHS, ids=lambda folder: folder.name)
 def test_published_graphs_compute_what_the_weights_do(folder: Path) -> None:
-    graphs = output(OnnxLEED.from_pretrained(folder))
-    torch.testing.assert_close(places(graphs).flatten(), pinned(folder), rtol=0, atol=TOLERANCE)
+    graphs = outputs(OnnxLEED.from_pretrained(folder))
+    torch.testing.assert_close(graphs, pinned(folder), rtol=0, atol=TOLERANCE)
 
 
 def test_what_remains_is_seen_at_the_mouth_and_nothing_in_calm_faces() -> None:
@@ -103,7 +120,7 @@ def test_what_remains_is_seen_at_the_mouth_and_nothing_in_calm_faces() -> None:
 
 def main() -> None:
     """Pins one output of each model."""
-    rows = (f'  "{f.name}": {[round(x, 4) for x in places(output(load(f))).flatten().tolist()]}' for f in FOLDERS)
+    rows = (f'  "{f.name}": {[round(x, 4) for x in outputs(load(f)).tolist()]}' for f in FOLDERS)
     PINS.write_text("{\n" + ",\n".join(rows) + "\n}\n")
 
 
