@@ -25,6 +25,8 @@ STILL_PIXELS = 0.15 / 128  # motion, as a fraction of the crop's side, that is n
 STILL_LEVELS = 1.0  # change of colour [grey levels] that is none
 TINT_LEVELS = (2.0, 4.0)  # colours nearer to one line than this [grey levels] are a tint; farther, a colour photo's
 TINT_CONTRAST = 6.0  # spread along the line [grey levels] below which a crop is too flat to show a tint
+DRAWN_FROM = 0.3  # replaced share of the photo at which the upper level's mouth shows entirely
+DRAWN_NEAR = 5  # pixels of the crop: what is so near to replaced parts shows as well
 STRIP = 2**16  # pixels of the photo that are computed at a time: what fits a core's cache
 
 
@@ -106,14 +108,17 @@ def drawn_on(change: Tensor, crop: Tensor, refinement: Refinement) -> Tensor:
     """What the upper level draws on a crop (1, 3, S, S), as (1, 5, 3S, 3S); `change` is that of `change_of`.
 
     Channels: how much of it shows (1), in [0, 1], and multiplied by that the replaced share of the moved photo (1) and
-    the added colours (3). All are 0 beyond the window and where there is no change.
+    the added colours (3). All are 0 beyond the window and where there is no change. It shows about what is painted, such
+    as lips and teeth. Elsewhere the photo is merely moved, and has a skin that the upper level would draw too smooth.
     """
     side = UPPER_SCALE * crop.shape[-1]
     window = mouth_window(side)
     moved, replaced = grey_levels(refinement.moved).cpu(), refinement.replaced.float().cpu()
     added = tinted(grey_levels(refinement.drawn.clamp(-1, 1)).cpu() - moved, crop) + replaced * moved
     whole = crop.new_zeros(1, 5, side, side)
-    shown = soft_window(side) * window.of(feather(side) * upsample_to(inside(change), whole))
+    painted = smoothstep(blurred(largest(change[:, 2:3], DRAWN_NEAR)) / DRAWN_FROM)
+    visible = torch.minimum(inside(change), painted)
+    shown = soft_window(side) * window.of(feather(side) * upsample_to(visible, whole))
     window.of(whole).copy_(shown * torch.cat([torch.ones_like(replaced), replaced, added], 1))
     return whole
 

@@ -335,6 +335,20 @@ def test_in_its_window_the_photo_is_what_the_upper_level_draws(square: Image.Ima
         np.testing.assert_allclose(window_of(pasted)[8:-24, 8:-8], expected[8:-24, 8:-8], atol=1)
 
 
+def test_skin_that_is_merely_moved_is_the_photos_own(square: Image.Image):
+    """The upper level shows where the edit is painted, and not where the photo's pixels are moved."""
+    crop = WHOLE.crop(square, SIDE)
+    moved, motion = motion_by(crop, hill(0.02))
+    drawn = refinement_of(square, motion.flow, 0.7)
+    painted = moved.copy()
+    painted.paste((255, 0, 0), (28, 40, 36, 44))
+    changes = []
+    for edited in (moved, painted):
+        with_it, without = (np.asarray(paste(square, crop, edited, WHOLE, motion, d), int) for d in (drawn, None))
+        changes.append(np.abs(with_it - without).max(2))
+    assert changes[0].max() == 0 and changes[1][120:132, 84:108].mean() > 20
+
+
 def test_an_upper_level_that_agrees_with_the_pasting_changes_nothing():
     """The same share and the same colours as the paint: the same photo, also in the passage to what surrounds it."""
     flat = Image.new("RGB", (LARGE, LARGE), (120, 100, 90))
