@@ -280,6 +280,10 @@ def begin(name: str) -> str:
     return f"(...inputs) => {{ leed.begin('{name}'); return inputs }}"
 
 
+SETTLED = "async () => { await leed.settled() }"
+"""JavaScript that waits until what is chosen is what the page shows, so that work begins with it."""
+
+
 def show_preview(made: Dependency, photo: Photo, preview: gr.Image, name: str) -> Dependency:
     """Has a photo show the preview that an event made; what it hands to the server stays the upload. The event."""
     js = "(photo, preview) => leed.fresh('NAME') && photo && preview ? {...photo, url: preview.url} : photo"
