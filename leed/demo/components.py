@@ -280,8 +280,9 @@ def begin(name: str) -> str:
     return f"(...inputs) => {{ leed.begin('{name}'); return inputs }}"
 
 
-SETTLED = "async () => { await leed.settled() }"
-"""JavaScript that waits until what is chosen is what the page shows, so that work begins with it."""
+def settled(name: str) -> str:
+    """JavaScript that waits until what is chosen is what the page shows, so that work `name` begins with it."""
+    return f"async () => {{ await leed.settled('{name}') }}"
 
 
 def show_preview(made: Dependency, photo: Photo, preview: gr.Image, name: str) -> Dependency:
