@@ -6,6 +6,7 @@ from pathlib import Path
 
 from leed.cli import clips, expressions
 from leed.cli.errors import UsageError
+from leed.cli.outputs import check_file
 from leed.photo.opening import open_photo
 
 EPILOG = """\
@@ -27,8 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> bool:
-    if options.out.exists() and not options.overwrite:
-        raise UsageError(f"{options.out} is there already: give --overwrite or another --out")
+    check_file(options.out, [options.photo, options.clip], options.overwrite)
     editor = clips.video_editor(expressions.editor_of(options.model))
     try:
         photo = open_photo(options.photo)

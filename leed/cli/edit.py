@@ -68,7 +68,8 @@ def face(text: str) -> int | str:
 
 
 def run(options: argparse.Namespace) -> bool:
-    jobs = pictures.find_jobs(options, with_clips=True)
+    references = [path for text in options.expression if (path := expressions.file_of(text))]
+    jobs = pictures.find_jobs(options, with_clips=True, others=references)
     editor = expressions.editor_of(options.model)
     named = [expressions.named_expression(editor, text) for text in options.expression]
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from leed.cli import expressions
 from leed.cli.errors import UsageError
+from leed.cli.outputs import check_file
 from leed.expression import SUFFIX
 
 EPILOG = """\
@@ -44,8 +45,8 @@ def weights(text: str) -> list[float]:
 def run(options: argparse.Namespace) -> bool:
     if options.out.suffix != SUFFIX:
         raise UsageError(f"--out must be a file *{SUFFIX}, got {options.out}")
-    if options.out.exists() and not options.overwrite:
-        raise UsageError(f"{options.out} is there already: give --overwrite or another --out")
+    sources = [path for text in options.sources if (path := expressions.file_of(text))]
+    check_file(options.out, sources, options.overwrite)
     count = len(options.sources)
     if options.weights is not None and len(options.weights) != count:
         raise UsageError(f"got {len(options.weights)} weights for {count} sources: expected as many")

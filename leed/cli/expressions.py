@@ -74,6 +74,12 @@ def named_expression(editor: FaceEditor, text: str) -> Expression:
         raise UsageError(f"{text}: {error}") from error
 
 
+def file_of(text: str) -> Path | None:
+    """The file that `SOURCE` or `SOURCE@REGION` names; None if it names an expression, or nothing."""
+    paths = (Path(source) for source in (text, text.rpartition("@")[0]))
+    return next((path for path in paths if path.is_file()), None)
+
+
 def whole_expression(editor: FaceEditor, source: str) -> Expression:
     """The expression of a name, a file or a picture. Raises `UsageError` if it is none of them."""
     if source in editor.leed.expressions:

@@ -4,7 +4,7 @@ import argparse
 import glob
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from leed.cli import clips
 from leed.cli.errors import UsageError
+from leed.cli.outputs import Outputs
 from leed.files import atomic_write, first_line
 from leed.images import IMAGE_SUFFIXES, image_files
 from leed.photo.saving import save_marked, save_plain
@@ -28,6 +29,7 @@ WRITTEN_AS = {".jpg": ".jpg", ".jpeg": ".jpg", ".webp": ".webp"}
 class Jobs:
     """Pictures to read, each with the file to write, and what failed so far, with the reason, by what was named."""
 
+    outputs: Outputs
     targets: dict[Path, Path] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -50,14 +52,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
 
 
-def find_jobs(options: argparse.Namespace, with_clips: bool = False) -> Jobs:
+def find_jobs(options: argparse.Namespace, with_clips: bool = False, others: Sequence[Path] = ()) -> Jobs:
     """Which pictures to read, or clips, and where to write each. Raises `UsageError` if `--out` cannot serve.
 
-    Two pictures that would be written to one file, and those whose file is there already, have failed.
+    A picture has failed whose result must not be written, as `Outputs` tells; `others` are further files that the
+    command reads.
     """
-    jobs, out = Jobs(), options.out
+    out, failed = options.out, dict[str, str]()
     suffixes = PHOTO_SUFFIXES + clips.SUFFIXES * with_clips
-    sources = dict(found(options.pictures, out.resolve(), jobs.failed, suffixes))
+    sources = dict(found(options.pictures, out.resolve(), failed, suffixes))
     if out.suffix.lower() in PHOTO_SUFFIXES + clips.SUFFIXES and not out.is_dir():
         if len(sources) > 1:
             raise UsageError(f"--out {out} is one file for {len(sources)} pictures: give a folder")
@@ -68,13 +71,12 @@ def find_jobs(options: argparse.Namespace, with_clips: bool = False) -> Jobs:
         raise UsageError(f"--out {out} is a file, but no picture: give a folder, or a file .png, .webp or .jpg")
     else:
         places = {source: out / written_as(name) for source, name in sources.items()}
+    jobs = Jobs(Outputs([*sources, *others], options.overwrite), failed=failed)
     for source, target in places.items():
-        if target.resolve() == source.resolve():
-            jobs.failed[str(source)] = "it would be written over itself: give another --out"
-        elif target in jobs.targets.values():
-            jobs.failed[str(source)] = f"another picture is written to {target} already"
-        elif target.exists() and not options.overwrite:
-            jobs.failed[str(source)] = f"{target} is there already: give --overwrite or another --out"
+        try:
+            jobs.outputs.plan(target, source)
+        except ValueError as error:
+            jobs.failed[str(source)] = str(error)
         else:
             jobs.targets[source] = target
     return jobs
@@ -85,22 +87,36 @@ def found(
 ) -> Iterator[tuple[Path, Path]]:
     """The files that arguments name, and the name of each below the folder that it came from.
 
-    Results of an earlier run, in a folder `out` inside a folder that is named, are left out.
+    Results of an earlier run, in a folder `out` among what is named by a folder or a glob, are left out. Raises
+    `UsageError` if `out` is such a folder itself.
     """
     for name in named:
-        matches = [name] if os.path.lexists(name) else sorted(glob.glob(name, recursive=True))
+        matches = [Path(name)] if os.path.lexists(name) else matching(name, out)
         if not matches:
             failed[name] = "there is no such file"
-        for path in map(Path, matches):
+        for path in matches:
             if not path.is_dir():
                 yield path, Path(path.name)
                 continue
+            if out.is_dir() and out.samefile(path):
+                raise UsageError(f"--out is the folder {path}, whose pictures are read: give another folder")
             inside = image_files(path, suffixes)
-            if out != path.resolve():
-                inside = [picture for picture in inside if not picture.resolve().is_relative_to(out)]
+            if out.is_relative_to(path.resolve()):
+                inside = without(out, inside)
             if not inside and len(matches) == 1:
                 failed[name] = "no pictures are in this folder"
             yield from ((picture, picture.relative_to(path)) for picture in inside)
+
+
+def matching(pattern: str, out: Path) -> list[Path]:
+    """The paths that a glob matches, but for those in a folder `out`, unless all are."""
+    matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]
+    return without(out, matches) or matches
+
+
+def without(out: Path, paths: Iterable[Path]) -> list[Path]:
+    """The paths that do not lie in a folder."""
+    return [path for path in paths if not path.resolve().is_relative_to(out)]
 
 
 def check_kind(source: Path, out: Path) -> None:
@@ -135,12 +151,14 @@ def run_jobs(
     done = 0
     for source, target in tqdm(jobs.targets.items(), desc="pictures", unit="", disable=None):
         try:
+            jobs.outputs.check(target, source)  # again: much time may have passed
             if write_clip is not None and clips.is_clip(source):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 write_clip(source, target)
             else:
                 save(work(source), target, altered)
                 note_frames(source)
+            jobs.outputs.written(target)
         except KeyboardInterrupt:
             report(done, jobs.failed)
             raise

@@ -280,6 +280,11 @@ def begin(name: str) -> str:
     return f"(...inputs) => {{ leed.begin('{name}'); return inputs }}"
 
 
+def settled(name: str) -> str:
+    """JavaScript that waits until what is chosen is what the page shows, so that work `name` begins with it."""
+    return f"async () => {{ await leed.settled('{name}') }}"
+
+
 def show_preview(made: Dependency, photo: Photo, preview: gr.Image, name: str) -> Dependency:
     """Has a photo show the preview that an event made; what it hands to the server stays the upload. The event."""
     js = "(photo, preview) => leed.fresh('NAME') && photo && preview ? {...photo, url: preview.url} : photo"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import gradio as gr
 
 from leed.demo import backend, callbacks
-from leed.demo.components import ExpressionFile, Photo, choices, hidden_preview, picker, use_centre
+from leed.demo.components import ExpressionFile, Photo, choices, hidden_preview, picker, settled, use_centre
 from leed.demo.recipes import EXPRESSIONS, NOTHING, PLACES, SECONDS, WHOLE
 from leed.expression import SUFFIX
 
@@ -92,7 +92,8 @@ def saved_accordion(inputs: list[gr.components.Component]) -> tuple[ExpressionFi
         )
         message = gr.Markdown(visible=False, elem_id="saved-message", elem_classes="message")
     save.click(None, js="() => { leed.begin('expression') }", api_visibility="private")
-    save.click(backend.save_expression, [*inputs, saved], file, concurrency_id="model", api_name="expression").success(
+    ready = save.click(None, js=settled("expression"), api_visibility="private")
+    ready.then(backend.save_expression, [*inputs, saved], file, concurrency_id="model", api_name="expression").success(
         None,
         js="() => { if (leed.fresh('expression')) document.querySelector('#expression-file').click() }",
         api_visibility="private",

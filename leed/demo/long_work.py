@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from leed.demo import backend
+from leed.demo.components import settled
 
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 """Gradio's options for events that only show or hide something."""
@@ -68,7 +69,8 @@ def run_on_click(
     """
     button.click(None, js=f"() => {{ leed.begin('{api_name}') }}", api_visibility="private")
     busy = button.click(lambda: gr.Button("One moment ...", interactive=False), None, button, **QUIET)
-    done = busy.then(work, inputs, files, concurrency_id="long", show_progress="hidden", api_name=api_name)
+    ready = busy.then(None, js=settled(api_name), api_visibility="private")
+    done = ready.then(work, inputs, files, concurrency_id="long", show_progress="hidden", api_name=api_name)
     done.success(None, files[0], list(show), js=f"file => {SHOWN.replace('NAME', api_name)}", api_visibility="private")
     for ended in (done.success, done.failure):  # `then` does not follow a failure of what itself follows something
         ended(lambda: gr.Button(button.value, interactive=True), None, button, **QUIET)

@@ -9,6 +9,13 @@
         },
         begin(name) { this.begun[name] = this.choice },
         fresh(name) { return this.begun[name] === this.choice },
+        // Ends once the pictures are those of the last choice: what was clicked may be on its way from the server.
+        // After half a minute it gives up, and what was begun is no longer fresh.
+        async settled(name) {
+            const outdated = () => document.querySelector('#result')?.classList.contains('outdated')
+            for (let i = 0; i < 600 && outdated(); i++) await new Promise(wait => setTimeout(wait, 50))
+            if (outdated()) delete this.begun[name]
+        },
         drawn(name) { if (this.fresh(name)) document.querySelector('#result')?.classList.remove('outdated') },
         // The title of the accordion of mixes, which says what is set in it, and what is shown of a second expression.
         mixture(region, second, where, share) {

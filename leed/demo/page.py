@@ -129,7 +129,8 @@ def connect(photo: PhotoColumn, expression: ExpressionColumn, result: ResultColu
         name = next(names)
         drawn = event(js=begin(name), **draw)
         drawn.success(None, js=f"() => {{ leed.drawn('{name}') }}", api_visibility="private")
-        drawn.failure(None, None, list(result[1:]), js="() => [null, null, null]", api_visibility="private")
+        failed = f"() => {{ leed.drawn('{name}'); return [null, null, null] }}"
+        drawn.failure(None, None, list(result[1:]), js=failed, api_visibility="private")
 
     column.input(lambda: gr.Gallery(selected_index=None), None, people, queue=False, **quiet)  # none of them is shown
     draws(show_preview(column.input(**offer), column, preview, "photo").then)

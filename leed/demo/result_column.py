@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from leed.demo import backend, engine
-from leed.demo.components import strength
+from leed.demo.components import settled, strength
 from leed.demo.expression_column import ExpressionColumn
 from leed.demo.long_work import grid_tab, sequence_tab
 from leed.demo.photo_column import PhotoColumn
@@ -103,7 +103,8 @@ def picture_tab(photo: PhotoColumn, expression: ExpressionColumn, shown: Preview
     result = ResultColumn(alpha, comparison, crop, edited)
     inputs = choice(photo, expression, alpha)
     save.click(None, js="() => { leed.begin('edit') }", api_visibility="private")
-    save.click(backend.edit, inputs, [saved_face, file], concurrency_id="model", api_name="edit").success(
+    ready = save.click(None, js=settled("edit"), api_visibility="private")
+    ready.then(backend.edit, inputs, [saved_face, file], concurrency_id="model", api_name="edit").success(
         None, js="() => { if (leed.fresh('edit')) document.querySelector('#file').click() }", api_visibility="private"
     )
     return result

@@ -10,12 +10,13 @@ from leed.expression import Expression
 from leed.model import FaceModel
 from leed.video.frames import Frame
 from leed.video.identity import Person
-from leed.video.smoothing import Smoother, run_around, windows
+from leed.video.smoothing import SmootherOfParts, orthonormal, run_around, windows
 from leed.video.tracking import Sighting, steadied, track
 
 REACH = 3  # frames before and after that smooth an expression
 SPREAD = 0.05  # standard deviation of their weights [s]
 FREEDOM = 8  # of the noise in an expression; measured on still pictures of training people
+BLINKING = ("blink", "wink_left", "wink_right")  # the gallery's
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def driven(leed: FaceModel, frames: Iterable[Frame], face: int = 0, smoothing: b
     if not smoothing:
         yield from (shown(reading) for reading in readings(leed, sightings))
         return
-    smoother = Smoother(SPREAD, FREEDOM)
+    smoother = SmootherOfParts(blinking(leed), SPREAD, FREEDOM)
     for near, index in windows(readings(leed, steadied(sightings)), REACH):
         here = near[index]
         if here.weight:
@@ -45,6 +46,13 @@ def driven(leed: FaceModel, frames: Iterable[Frame], face: int = 0, smoothing: b
             value = smoother.smoothed([near[i].time for i in run], values, index - run.start)
             here = replace(here, delta_exp=value.reshape(here.delta_exp.shape))
         yield shown(here)
+
+
+def blinking(leed: FaceModel) -> np.ndarray:
+    """The axes (K, Z) along which expressions change as eyes close: a blink is short and small beside other motion."""
+    return orthonormal(
+        np.stack([leed.expressions[name].delta_exp.double().cpu().numpy().ravel() for name in BLINKING])
+    )
 
 
 @dataclass(frozen=True)

@@ -113,13 +113,13 @@ def duration_of(container: av.container.InputContainer, stream: av.VideoStream) 
 def read_frames(clip: ClipInfo, pixel_format: str, notes: list[str] | None = None) -> Iterator[Frame]:
     """The frames of a clip in the order of their times, in a planar format of YUV; sentences on damage go to `notes`.
 
-    A frame that cannot be decoded is left out. Raises `VideoError` if frames have another size than the first.
+    A frame that cannot be decoded is left out, and damage that the decoder patches is noted where it tells: that of
+    HEVC and VP9 hardly ever does. Raises `VideoError` if frames have another size than the first.
     """
-    notes = [] if notes is None else notes
-    last, left_out = None, 0
+    notes, damage = [] if notes is None else notes, Damage()
+    last = None
     with opened(clip.path) as (container, stream):
         step = max(1, round(1 / (clip.rate * clip.time_base)))
-        damage: list[str] = []
         for video in decoded(container, stream, damage):
             if (video.width, video.height) != clip.stored_size:
                 before, now = ("x".join(map(str, size)) for size in (clip.stored_size, (video.width, video.height)))
@@ -128,23 +128,42 @@ def read_frames(clip: ClipInfo, pixel_format: str, notes: list[str] | None = Non
                 notes.append("the clip is interlaced, its result is not: have it deinterlaced first")
             pts = video.pts if video.pts is not None else 0 if last is None else last + step
             if last is not None and pts <= last:
-                left_out += 1  # it would be shown for no time
+                damage.parts += 1  # it would be shown for no time
                 continue
             last = pts
             yield own(video, pixel_format, clip.turn, pts, clip.time_base)
-        if count := len(damage) + left_out:
-            notes.append(f"{count} damaged part{' of the clip was' if count == 1 else 's of the clip were'} left out")
+        notes.extend(damage.notes())
         start = stream.start_time or 0
         end = None if last is None else float((last + step - start) * clip.time_base)
         if clip.duration is not None and end is not None and end < clip.duration - max(0.5, 0.02 * clip.duration):
             notes.append(f"the clip breaks off after {end:.1f} of {clip.duration:.1f} seconds")
 
 
+@dataclass
+class Damage:
+    """What was damaged in a clip: parts left out, and what the decoder patched, as it or the container tells."""
+
+    parts: int = 0
+    patched_packets: int = 0
+    patched_frames: int = 0
+
+    def notes(self) -> Iterator[str]:
+        """A sentence on each kind of damage that there is."""
+        if self.parts:
+            what = "part of the clip was" if self.parts == 1 else "parts of the clip were"
+            yield f"{self.parts} damaged {what} left out"
+        if count := max(self.patched_packets, self.patched_frames):  # most of them are the same
+            yield (
+                f"the picture is damaged in {count} frame{'s' * (count > 1)}, and may be in those that follow: "
+                "look at the result there"
+            )
+
+
 def decoded(
-    container: av.container.InputContainer, stream: av.VideoStream, damage: list[str] | None = None
+    container: av.container.InputContainer, stream: av.VideoStream, damage: Damage | None = None
 ) -> Iterator[av.VideoFrame]:
-    """The frames of a stream as they are stored; what an error says of those that are damaged goes to `damage`."""
-    damage = [] if damage is None else damage
+    """The frames of a stream as they are stored; what is damaged is counted in `damage`."""
+    damage = Damage() if damage is None else damage
     decoder = stream.codec_context
     if stream.metadata.get("alpha_mode") == "1" and decoder.name == "vp9":
         decoder = cast(av.VideoCodecContext, av.CodecContext.create(WITH_ALPHA, "r"))
@@ -153,12 +172,15 @@ def decoded(
     while True:
         try:
             packet = next(packets, None)
-        except FFmpegError as error:
-            damage.append(str(error))
+        except FFmpegError:
+            damage.parts += 1
             return
         if packet is None:
             return
+        damage.patched_packets += packet.is_corrupt
         try:
-            yield from decoder.decode(packet if packet.size else None)
-        except FFmpegError as error:  # EOFError of a decoder that was flushed is one
-            damage.append(str(error))
+            for frame in decoder.decode(packet if packet.size else None):
+                damage.patched_frames += frame.is_corrupt
+                yield frame
+        except FFmpegError:  # EOFError of a decoder that was flushed is one
+            damage.parts += 1

@@ -84,6 +84,32 @@ class Smoother:
         return float(np.quantile(self.energies, QUIET)) / (1 - part + QUIET_DEVIATION * part**0.5) ** 3
 
 
+class SmootherOfParts:
+    """Smooths what vectors are along some axes, and all else that they are, each for itself.
+
+    So a quick motion along the axes, which is small beside the noise of the rest, is told from the noise there.
+    """
+
+    def __init__(self, axes: np.ndarray, spread: float, freedom: int) -> None:
+        """`axes` (K, Z) are orthonormal; `spread` and `freedom`, that of the rest, are `Smoother`'s."""
+        self.axes = axes
+        self.along = Smoother(spread, max(1, len(axes)))
+        self.rest = Smoother(spread, freedom)
+
+    def smoothed(self, times: Sequence[float], values: Sequence[np.ndarray], index: int) -> np.ndarray:
+        """As `Smoother.smoothed`."""
+        along = [self.axes @ value for value in values]
+        rest = [value - part @ self.axes for value, part in zip(values, along, strict=True)]
+        moved = self.along.smoothed(times, along, index) @ self.axes
+        return moved + self.rest.smoothed(times, rest, index)
+
+
+def orthonormal(vectors: np.ndarray) -> np.ndarray:
+    """Axes (K, Z) of the space that vectors (N, Z) span."""
+    _, lengths, axes = np.linalg.svd(vectors, full_matrices=False)
+    return axes[lengths > 1e-6 * max(1e-6, lengths.max(initial=0))]
+
+
 def second_difference(times: Sequence[float], values: Sequence[np.ndarray], index: int) -> float:
     """The energy of the noise that would place a value as far from the line between its neighbours as it lies."""
     before, here, after = times[index - 1 : index + 2]

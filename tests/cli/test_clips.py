@@ -58,6 +58,32 @@ def test_a_photo_follows_a_clip(model: str, folder: Path, tmp_path: Path, capsys
     assert main(arguments) == 2 and "out.mp4 is there already: give --overwrite" in capsys.readouterr().err
     assert main([*arguments, "--overwrite", "--clip_face", "3"]) == 2
     assert "face must be in [0, 0] for the first frame that shows faces, got 3" in capsys.readouterr().err
+    before = (folder / "clip.mkv").read_bytes(), (folder / "photo.png").read_bytes()
+    (folder / "link.mkv").symlink_to("clip.mkv")
+    (folder / "photo.mp4").symlink_to("photo.png")
+    for name in ("clip.mkv", "link.mkv", "photo.mp4"):
+        assert main([*arguments[:-1], str(folder / name), "--overwrite"]) == 2
+        assert f"{name} is read, and must stay as it is: give another --out" in capsys.readouterr().err
+    assert main([*arguments[:-1], str(folder), "--overwrite"]) == 2
+    assert "is a folder: give the name of a file to --out" in capsys.readouterr().err
+    assert before == ((folder / "clip.mkv").read_bytes(), (folder / "photo.png").read_bytes())
     arguments[2] = str(folder / "text.mp4")
     assert main([*arguments, "--overwrite"]) == 2
     assert "text.mp4 cannot be read as a video" in capsys.readouterr().err
+
+
+def test_two_clips_of_one_name_are_not_written_over_each_other(
+    model: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (folder / "clip.avi").write_bytes((folder / "clip.mkv").read_bytes())
+    (folder / "clip.mp4").write_bytes(before := (folder / "clip.mkv").read_bytes())
+    clips = [str(folder / name) for name in ("clip.avi", "clip.mp4")]
+    command = ["neutralize", *clips, "--model", model, "--overwrite", "--out"]
+    assert main([*command, str(folder)]) == 1
+    printed = capsys.readouterr().err
+    assert (
+        f"clip.avi: {clips[1]} is read, and must stay" in printed and "clip.mp4: it would be written over" in printed
+    )
+    assert (folder / "clip.mp4").read_bytes() == before
+    assert main([*command, str(tmp_path / "out")]) == 1 and len(list((tmp_path / "out").iterdir())) == 1
+    assert "clip.mp4: another result is written to" in capsys.readouterr().err

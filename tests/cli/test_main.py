@@ -128,8 +128,105 @@ def test_nothing_is_overwritten_in_silence(
     (tmp_path / "ann.tiff").write_bytes(b"")
     assert main(["align", "ann.*", "nobody.jpg", "--out", "faces"]) == 1
     printed = capsys.readouterr().err
-    assert "nobody.jpg: there is no such file" in printed and "ann.tiff: another picture is written to" in printed
+    assert "nobody.jpg: there is no such file" in printed and "ann.tiff: another result is written to" in printed
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ann.png", "ann.tiff", "face.png", "faces"]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+@pytest.fixture
+def folders(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with photos of one name in two folders, and a third whose result would be called alike."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a/ann.png", "b/ann.png", "b/ann.tiff"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.open(photo).save(tmp_path / name)
+    return tmp_path
+
+
+ITSELF, READ = (
+    "it would be written over itself: give another --out",
+    "is read, and must stay as it is: give another --out",
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "message", "written"),
+    [
+        ("align b --out b", 2, "--out is the folder b, whose pictures are read: give another folder", []),
+        ("align a b/ --out ./a/../b", 2, "--out is the folder b, whose pictures are read: give another folder", []),
+        ("align b --out link", 2, "--out is the folder b, whose pictures are read: give another folder", []),
+        ("align b/ann.png b/ann.tiff --out b", 1, f"b/ann.tiff: b/ann.png {READ}", []),
+        ("align a/ann.png b/ann.png --out b", 1, f"a/ann.png: b/ann.png {READ}", []),
+        ("align b/ann.png --out link/ann.png", 1, f"b/ann.png: {ITSELF}", []),
+        ("align a/ann.png --out second.png", 1, f"a/ann.png: {ITSELF}", []),
+        ("align a b --out out", 1, "b/ann.tiff: another result is written to out/ann.png already", ["out/ann.png"]),
+        ("align */ann.png --out out", 1, "b/ann.png: another result is written to out/ann.png", ["out/ann.png"]),
+        ("align . --out out", 1, "/ann.tiff: another result", ["out/a/ann.png", "out/b/ann.png", "out/second.png"]),
+        ("align a/ann.png --out a", 1, f"a/ann.png: {ITSELF}", []),
+        ("align a/ann.png --out b/ann.jpg", 0, "1 written, 0 failed", ["b/ann.jpg"]),
+        ("neutralize a/ann.png b/ann.png --out b", 1, f"a/ann.png: b/ann.png {READ}", []),
+        ("edit a --expression b/ann.png@eyes --out b", 1, f"a/ann.png: b/ann.png {READ}", []),
+        ("edit a --expression mine.safetensors --out mine.safetensors", 2, "is a file, but no picture", []),
+        ("expression happy mine.safetensors@eyes --out mine.safetensors", 2, f"mine.safetensors {READ}", []),
+    ],
+)
+def test_no_file_that_is_read_is_replaced(
+    command: str, code: int, message: str, written: list[str], model: str, editor: FaceEditor, folders: Path, capsys
+) -> None:
+    """Also with --overwrite, whatever leads to it: the same name in two folders, a link, another way to it."""
+    (folders / "link").symlink_to("b", target_is_directory=True)
+    (folders / "second.png").symlink_to("a/ann.png")
+    editor.leed.expressions["happy"].save(folders / "mine.safetensors")
+    before = {name: (folders / name).read_bytes() for name in names(folders) if (folders / name).is_file()}
+    arguments = [*command.split(), "--overwrite"]
+    if not command.startswith("align"):
+        arguments += ["--model", model]
+    assert main(arguments) == code
+    assert message in capsys.readouterr().err
+    assert {name: (folders / name).read_bytes() for name in before} == before
+    assert sorted(set(names(folders)) - set(before) - {"a", "b", "link", "out", "out/a", "out/b"}) == written
+
+
+def test_results_are_kept_where_names_mean_the_same_file(folders: Path, capsys, monkeypatch) -> None:
+    """As on disks that take A and a for one letter: known only when the first result is there."""
+    save_first = pictures.save
+
+    def save(picture: Image.Image, target: Path, altered: bool) -> None:
+        save_first(picture, target, altered)
+        (target.parent / "c.png").hardlink_to(target)  # the second's name
+
+    Image.open("a/ann.png").save("a/c.png")
+    monkeypatch.setattr(pictures, "save", save)
+    assert main(["align", "a", "--out", "out", "--overwrite"]) == 1
+    assert "a/c.png: another result was written to out/c.png already: give it another --out" in capsys.readouterr().err
+    assert names(folders / "out") == ["ann.png", "c.png"]
+
+
+def test_a_file_that_came_meanwhile_is_kept(folders: Path, capsys, monkeypatch) -> None:
+    run_jobs = pictures.run_jobs
+
+    def later(jobs: pictures.Jobs, *arguments: object, **options: object) -> bool:
+        (folders / "out").mkdir()
+        (folders / "out/ann.png").write_bytes(b"mine")
+        return run_jobs(jobs, *arguments, **options)
+
+    monkeypatch.setattr(pictures, "run_jobs", later)
+    assert main(["align", "a", "--out", "out"]) == 1
+    assert "out/ann.png is there already: give --overwrite" in capsys.readouterr().err
+    assert (folders / "out/ann.png").read_bytes() == b"mine"
+
+
+def test_a_folder_is_written_to_the_one_around_it(folders: Path) -> None:
+    assert main(["align", "a", "--out", "."]) == 0 and Path("ann.png").is_file()
+
+
+def test_results_among_what_a_glob_matches_are_not_taken_again(folders: Path) -> None:
+    align = ["align", "**/ann.png", "--out", "b/faces", "--overwrite"]
+    assert main(align) == 1 and main(align) == 1  # of two files of one name, one is refused
+    assert names(folders / "b/faces") == ["ann.png"]
 
 
 def test_results_inside_the_folder_are_not_taken_again(photo: Path, tmp_path: Path) -> None:

@@ -14,11 +14,13 @@ from PIL import Image
 
 import app
 from demo.browsing import SECONDS, Changes, give_photo
+from leed import Expression
 from leed.photo.saving import is_marked
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 
 PORTRAIT = ROOT / "leed/gallery/portraits/comp02.jpg"
+PERSON, FACE = "#people button >> nth=6", "#gallery button >> nth=3"
 
 
 @pytest.fixture
@@ -239,16 +241,55 @@ def test_what_was_made_for_another_choice_is_dropped(
     page.wait_for_selector(f"#{button} {result}")
 
 
+def click_both(page: "sync_api.Page", first: str, second: str) -> None:
+    """Clicks one thing and, before the server can have answered, another: `page.click` may take longer."""
+    script = """([first, second]) => {
+        first.click()
+        setTimeout(() => second.click(), 30)
+    }"""
+    page.evaluate(script, [page.locator(selector).element_handle() for selector in (first, second)])
+
+
+def saved(download: "sync_api.EventInfo[sync_api.Download]", path: Path) -> bytes | Expression:
+    """What was downloaded; files of one expression may differ in the order of their metadata."""
+    path = path.with_suffix(Path(download.value.suggested_filename).suffix)
+    download.value.save_as(path)
+    return Expression.load(path) if path.suffix == ".safetensors" else path.read_bytes()
+
+
 def test_the_photo_of_another_choice_is_not_saved(page: "sync_api.Page"):
-    saved: list[object] = []
-    page.on("download", lambda download: saved.append(download))
-    page.click("#save")
-    page.click("#people button >> nth=6")
+    downloads: list[object] = []
+    page.on("download", lambda download: downloads.append(download))
+    before = page.evaluate("leed.choice")
+    click_both(page, "#save", PERSON)
+    page.wait_for_function("before => leed.choice > before", arg=before)
     page.wait_for_selector("#result:not(.outdated) #edited img", state="attached")
     page.wait_for_timeout(1500)
-    assert saved == []
+    assert downloads == []
     with page.expect_download():
         page.click("#save")
+
+
+@pytest.mark.parametrize(
+    ("choice", "button"),
+    [
+        (PERSON, "#save"),
+        (FACE, "#save"),
+        (FACE, "#save-expression"),
+        ("#expression input >> nth=3", "#save"),
+    ],
+)
+def test_what_is_chosen_is_saved_though_it_is_on_its_way(
+    page: "sync_api.Page", choice: str, button: str, tmp_path: Path
+):
+    """The server tells the page what was clicked: saved at once, it is of the new choice all the same."""
+    page.click("text=Save the expression, or use a saved one")
+    with page.expect_download() as at_once:
+        click_both(page, choice, button)
+    page.wait_for_selector("#result:not(.outdated) #edited img", state="attached")
+    with page.expect_download() as later:
+        page.click(button)
+    assert saved(at_once, tmp_path / "at-once") == saved(later, tmp_path / "later")
 
 
 def test_an_emptied_strength_keeps_the_last_one(page: "sync_api.Page"):

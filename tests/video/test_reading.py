@@ -109,3 +109,28 @@ def test_a_clip_that_is_broken_in_the_middle(tmp_path: Path) -> None:
     times = [frame.time for frame in read_frames(clip, "yuv420p", notes)]
     assert 20 < len(times) <= 50 and times == sorted(set(times)) and times[-1] == pytest.approx(49 / 25, abs=0.01)
     assert not any("breaks off" in note for note in notes)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mkv", "libx264"), ("a.ts", "libx264"), ("a.ts", "libx265")])
+def test_damage_that_the_decoder_patches_is_told(name: str, codec: str, tmp_path: Path) -> None:
+    """Every frame is there, so that nothing else tells of it."""
+    options = {"x265-params": "log-level=error:bframes=0", "bf": "0"}
+    whole = write_clip(tmp_path / name, waves(30, (256, 192)), codec, options=options)
+    assert notes_on(whole) == (30, [])
+    with av.open(str(whole)) as container:
+        at, size = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size][15]
+    data = bytearray(whole.read_bytes())
+    if whole.suffix == ".ts":  # a packet of 188 bytes is lost
+        del data[at + 188 : at + 2 * 188]
+    else:
+        data[at + size // 2] ^= 0xFF
+        data[at + size // 2 + 1] ^= 0xFF
+    whole.write_bytes(data)
+    said = "the picture is damaged in 1 frame, and may be in those that follow: look at the result there"
+    assert notes_on(whole) == (30, [said])
+
+
+def notes_on(path: Path) -> tuple[int, list[str]]:
+    """How many frames a clip has, and what is said of it."""
+    notes = list[str]()
+    return sum(1 for _ in read_frames(look_into(path), "yuv420p", notes)), notes
