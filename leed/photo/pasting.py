@@ -108,8 +108,9 @@ def drawn_on(change: Tensor, crop: Tensor, refinement: Refinement) -> Tensor:
     """What the upper level draws on a crop (1, 3, S, S), as (1, 5, 3S, 3S); `change` is that of `change_of`.
 
     Channels: how much of it shows (1), in [0, 1], and multiplied by that the replaced share of the moved photo (1) and
-    the added colours (3). All are 0 beyond the window and where there is no change. It shows about what is painted, such
-    as lips and teeth. Elsewhere the photo is merely moved, and has a skin that the upper level would draw too smooth.
+    the added colours (3). All are 0 beyond the window and where there is no change. It shows about what is painted,
+    such as lips and teeth. Elsewhere the photo is merely moved, and has a skin that the upper level would draw too
+    smooth.
     """
     side = UPPER_SCALE * crop.shape[-1]
     window = mouth_window(side)
