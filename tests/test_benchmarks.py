@@ -5,7 +5,7 @@ import re
 import socket
 import threading
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -37,6 +37,12 @@ def training() -> ModuleType:
 @pytest.fixture(scope="module")
 def alignment() -> ModuleType:
     return load_benchmark("alignment")
+
+
+@pytest.fixture(scope="module")
+def openfaces() -> ModuleType:
+    pytest.importorskip("numba", reason="the rasteriser needs numba")
+    return load_benchmark("openfaces")
 
 
 def test_gmac_budgets(latency) -> None:
@@ -199,3 +205,16 @@ def test_simulated_raters_have_the_true_share_and_differ():
     assert low < 0.3 < high
     for wider in (benchmark.bootstrap, benchmark.clustered):  # since answers of a rater are alike
         assert np.diff(wider(yes, raters))[0] > 1.1 * (high - low)
+
+
+def test_pictures_go_through_both_files_of_the_stored_set(openfaces) -> None:
+    """The outcome is near the crop that one file would hold, and not it."""
+    picture = np.linspace(0, 255, 256 * 256 * 3).reshape(256, 256, 3).astype(np.uint8)
+    sitter = SimpleNamespace(picture=lambda weights, pose: picture)
+    found = openfaces.compressed(sitter, openfaces.AT_REST, None, "-twins")
+    assert 30 < openfaces.psnr(found, openfaces.inner(picture)[..., ::-1]) < 60
+
+
+def test_people_are_spread_over_all(openfaces) -> None:
+    cast = SimpleNamespace(people=dict.fromkeys("ebdac"))
+    assert openfaces.chosen(cast, 3) == ["a", "c", "e"]

@@ -60,6 +60,11 @@ def is_written(clip: Clip, folder: Path) -> bool:
     return (folder / f"{clip.number}_truth.mp4").is_file()
 
 
+def count_written(folder: Path) -> int:
+    """How many clips are in a folder, 0 if there is none."""
+    return sum(1 for _ in folder.glob("*_truth.mp4"))
+
+
 def remove_clip(clip: Clip, folder: Path) -> None:
     """Deletes a clip's files, those that there are."""
     for path in folder.glob(f"{clip.number}_*"):

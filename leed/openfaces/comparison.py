@@ -16,7 +16,7 @@ from leed.openfaces.encoding import Row
 FILES = {
     ("", "train", "file"): ("image",),
     ("", "test", "file"): ("image",),
-    ("-pairs", "test", "row"): ("input", "reference", "target"),
+    ("-pairs", "test", "triple"): ("input", "reference", "target"),
     ("-twins", "train", "file"): ("neutral",),
     ("-twins", "test", "file"): ("neutral",),
     ("-twins", "pairs", "file"): ("neutral",),
@@ -29,16 +29,8 @@ FILES = {
 }
 """The columns of pictures in each file, by the folder's suffix, the split and the column that names a row.
 
-Triples of the stored `-pairs` have no number, so these are known by their columns.
+Triples of a `-pairs` without numbers, as the stored one, are numbered by their rows.
 """
-PAIR_KEY = (
-    "input_person",
-    "reference_person",
-    "input_expression",
-    "reference_expression",
-    "input_camera",
-    "reference_camera",
-)
 
 
 class Difference(NamedTuple):
@@ -89,15 +81,15 @@ def _kinds(built: Path, reference: Path) -> Iterator[Kind]:
         ours, theirs = (root.with_name(root.name + suffix) / name for root in (built, reference))
         if not (ours.is_file() and theirs.is_file()):
             continue
-        keys = PAIR_KEY if key == "row" else (key,)
         for column in columns:
-            both = [_rows(path, keys, column) for path in (ours, theirs)]
+            both = [_rows(path, key, column) for path in (ours, theirs)]
             yield Kind(f"{suffix.removeprefix('-') or 'main'} {split} {column}", column, both[0], both[1])
 
 
-def _rows(path: Path, keys: tuple[str, ...], column: str) -> dict[object, Row]:
-    rows = pq.read_table(path, columns=[*keys, column]).to_pylist()
-    return {tuple(row[key] for key in keys): row for row in rows}
+def _rows(path: Path, key: str, column: str) -> dict[object, Row]:
+    numbered = key == "triple" and key not in pq.read_schema(path).names
+    rows = pq.read_table(path, columns=[column] if numbered else [key, column]).to_pylist()
+    return {k if numbered else row[key]: row for k, row in enumerate(rows)}
 
 
 def _difference(kind: Kind, share: int) -> Difference:

@@ -1,7 +1,7 @@
 """The data sheet of what was built, and a contact sheet to look at."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from leed.config import EXPRESSIONS
 from leed.openfaces.arrays import Bytes
+from leed.openfaces.clips import count_written
 from leed.openfaces.encoding import Row
 from leed.openfaces.people import Person
 from leed.openfaces.performances import CAMERAS
@@ -68,7 +69,7 @@ def datasheet(folder: Path, faces: list[Path], people: Mapping[str, Person], is_
     return template.format(
         title="The open face set" if is_published else "A face set made of portraits",
         what=published if is_published else "Built from portraits of one's own.",
-        counts="\n".join(f"| `{file}` | {rows:,} |" for file, rows in built_files(folder).items()),
+        counts="\n".join(_counts(folder)),
         people=_told([people[name] for name in shown]),
         consent=PUBLISHED_CONSENT if is_published else OWN_CONSENT,
         folder=folder.name,
@@ -99,6 +100,15 @@ def _decoded(file: bytes) -> Bytes:
     picture = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None  # written by this program
     return cv2.resize(picture, (192, 192), interpolation=cv2.INTER_AREA)
+
+
+def _counts(folder: Path) -> Iterator[str]:
+    """A line of the table for each file, and for the clips, which are films."""
+    for file, rows in built_files(folder).items():
+        yield f"| `{file}` | {rows:,} |"
+    filmed = folder_of(folder, "clips")
+    if count := count_written(filmed):
+        yield f"| `{filmed.name}`, clips | {count} |"
 
 
 def _told(people: list[Person]) -> str:

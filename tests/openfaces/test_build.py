@@ -69,6 +69,14 @@ def test_a_build_makes_files_sheets_and_attribution_and_a_second_one_draws_nothi
     assert b.build(settings) == counts and len(drawn) == 5
 
 
+def test_the_data_sheet_counts_clips(settings):
+    settings.folder("clips").mkdir(parents=True)
+    for name in ("0_driver.mp4", "0_truth.mp4", "1_truth.mp4", "2_driver.mp4"):  # of the third only a part
+        (settings.folder("clips") / name).touch()
+    b.build(settings)
+    assert "| `mine-clips`, clips | 2 |" in (settings.output_dir / "DATASHEET.md").read_text()
+
+
 def test_an_interrupted_build_keeps_what_is_drawn_and_goes_on(settings, monkeypatch):
     drawn.clear()
 

@@ -31,6 +31,28 @@ def test_pictures_are_matched_by_name_and_the_least_is_told(tmp_path):
     assert (found.kind, found.pictures) == ("main train image", 2) and np.isclose(found.least, 20 * np.log10(5))
 
 
+def write_triples(folder, numbered):
+    """Triples that only their numbers tell apart, here without the second one or with neither the column nor a gap."""
+    pairs = folder.with_name(f"{folder.name}-pairs")
+    pairs.mkdir()
+    rows = []
+    for number, value in enumerate((0, 100, 200)):
+        file = cv2.imencode(".png", np.full((8, 8, 3), value, np.uint8))[1].tobytes()
+        pictures = dict.fromkeys(("input", "reference", "target"), {"bytes": file, "path": None})
+        if numbered and number != 1:
+            rows.append({"triple": number} | pictures)
+        elif not numbered:
+            rows.append(pictures)
+    pq.write_table(pa.Table.from_pylist(rows), pairs / "test-00000-of-00001.parquet")
+
+
+def test_triples_of_the_same_people_expressions_and_cameras_are_told_apart(tmp_path):
+    write_triples(tmp_path / "a", numbered=True)
+    write_triples(tmp_path / "b", numbered=False)
+    found = compare(tmp_path / "a", tmp_path / "b", pictures=30)
+    assert [(kind.pictures, kind.least) for kind in found] == [(2, float("inf"))] * 3
+
+
 def test_nothing_in_common_and_other_sizes_are_refused(tmp_path):
     write(tmp_path / "a", {"x": 0})
     write(tmp_path / "b", {"y": 0})

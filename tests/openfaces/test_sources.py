@@ -4,8 +4,9 @@ import dataclasses
 import subprocess
 
 import pytest
+from conftest import ROOT
 
-from leed.openfaces.sources import FACE_MODEL, check_source, commit_of
+from leed.openfaces.sources import FACE_MODEL, PORTRAITS, check_source, commit_of
 
 AUTHOR = ("-c", "user.name=anna", "-c", "user.email=anna@example.org", "-c", "commit.gpgsign=false")
 
@@ -86,3 +87,9 @@ def unpacked(folder):
     place.mkdir()
     git(folder / "upstream", "checkout-index", "--all", f"--prefix={place}/")
     return place
+
+
+def test_git_leaves_out_the_pictures_of_people_that_the_docs_put_into_a_clone():
+    left_out = (ROOT / ".gitignore").read_text().splitlines()
+    for folder in (*(source.address.rpartition("/")[2] for source in (PORTRAITS, FACE_MODEL)), "portraits"):
+        assert f"/{folder}/" in left_out
