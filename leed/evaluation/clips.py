@@ -136,7 +136,8 @@ def drive(leed: FaceModel, clip: Clip, smoothing: str) -> Tensor:
     pictures = []
     for shown in driven(leed, frames, smoothing=smoothing == TIME):
         if prepared is None:
-            prepared = FaceEditor(leed).prepare(open_photo(clip.photo_file), shown.expression)
+            editor = FaceEditor(leed, upper_level=False)  # as `VideoEditor` does
+            prepared = editor.prepare(open_photo(clip.photo_file), shown.expression)
         edit = prepared.with_expression(shown.expression)(1.0)
         pictures.append(in_crop(edit.photo, leed.config.image_size))
     return torch.cat(pictures)
