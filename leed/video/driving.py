@@ -51,7 +51,7 @@ def driven(leed: FaceModel, frames: Iterable[Frame], face: int = 0, smoothing: b
 def blinking(leed: FaceModel) -> np.ndarray:
     """The axes (K, Z) along which expressions change as eyes close: a blink is short and small beside other motion."""
     return orthonormal(
-        np.stack([leed.expressions[name].delta_exp.double().cpu().numpy().ravel() for name in BLINKING])
+        np.stack([leed.expressions[name].delta_exp.cpu().double().numpy().ravel() for name in BLINKING])
     )
 
 
