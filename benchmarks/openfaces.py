@@ -70,6 +70,8 @@ def speed(args: argparse.Namespace) -> None:
     """Prints medians of the processor time, after a picture that compiles the rasteriser."""
     cast, work = seats(args)
     heads, pictures = [], []
+    first = seat(work, cast.people[min(cast.people)])
+    first.draw(AT_REST, cast.plan.shots[min(cast.people)][0].pose)  # compiles the rasteriser
     for name in chosen(cast, args.people):
         start = time.process_time()
         sitter = seat(work, cast.people[name])
@@ -102,7 +104,7 @@ def twice(args: argparse.Namespace) -> None:
 def redrawn(sitter: Sitter, count: int) -> Iterator[Redrawn]:
     """Some true neutral faces of a person and, of a training person, their second views."""
     split, shots = sitter.work.plan.split(sitter.name), sitter.work.plan.shots[sitter.name]
-    for shot in shots[:: max(1, len(shots) // count)]:
+    for shot in (shots[k] for k in np.unique(np.linspace(0, len(shots) - 1, count).round().astype(int))):
         yield Redrawn("-twins", split, "neutral", shot.file, compressed(sitter, AT_REST, shot.pose, "-twins"))
         if not sitter.is_tested:
             _, pose = second_view(shot)

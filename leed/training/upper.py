@@ -173,8 +173,8 @@ class UpperStage(Stage[LEED]):
     def validate(self, model: LEED, faces: Faces) -> Validation:
         """Figures of whole edits of photos that are the crop, as `python -m leed.evaluation.large` measures them.
 
-        By turns a neutral face gets the expression of the face and the face becomes neutral. Rows, by
-        turns of both kinds: photo, pasted, with the upper level, truth.
+        By turns a neutral face gets the expression of the face and the face becomes neutral. Rows, by turns of both
+        kinds: photo, pasted, with the upper level, truth.
         """
         sums: defaultdict[str, list[Tensor]] = defaultdict(list)
         rows: list[list[Tensor | None]] = []

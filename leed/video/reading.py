@@ -177,10 +177,11 @@ def decoded(
             return
         if packet is None:
             return
-        damage.patched_packets += packet.is_corrupt
         try:
             for frame in decoder.decode(packet if packet.size else None):
                 damage.patched_frames += frame.is_corrupt
                 yield frame
         except FFmpegError:  # EOFError of a decoder that was flushed is one
             damage.parts += 1
+        else:
+            damage.patched_packets += packet.is_corrupt
