@@ -25,9 +25,10 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from leed.commands import at_least, command_line, exit_on, folder
+from leed.evaluation.metrics import spread
 from leed.openfaces import correspondence
 from leed.openfaces.build import Cast, find_cast
-from leed.openfaces.comparison import psnr
+from leed.openfaces.comparison import opened, psnr
 from leed.openfaces.encoding import inner, webp
 from leed.openfaces.face_model import read_face_model
 from leed.openfaces.parts import AT_REST, Sitter, Work, seat
@@ -62,8 +63,7 @@ def seats(args: argparse.Namespace) -> tuple[Cast, Work]:
 
 def chosen(cast: Cast, count: int) -> list[str]:
     """So many people, spread over all."""
-    names = sorted(cast.people)
-    return [names[k] for k in np.unique(np.linspace(0, len(names) - 1, count).round().astype(int))]
+    return spread(np.array(sorted(cast.people)), count).tolist()
 
 
 def speed(args: argparse.Namespace) -> None:
@@ -104,7 +104,7 @@ def twice(args: argparse.Namespace) -> None:
 def redrawn(sitter: Sitter, count: int) -> Iterator[Redrawn]:
     """Some true neutral faces of a person and, of a training person, their second views."""
     split, shots = sitter.work.plan.split(sitter.name), sitter.work.plan.shots[sitter.name]
-    for shot in (shots[k] for k in np.unique(np.linspace(0, len(shots) - 1, count).round().astype(int))):
+    for shot in (shots[k] for k in spread(np.arange(len(shots)), count)):
         yield Redrawn("-twins", split, "neutral", shot.file, compressed(sitter, AT_REST, shot.pose, "-twins"))
         if not sitter.is_tested:
             _, pose = second_view(shot)
@@ -115,9 +115,9 @@ def redrawn(sitter: Sitter, count: int) -> Iterator[Redrawn]:
 
 def compressed(sitter: Sitter, weights: np.ndarray, pose: Pose, suffix: str) -> np.ndarray:
     """A picture in RGB as it comes out of both files."""
-    whole = Image.open(io.BytesIO(webp(sitter.picture(weights, pose), OUTER_QUALITY)["bytes"])).convert("RGB")
+    whole = opened(webp(sitter.picture(weights, pose), OUTER_QUALITY)["bytes"])
     file = io.BytesIO()
-    Image.fromarray(inner(np.asarray(whole))).save(file, "WEBP", quality=QUALITY[suffix], method=4)
+    Image.fromarray(inner(whole)).save(file, "WEBP", quality=QUALITY[suffix], method=4)
     return opened(file.getvalue())
 
 
@@ -126,11 +126,6 @@ def stored_pictures(reference: Path, suffix: str, split: str, column: str) -> di
     path = reference.with_name(reference.name + suffix) / f"{split}-00000-of-00001.parquet"
     table = pq.read_table(path, columns=["file", column])
     return {row["file"]: row[column]["bytes"] for row in table.to_pylist()}
-
-
-def opened(file: bytes) -> np.ndarray:
-    """A picture in RGB."""
-    return np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
 
 
 @exit_on(PROGRAM)

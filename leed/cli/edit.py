@@ -68,8 +68,7 @@ def face(text: str) -> int | str:
 
 
 def run(options: argparse.Namespace) -> bool:
-    references = [path for text in options.expression if (path := expressions.file_of(text))]
-    jobs = pictures.find_jobs(options, with_clips=True, others=references)
+    jobs = pictures.find_jobs(options, with_clips=True, others=expressions.files_of(options.expression))
     editor = expressions.editor_of(options.model)
     named = [expressions.named_expression(editor, text) for text in options.expression]
     try:

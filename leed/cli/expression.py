@@ -45,8 +45,7 @@ def weights(text: str) -> list[float]:
 def run(options: argparse.Namespace) -> bool:
     if options.out.suffix != SUFFIX:
         raise UsageError(f"--out must be a file *{SUFFIX}, got {options.out}")
-    sources = [path for text in options.sources if (path := expressions.file_of(text))]
-    check_file(options.out, sources, options.overwrite)
+    check_file(options.out, expressions.files_of(options.sources), options.overwrite)
     count = len(options.sources)
     if options.weights is not None and len(options.weights) != count:
         raise UsageError(f"got {len(options.weights)} weights for {count} sources: expected as many")

@@ -1,7 +1,7 @@
 """Models and expressions as arguments name them."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from leed.cli.errors import UsageError
@@ -74,10 +74,10 @@ def named_expression(editor: FaceEditor, text: str) -> Expression:
         raise UsageError(f"{text}: {error}") from error
 
 
-def file_of(text: str) -> Path | None:
-    """The file that `SOURCE` or `SOURCE@REGION` names; None if it names an expression, or nothing."""
-    paths = (Path(source) for source in (text, text.rpartition("@")[0]))
-    return next((path for path in paths if path.is_file()), None)
+def files_of(texts: Iterable[str]) -> list[Path]:
+    """The files that `SOURCE` or `SOURCE@REGION` name; those that name an expression, or nothing, have none."""
+    named = ((Path(text), Path(text.rpartition("@")[0])) for text in texts)
+    return [next(path for path in paths if path.is_file()) for paths in named if any(map(Path.is_file, paths))]
 
 
 def whole_expression(editor: FaceEditor, source: str) -> Expression:

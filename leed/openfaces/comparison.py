@@ -100,11 +100,12 @@ def _difference(kind: Kind, share: int) -> Difference:
 
 
 def _compared(kind: Kind, key: object) -> float:
-    first, second = (_opened(rows[key][kind.column]["bytes"]) for rows in (kind.ours, kind.theirs))
+    first, second = (opened(rows[key][kind.column]["bytes"]) for rows in (kind.ours, kind.theirs))
     if first.shape != second.shape:
         raise ValueError(f"{kind.name} {key}: sizes differ, {first.shape} and {second.shape}")
     return psnr(first, second)
 
 
-def _opened(file: bytes) -> Bytes:
+def opened(file: bytes) -> Bytes:
+    """A picture (H, W, 3) in RGB."""
     return np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
