@@ -1,10 +1,13 @@
-"""Networks that only training needs: the critic of codes, S, Q, and the critic of pictures.
+"""Networks that only training needs: the critic of codes, S, Q, and the critics of pictures and of mouths.
 
 Letters in shapes: B batch, C code channels, c side of a code map, Z length of delta_exp.
 """
 
+import itertools
+
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from leed.config import EXPRESSIONS, ModelConfig
 from leed.networks.layers import SLOPE, conv3x3
@@ -106,3 +109,23 @@ class ImageCritic(nn.Module):
         """Pictures (B, 3, H, W) to mean patch scores (B,) and labels (B, num_labels)."""
         h = self.layers(image)
         return self.score(h).mean(dim=(1, 2, 3)), self.labels(h).flatten(1)
+
+
+class MouthCritic(nn.Module):
+    """The upper level's critic of mouths in large pictures: scores of patches of 38 pixels, which show texture.
+
+    Its layers have spectral norm 1 (Miyato et al., 2018), so that its gradient needs no penalty.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width = config.upper_width
+        channels = (3, width, 2 * width, 4 * width)
+        layers: list[nn.Module] = []
+        for before, after in itertools.pairwise(channels):
+            layers += [spectral_norm(nn.Conv2d(before, after, 4, stride=2, padding=1)), nn.LeakyReLU(SLOPE)]
+        self.layers = nn.Sequential(*layers, spectral_norm(conv3x3(channels[-1], 1)))
+
+    def forward(self, mouth: Tensor) -> Tensor:
+        """Mouths (B, 3, h, w) in [-1, 1] to the scores of their patches (B, 1, h/8, w/8)."""
+        return self.layers(mouth)

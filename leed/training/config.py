@@ -45,6 +45,7 @@ class LossWeights:
     upper_image: float = setting(3.0, "L1 to the true mouth")
     upper_structure: float = setting(1.0, "1 - SSIM, to the true mouth")
     upper_gradient: float = setting(2.0, "L1 of the differences of neighbouring pixels, to the true mouth's")
+    upper_adversarial: float = setting(0.0, "a critic scores patches of the drawn mouth")
 
     # GANimation. The paper's weights, for terms that are means over pixels and action units.
     ganimation_adversarial: float = setting(1.0, "GANimation's critic scores an edit")

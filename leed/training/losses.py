@@ -70,6 +70,11 @@ def critic_loss(score_real: Tensor, score_fake: Tensor) -> Tensor:
     return score_fake.mean() - score_real.mean()
 
 
+def hinge_loss(score_real: Tensor, score_fake: Tensor) -> Tensor:
+    """The loss of a critic whose gradient is bounded (not in the paper): scores beyond 1 and -1 cost nothing."""
+    return F.relu(1 - score_real).mean() + F.relu(1 + score_fake).mean()
+
+
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
     """E[(|grad D(x)| - 1)^2] at random points between real and fake (Eq. 12), without its weight."""
     mix = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)

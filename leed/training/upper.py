@@ -12,6 +12,7 @@ from leed.data.batch import Batch
 from leed.data.faces import FaceDataset
 from leed.images import normalize, resize, to_pil, to_tensor
 from leed.model import LEED, scaled
+from leed.networks.critics import MouthCritic
 from leed.networks.upper import UPPER_SCALE, Refinement, UpperLevel, mouth_window, seen_of
 from leed.photo.geometry import Alignment
 from leed.photo.pasting import Motion, paste
@@ -22,7 +23,7 @@ from leed.training.detail import box_of, box_ssim, detail_correlation, gradient_
 from leed.training.earlier import diff_sizes, load_stage_model
 from leed.training.faces import Faces, subset_or_raise
 from leed.training.inputs import as_map, batches, channels_last, paired_inputs
-from leed.training.stage import Loss, Stage, Validation
+from leed.training.stage import Loss, Stage, Validation, frozen
 from leed.training.terms import weighted_loss
 
 WIDTH = {"tiny": 16}
@@ -43,15 +44,29 @@ class UpperInputs(TypedDict):
     truth: Tensor
 
 
-class UpperObjective(nn.Module):
-    """The loss of the upper level: L1, 1 - SSIM and L1 of gradients between drawn and true mouths."""
+class UpperOutputs(TypedDict):
+    """True and drawn mouths (B, 3, h, w) for the critic; detached."""
 
-    def __init__(self, upper: UpperLevel, weights: LossWeights) -> None:
+    truth: Tensor
+    drawn: Tensor
+
+
+class UpperBorrowed(NamedTuple):
+    """The critic of mouths, which the upper level's objective uses and does not train."""
+
+    critic: MouthCritic
+
+
+class UpperObjective(nn.Module):
+    """The loss of the upper level: L1, 1 - SSIM and L1 of gradients to the true mouth, and the critic's score."""
+
+    def __init__(self, upper: UpperLevel, critic: MouthCritic, weights: LossWeights) -> None:
         super().__init__()
         self.upper, self.weights = upper, weights
+        self.borrowed = UpperBorrowed(critic)
 
     def forward(self, inputs: UpperInputs) -> Loss:
-        """The loss; no outputs."""
+        """The loss; true and drawn mouths for the critic."""
         moved, truth = inputs["moved"], inputs["truth"]
         replaced, added = self.upper(moved, inputs["edit"], inputs["features"], inputs["delta_exp"])
         drawn = Refinement(moved, replaced, added).drawn.float()
@@ -61,7 +76,24 @@ class UpperObjective(nn.Module):
             "upper_gradient": losses.gradient_loss,
         }
         terms = {name: loss(drawn, truth) for name, loss in compared.items() if getattr(self.weights, name)}
-        return weighted_loss(self.weights, terms)
+        if self.weights.upper_adversarial:
+            with frozen(self.borrowed.critic):
+                terms["upper_adversarial"] = losses.adversarial_loss(self.borrowed.critic(drawn).float())
+        outputs: UpperOutputs = {"truth": truth, "drawn": drawn.detach()}
+        return weighted_loss(self.weights, terms, outputs)
+
+
+class MouthCriticObjective(nn.Module):
+    """The critic of mouths: it learns to tell drawn from true ones."""
+
+    def __init__(self, critic: MouthCritic) -> None:
+        super().__init__()
+        self.critic = critic
+
+    def forward(self, outputs: UpperOutputs) -> Loss:
+        """The loss; nothing for others."""
+        loss = losses.hinge_loss(*(self.critic(outputs[name]).float() for name in ("truth", "drawn")))
+        return Loss(loss, {"upper_critic": loss.detach()}, {})
 
 
 class Mouths(NamedTuple):
@@ -107,7 +139,10 @@ class UpperStage(Stage[LEED]):
         self.model = leed.eval()
         leed.requires_grad_(False)
         leed.upper.requires_grad_(True)
-        self.objectives = {"upper": UpperObjective(leed.upper, weights)}
+        critic = MouthCritic(leed.config)
+        self.objectives = {"upper": UpperObjective(leed.upper, critic, weights)}
+        if weights.upper_adversarial:
+            self.objectives["critic"] = MouthCriticObjective(critic)
         self.augmentation, self.mirror = augmentation, mirror
         self.checkpointed = (leed.upper,)
 

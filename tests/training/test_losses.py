@@ -64,6 +64,12 @@ def test_siamese_contrast_loss() -> None:
     assert loss.item() == pytest.approx(math.log1p(math.exp(10)))
 
 
+def test_hinge_loss() -> None:
+    """Scores beyond the margins cost nothing, others what they lack."""
+    assert losses.hinge_loss(torch.tensor([1.0, 5]), torch.tensor([-1.0, -3])).item() == 0
+    assert losses.hinge_loss(torch.tensor([0.5, -1]), torch.tensor([0.0, 2])).item() == pytest.approx(1.25 + 2)
+
+
 def test_critic_loss() -> None:
     # mean(0, 1) - mean(1, 3) = 0.5 - 2
     assert losses.critic_loss(torch.tensor([1.0, 3]), torch.tensor([0.0, 1])).item() == pytest.approx(-1.5)

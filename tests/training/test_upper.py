@@ -68,6 +68,29 @@ def test_it_trains_the_upper_level_alone(stage: UpperStage, large_faces: FaceDat
     assert set(alone.objectives["upper"](values).terms) == {"upper_image"}
 
 
+def test_a_critic_scores_and_learns_apart(stage: UpperStage, large_faces: FaceDataset) -> None:
+    """The upper level learns from its score and leaves it alone; the critic learns to tell drawn from true mouths."""
+    assert set(stage.objectives) == {"upper"}
+    stage = UpperStage(stage.model, replace(LossWeights(), upper_adversarial=0.1), NONE)
+    upper, critic = stage.objectives.values()
+    values = stage.inputs(large_faces.__getitems__(list(range(8))))
+    without = UpperStage(stage.model, LossWeights(), NONE).objectives["upper"](values)
+    loss = upper(values)
+    score = loss.terms["upper_adversarial"]
+    torch.testing.assert_close(loss.total, without.total + 0.1 * score)
+    loss.total.backward()
+    assert all(p.grad is None for p in critic.parameters())
+    gap = [loss.outputs[name].detach() for name in ("truth", "drawn")]
+    optimizer = torch.optim.Adam(critic.parameters(), 3e-3, (0.5, 0.999))
+    for _ in range(20):
+        optimizer.zero_grad()
+        total, terms, _ = critic(loss.outputs)
+        total.backward()
+        optimizer.step()
+    real, fake = (critic.critic(mouths).mean((1, 2, 3)) for mouths in gap)
+    assert terms["upper_critic"] < 1.9 and bool((real > fake).float().mean() > 0.9)
+
+
 def test_it_learns_both_ways(stage: UpperStage, large_faces: FaceDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neutral faces get an expression, faces lose theirs; both as `LEED.edit` does it."""
     batch = large_faces.__getitems__(list(range(1, 5)))
