@@ -193,8 +193,9 @@ def placed(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The change at the resolution of a box of the photo, with what is `drawn` over it.
 
-    Returns the flow (1, 2, h, w) [px], the replaced share (1, 1, h, w) and the added colours (1, 3, h, w). Flow and
-    share are smooth, colours are not.
+    Returns the flow (1, 2, h, w) [px], the replaced share (1, 1, h, w) and the added colours (1, 3, h, w). The share
+    is sampled as the colours are, which are multiplied by it: by different kernels, skin that gives way to skin of the
+    same colour would show the crop's pixels as a weave.
     """
     left, top, right, bottom = box
     start, beside, below = alignment.to_crop(np.add([[0, 0], [1, 0], [0, 1]], (left + 0.5, top + 0.5)))
@@ -202,18 +203,16 @@ def placed(
     rows = 2 * np.arange(bottom - top)[:, None, None] * (below - start)
     grid = torch.from_numpy(columns.astype(np.float32)) + torch.from_numpy(rows.astype(np.float32))
     axes = torch.from_numpy(alignment.axes.astype(np.float32))
-    smooth = torch.cat([torch.einsum("nchw,cd->ndhw", change[:, :2], axes), change[:, 2:3]], 1)
-    flow, replaced = values_at(smooth, grid[None], "bilinear", "zeros").split([2, 1], 1)
-    added = values_at(change[:, 3:], grid[None], "bicubic", "zeros")
+    flow = values_at(torch.einsum("nchw,cd->ndhw", change[:, :2], axes), grid[None], "bilinear", "zeros")
+    replaced, added = values_at(change[:, 2:], grid[None], "bicubic", "zeros").split([1, 3], 1)
     if drawn is not None and (part := touched(drawn[:, :1])):
         first, upper, last, lower = alignment.bounds((right, bottom), part)  # where anything is drawn
         edges = ((first - left, last - left), (upper - top, lower - top))
         across, down = (slice(max(low, 0), max(high, 0)) for low, high in edges)
         places = grid[None, down, across]
         if places.numel():
-            shown, instead = values_at(drawn[:, :2], places, "bilinear", "zeros").split(1, 1)
+            shown, instead, colours = values_at(drawn, places, "bicubic", "zeros").split([1, 1, 3], 1)
             replaced[..., down, across].mul_(1 - shown).add_(instead)
-            colours = values_at(drawn[:, 2:], places, "bicubic", "zeros")
             added[..., down, across].mul_(1 - shown).add_(colours)
     return flow, replaced, added
 

@@ -17,6 +17,7 @@ from leed.photo.opening import open_photo
 from leed.photo.pasting import (
     Motion,
     change_of,
+    changed,
     drawn_on,
     feather,
     maps_of,
@@ -185,6 +186,21 @@ def mouth() -> Image.Image:
     photo.paste((130, 50, 60), (130, 180, 380, 332))
     photo.paste((250, 245, 235), (130, 218, 380, 294))
     return photo
+
+
+@pytest.mark.parametrize("side", [28.0, 100.0, 247.5])
+def test_skin_that_gives_way_to_skin_of_its_colour_stays_as_it_is(side: float):
+    """However the share changes from pixel to pixel, of the crop's paint and of the upper level's."""
+    colour = maps_of(Image.new("RGB", (1, 1), (200, 120, 90)))
+    random = torch.Generator().manual_seed(0)
+    share, instead, shown = (torch.rand(1, 1, SIDE, SIDE, generator=random) for _ in range(3))
+    change = torch.cat([torch.zeros(1, 2, SIDE, SIDE), share, share * colour], 1)
+    drawn = torch.cat([shown, shown * instead, shown * instead * colour], 1)
+    photo, alignment = Image.new("RGB", (260, 260), (200, 120, 90)), Alignment((5.0, 5.0), (side + 5, 9.0))
+    for given in (None, drawn):
+        result = changed(photo, (0, 0, *photo.size), change, alignment, given)
+        difference = np.abs(np.asarray(result, int) - (200, 120, 90))
+        assert difference.max() <= 1
 
 
 def test_where_detail_gives_way_entirely_the_photo_is_the_edit():
