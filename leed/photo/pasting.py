@@ -3,9 +3,10 @@
 Maps are float32 (1, channels, height, width), in grey levels of 255 where they are colours.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 
 import numpy as np
 import torch
@@ -133,8 +134,10 @@ def inside(change: Tensor) -> Tensor:
 
 def largest(maps: Tensor, size: int) -> Tensor:
     """The largest value of maps (B, C, H, W) in a square of `size` pixels, an odd number, around each pixel."""
-    for window in ((size, 1), (1, size)):  # a square at once takes twice as long
-        maps = F.max_pool2d(maps, window, 1, [length // 2 for length in window])
+    maps = F.pad(maps, [size // 2] * 4, value=-math.inf)
+    for axis in (2, 3):  # `max_pool2d` takes ten times as long
+        length = maps.shape[axis] - size + 1
+        maps = reduce(torch.maximum, (maps.narrow(axis, start, length) for start in range(size)))
     return maps
 
 
