@@ -4,8 +4,8 @@
 
 writes `contact-sheet.webp` (input, reference, edit, and the input person's own picture of that expression),
 `people.webp` (eight people with the eight expressions of one reference person), `free.webp` (blinks, winks, a kiss, a
-laugh and vowels: another person's, the edits, and three people's own pictures) and `alpha.webp` (alpha from 0 to 1.5)
-into the model's folder.
+laugh and vowels: another person's, the edits, and three people's own pictures), `alpha.webp` (alpha from 0 to 1.5) and
+`photos.webp` (edits of whole photos, at the photos' own size) into the model's folder.
 """
 
 from pathlib import Path
@@ -17,9 +17,13 @@ from leed import EXPRESSIONS, LEED, gallery
 from leed.commands import command_line, exit_on
 from leed.evaluation.edits import ALPHAS
 from leed.images import contact_sheet, to_tensor
+from leed.photo.editor import FaceEditor
+from leed.photo.opening import open_photo
 
 PROGRAM = "python hub/sheets.py"
 TITLE_HEIGHT = 20
+PHOTO_SIDE = 320  # of a face in photos.webp [px], next to its own size in the portraits
+PHOTO_EXPRESSIONS = ("happy", "laugh", "surprised", "angry")
 
 Faces = dict[tuple[str, str, str, int], Tensor]
 """Face tensors (1, 3, S, S) by person, expression, camera and variant."""
@@ -100,6 +104,32 @@ def alpha_sheet(leed: LEED, faces: Faces) -> Image.Image:
     return titled(contact_sheet(rows), ["input", "reference"] + [f"alpha {alpha:g}" for alpha in ALPHAS])
 
 
+def photos_sheet(leed: LEED, faces: Faces) -> Image.Image:
+    """Four portraits in a row each, with the expressions of the last of the people; only their crops are shown."""
+    people, editor = sorted({person for person, *_ in faces}), FaceEditor(leed)
+    rows = []
+    for path in gallery.portraits()[1:5]:
+        photo, other = (
+            open_photo(path),
+            next(person for person in reversed(people) if not person.startswith(path.stem)),
+        )
+        references = [faces[other, expression, "090", 0] for expression in PHOTO_EXPRESSIONS]
+        prepared = [editor.prepare(photo, leed.expression(reference)) for reference in references]
+        pictures = [photo, *(edit(1.0).photo for edit in prepared)]
+        alignment = prepared[0].alignment
+        rows.append([to_tensor(alignment.crop(picture, PHOTO_SIDE), PHOTO_SIDE)[0] for picture in pictures])
+    return titled(contact_sheet(rows), ["photo", *PHOTO_EXPRESSIONS])
+
+
+SHEETS = {
+    "contact-sheet": edits_sheet,
+    "people": people_sheet,
+    "free": free_sheet,
+    "alpha": alpha_sheet,
+    "photos": photos_sheet,
+}
+
+
 @exit_on(PROGRAM)
 def main(given: list[str] | None = None) -> None:
     """Writes the sheets into the model's folder."""
@@ -108,8 +138,7 @@ def main(given: list[str] | None = None) -> None:
     folder = parser.parse_args(given).model
     leed = LEED.from_pretrained(folder)
     faces = gallery_faces(leed.config.image_size)
-    sheets = {"contact-sheet": edits_sheet, "people": people_sheet, "free": free_sheet, "alpha": alpha_sheet}
-    for name, draw in sheets.items():
+    for name, draw in SHEETS.items():
         sheet = draw(leed, faces)
         sheet.save(folder / f"{name}.webp", quality=90)
         print(folder / f"{name}.webp")

@@ -18,7 +18,7 @@ def test_the_sheets_of_a_model_lie_beside_its_weights(lively_leed: LEED, tmp_pat
 
     lively_leed.save_pretrained(tmp_path)
     sheets.main([str(tmp_path)])
-    assert {path.stem for path in tmp_path.glob("*.webp")} == {"contact-sheet", "people", "free", "alpha"}
+    assert {path.stem for path in tmp_path.glob("*.webp")} == {"contact-sheet", "people", "free", "alpha", "photos"}
     with Image.open(tmp_path / "free.webp") as sheet:
         rows = np.asarray(sheet)[sheets.TITLE_HEIGHT :]
     assert rows.shape[1] // rows.shape[0] == 1 and len(gallery.EXPRESSIONS) - 8 == 8  # nine columns, nine rows
