@@ -11,6 +11,7 @@ from safetensors import safe_open
 from leed import LEED, Expression, ExpressionCollection, between, gallery
 from leed.config import TINY
 from leed.expression import FILE
+from leed.gallery.expressions import GalleryExpressions
 from leed.pretrained import ModelFileError, tensors_digest
 from leed.uploading import upload
 
@@ -217,7 +218,8 @@ def test_zero_is_the_neutral_face_and_mixes_are_edits(lively_leed: LEED) -> None
     torch.testing.assert_close(lively_leed.edit(face, 0.5 * happy), lively_leed.edit(face, happy, 0.5))
 
 
-def test_the_gallery_s_expressions_by_name(lively_leed: LEED) -> None:
+def test_the_gallery_s_expressions_by_name(lively_leed: LEED, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leed.gallery.expressions.ALIKE", -1)  # untrained, the model sees no two people alike
     expressions = lively_leed.expressions
     assert list(expressions) == list(gallery.EXPRESSIONS) and expressions is lively_leed.expressions
     sad = expressions["sad"]
@@ -228,3 +230,18 @@ def test_the_gallery_s_expressions_by_name(lively_leed: LEED) -> None:
     assert expressions["sad"] is sad and expressions["neutral"] == 0 * sad
     with pytest.raises(KeyError, match="no expression 'joyful'; there are neutral, "):
         expressions["joyful"]
+
+
+def test_a_one_sided_expression_keeps_its_side() -> None:
+    """Of people whose strongest picture shows the rarer side, the strongest of the commoner side counts."""
+    shown = [face for face in gallery.faces(gallery.FRONTAL) if face.expression == "contemptuous"]
+    strongest = {face.person: face for face in sorted(shown, key=lambda face: face.intensity)}
+    rare = {face.path for person, face in strongest.items() if person in ("comp01", "comp06", "comp07")}
+    sides = {
+        face.open().tobytes(): torch.tensor([[1.0, -1.0 if face.path in rare else 1.0]]) * face.intensity
+        for face in shown
+    }
+    found = GalleryExpressions(lambda image: Expression(sides[image.tobytes()]), Expression(torch.zeros(1, 2)))
+    kept = {face.person: face for face in sorted(shown, key=lambda face: face.intensity) if face.path not in rare}
+    mean = sum(face.intensity for face in kept.values()) / len(kept)
+    torch.testing.assert_close(found["contemptuous"].delta_exp, torch.tensor([[mean, mean]]), rtol=1e-5, atol=0)
