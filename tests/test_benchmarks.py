@@ -4,6 +4,7 @@ import importlib.util
 import re
 import socket
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -85,6 +86,19 @@ def test_latency_prints_the_ratios(latency, capsys, tmp_path: Path) -> None:
         pattern = rf"^{name}: \d+\.\d{{3}} of StarGAN's time \(budget {budget}: \w+\)"
         assert re.search(pattern, output, re.MULTILINE), name
     assert "the model has no upper level" in output
+
+
+def test_photos_are_timed_with_the_upper_level_and_steps_without(latency, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the demo shows them: a slider step and a webcam's frame do without it."""
+    leed, refined = LEED(replace(PRESETS["tiny"], upper_width=8)).eval(), []
+    refine = leed.refine
+    monkeypatch.setattr(leed, "refine", lambda *inputs: refined.append(1) or refine(*inputs))
+    counts = {}
+    for name, call in latency.demo_calls(leed, torch.get_num_threads()).items():
+        refined.clear()
+        call()
+        counts[name] = len(refined)
+    assert counts == {"slider step": 0, "final picture": 1, "new photo": 1, "live frame": 0, "live frame, followed": 0}
 
 
 @pytest.mark.usefixtures("fresh_accelerator")
