@@ -106,14 +106,11 @@ def alpha_sheet(leed: LEED, faces: Faces) -> Image.Image:
 
 def photos_sheet(leed: LEED, faces: Faces) -> Image.Image:
     """Four portraits in a row each, with the expressions of the last of the people; only their crops are shown."""
-    people, editor = sorted({person for person, *_ in faces}), FaceEditor(leed)
+    other, editor = max(person for person, *_ in faces), FaceEditor(leed)
+    references = [faces[other, expression, "090", 0] for expression in PHOTO_EXPRESSIONS]
     rows = []
     for path in gallery.portraits()[1:5]:
-        photo, other = (
-            open_photo(path),
-            next(person for person in reversed(people) if not person.startswith(path.stem)),
-        )
-        references = [faces[other, expression, "090", 0] for expression in PHOTO_EXPRESSIONS]
+        photo = open_photo(path)
         prepared = [editor.prepare(photo, leed.expression(reference)) for reference in references]
         pictures = [photo, *(edit(1.0).photo for edit in prepared)]
         alignment = prepared[0].alignment
