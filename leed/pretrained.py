@@ -282,18 +282,30 @@ def _read_weights(path: Path, description: dict) -> dict[str, Tensor]:
         pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth") for file in path.parent.glob(pattern))
         beside = f" {', '.join(pickles)} beside it is not loaded: pickle can run any code." if pickles else ""
         raise ModelFileError(f"{path} is missing.{beside} {SAVE_AGAIN}")
-    digest = read_digest(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
-        raise ModelFileError(f"{path} is damaged: {error}. {SAVE_AGAIN}") from error
+    digest, tensors = read_digest(path), _read_tensors(path)
     if digest != tensors_digest(tensors, description):
         raise ModelFileError(
             f"{path} and {CONFIG} beside it do not match their sha256 digest: one was altered or damaged, or they "
             f"were not saved together. {SAVE_AGAIN}"
         )
     return tensors
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(f"{path} is damaged: {error}. {SAVE_AGAIN}") from error
+
+
+def read_digest_without(module: str, path: Path, model_type: str, config: ModelConfig) -> str:
+    """The digest that a file of weights would have without one of the model's modules; `config` is without it as well.
+
+    Raises `ModelFileError` for a file that cannot be read.
+    """
+    tensors = {name: tensor for name, tensor in _read_tensors(path).items() if not name.startswith(f"{module}.")}
+    return tensors_digest(tensors, _describe(model_type, config))
 
 
 def read_digest(path: Path) -> str:

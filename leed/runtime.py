@@ -18,7 +18,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, I
 from torch import Tensor
 
 from leed.config import ModelConfig
-from leed.model import LEED, FaceModel, Warped
+from leed.model import LEED, FaceModel, Warped, expression_digest
 from leed.onnx_session import cpu_session
 from leed.pretrained import CONFIG, WEIGHTS, ModelFileError, find_folder, read_config, read_digest
 from leed.regions import is_regional, parts
@@ -116,7 +116,7 @@ class OnnxLEED(FaceModel):
         config = read_config(folder / CONFIG, LEED.__name__)
         digest = read_digest(folder / WEIGHTS)
         leed = cls(config, _read_graphs(folder / FOLDER, digest, tuple(inputs_of(config))), folder)
-        leed.digest = digest
+        leed.digest = expression_digest(folder / WEIGHTS, config)
         leed.find_estimator(folder)  # small enough to run in PyTorch
         return leed
 

@@ -1,6 +1,7 @@
 """Expressions as things: the algebra has known answers, files keep every bit, other models' are refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,23 @@ def test_models_know_their_expressions(lively_leed: LEED, tmp_path: Path) -> Non
         prepared.with_expression(saved)
     with pytest.raises(ValueError, match=r"must be of shape \(B, \d+\) for this model, got \(1, 3\)"):
         other.edit(face, Expression(torch.zeros(1, 3)))
+
+
+def test_an_upper_level_leaves_expressions_valid(lively_leed: LEED, tmp_path: Path) -> None:
+    """One that a model gets, or another one; other weights do not."""
+    face = torch.zeros(1, 3, TINY.image_size, TINY.image_size)
+    lively_leed.save_pretrained(tmp_path / "plain")
+    saved = LEED.from_pretrained(tmp_path / "plain").expression(face)
+    for depth in (1, 3):
+        leed = LEED(replace(TINY, upper_width=8, upper_depth=depth))
+        leed.load_state_dict(lively_leed.state_dict(), strict=False)
+        leed.save_pretrained(tmp_path / "upper")
+        assert LEED.from_pretrained(tmp_path / "upper").digest == leed.digest == saved.model
+    leed.edit(face, saved)
+    torch.nn.init.ones_(next(leed.decoder.parameters()))
+    leed.save_pretrained(tmp_path / "upper")
+    with pytest.raises(ValueError, match="made by another model"):
+        leed.edit(face, saved)
 
 
 def test_zero_is_the_neutral_face_and_mixes_are_edits(lively_leed: LEED) -> None:

@@ -3,7 +3,7 @@
 from leed.model.alpha import MAX_ALPHA, MAX_SHOWN_ALPHA, scaled
 from leed.model.face_model import FaceModel
 from leed.model.faces import Warped, no_flow, unchanged
-from leed.model.leed import LEED
+from leed.model.leed import LEED, expression_digest
 from leed.model.prepared import EditTrace, PreparedEdit
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "FaceModel",
     "PreparedEdit",
     "Warped",
+    "expression_digest",
     "no_flow",
     "scaled",
     "unchanged",

@@ -1,5 +1,6 @@
 """LEED: the neutraliser, E, X, I and D together, so that one `from_pretrained` can edit a face."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,20 @@ from leed.networks.editor import Decoder, Encoder, Extractor, Interpolation, Int
 from leed.networks.neutralizer import Neutralizer
 from leed.networks.remains import REMAINS
 from leed.networks.upper import UpperLevel
-from leed.pretrained import CONFIG, WEIGHTS, HubModel, read_digest
+from leed.pretrained import CONFIG, WEIGHTS, HubModel, read_digest, read_digest_without
 from leed.regions import is_regional, parts
+
+
+def expression_digest(path: Path, config: ModelConfig) -> str:
+    """The digest of the weights that expressions go with: of a LEED's file, without the upper level if it has one.
+
+    An upper level draws edits and changes no expression: those saved before a model got one, or a new one, stay valid.
+    Raises `ModelFileError` for a file that cannot be read.
+    """
+    if not config.upper_width:
+        return read_digest(path)
+    plain = replace(config, upper_width=ModelConfig.upper_width, upper_depth=ModelConfig.upper_depth)
+    return read_digest_without("upper", path, LEED.__name__, plain)
 
 
 class LEED(HubModel, FaceModel):
@@ -43,13 +56,13 @@ class LEED(HubModel, FaceModel):
     def _from_pretrained(cls, *, model_id: str, **options: Any) -> "LEED":
         leed = super()._from_pretrained(model_id=model_id, **options)
         leed.find_estimator(Path(model_id))
-        leed.digest = read_digest(Path(model_id) / WEIGHTS)
+        leed.digest = expression_digest(Path(model_id) / WEIGHTS, leed.config)
         return leed
 
     def _save_pretrained(self, save_directory: Path, dtype: torch.dtype | None = None) -> None:
         """Writes weights and configuration, and the estimator if there is one; without, one that is there stays."""
         super()._save_pretrained(save_directory, dtype)
-        self.digest = read_digest(save_directory / WEIGHTS)
+        self.digest = expression_digest(save_directory / WEIGHTS, self.config)
         if self.estimator is not None:
             self.estimator._save_pretrained(save_directory / REMAINS, dtype)  # a card there is kept
 
