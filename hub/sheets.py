@@ -5,7 +5,7 @@
 writes `contact-sheet.webp` (input, reference, edit, and the input person's own picture of that expression),
 `people.webp` (eight people with the eight expressions of one reference person), `free.webp` (blinks, winks, a kiss, a
 laugh and vowels: another person's, the edits, and three people's own pictures), `alpha.webp` (alpha from 0 to 1.5) and
-`photos.webp` (edits of whole photos, at the photos' own size) into the model's folder.
+`photos.webp` (edits of whole photos, their faces at about three quarters of their size) into the model's folder.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ from leed.photo.opening import open_photo
 
 PROGRAM = "python hub/sheets.py"
 TITLE_HEIGHT = 20
-PHOTO_SIDE = 320  # of a face in photos.webp [px], next to its own size in the portraits
+PHOTO_SIDE = 320  # of a face in photos.webp [px], about 410 in the portraits
 PHOTO_EXPRESSIONS = ("happy", "laugh", "surprised", "angry")
 
 Faces = dict[tuple[str, str, str, int], Tensor]

@@ -1,8 +1,8 @@
 """Expressions as things: mixed, averaged, saved, loaded and shared.
 
 An expression is a small vector that works on any face, but only with the model that made it: `Expression.model` is
-the SHA-256 digest of that model's weights. A file of expressions is in safetensors format: a tensor for each, by name,
-and in its metadata that digest, the makers and a digest of all this.
+the SHA-256 digest of that model's weights (an upper level's left out). A file of expressions is in safetensors format:
+a tensor for each, by name, and in its metadata that digest, the makers and a digest of all this.
 """
 
 import json
@@ -42,7 +42,7 @@ tags:
 # Expressions for LEED
 
 Facial expressions by name, for label-free expression editing ([paper](https://arxiv.org/abs/2007.08971)). They belong
-to the model whose weights have the SHA-256 digest `{model}` and work on any face with it.
+to the model whose weights, an upper level's left out, have the SHA-256 digest `{model}` and work on any face with it.
 
 ```python
 from leed import ExpressionCollection

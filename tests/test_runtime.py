@@ -16,7 +16,7 @@ from leed.config import TINY, replace
 from leed.data.drawn import draw_face
 from leed.export import METHODS, compare_graphs, export_graphs, step_graph
 from leed.images import normalize
-from leed.pretrained import WEIGHTS, ModelFileError
+from leed.pretrained import WEIGHTS, ModelFileError, read_digest
 from leed.runtime import FOLDER, INPUTS, MANIFEST, WITHOUT_REGIONS, GraphError, OnnxLEED, load, manifest_of
 
 pytest.importorskip("onnxscript", reason='exporting needs onnxscript: pip install -e ".[test]"')
@@ -79,7 +79,7 @@ def test_older_graphs_leave_regions_to_pytorch(copy: Path, monkeypatch: pytest.M
         patch.delitem(METHODS, "render")
         graphs["render"] = step_graph(leed, "render")
     (copy / FOLDER / "render.onnx").write_bytes(graphs["render"])
-    (copy / FOLDER / MANIFEST).write_text(json.dumps(manifest_of(graphs, leed.digest)))
+    (copy / FOLDER / MANIFEST).write_text(json.dumps(manifest_of(graphs, read_digest(copy / WEIGHTS))))
     older = OnnxLEED.from_pretrained(copy)
     image, happy = faces(2), leed.expression(faces(1, first=9))
     torch.testing.assert_close(older.edit(image, happy, 0.7), leed.edit(image, happy, 0.7), rtol=0, atol=1e-4)
@@ -185,3 +185,5 @@ def test_the_upper_level_is_a_graph_of_its_own(perturb: Callable, tmp_path: Path
     differences = compare_graphs(tmp_path, batches=(1, 3))
     assert {"upper level", "upper level of regions"} < set(differences)
     assert max(differences.values()) <= 1e-4, differences
+    graphs, leed = OnnxLEED.from_pretrained(tmp_path), LEED.from_pretrained(tmp_path)
+    assert graphs.digest == leed.digest != read_digest(tmp_path / WEIGHTS)

@@ -1,4 +1,4 @@
-"""The gallery's expressions by name, each the average of what a model sees on all ten people."""
+"""The gallery's expressions by name, each the average of what a model sees on its people."""
 
 import itertools
 from collections import defaultdict
@@ -14,7 +14,7 @@ from leed.gallery import EXPRESSIONS
 from leed.regions import in_quarters
 
 NEUTRAL = EXPRESSIONS[0]
-ALIKE = 0.5  # cosine from which two people show an expression alike: the sides of contempt have 0.4, all else 0.6
+ALIKE = 0.5  # cosine to the most typical face from which one shows the same; the other side of contempt has 0.4
 STRONG, MOST = "surprised", 4.0
 """An expression that is of use is at most so many times as strong as the gallery's strongest."""
 
@@ -24,8 +24,8 @@ class GalleryExpressions(Mapping[str, Expression]):
 
     Each is the mean of ten frontal faces, the strongest of each person, computed when it is asked for: so it is as
     strong as a single face's and holds little of any one person. People differ in the side of a one-sided expression,
-    such as contempt, which a mean would take away: there those count that show it on the commoner side. "neutral" is
-    zero.
+    such as contempt, which a mean would take away: there each counts with the strongest of the commoner side.
+    "neutral" is zero.
     """
 
     def __init__(self, express: Callable[[Image.Image], Expression], nothing: Expression) -> None:

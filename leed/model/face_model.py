@@ -27,7 +27,7 @@ class FaceModel(ABC):
 
     config: ModelConfig
     digest: str | None = None
-    """That of its weights, but for an upper level's, as they were last loaded or saved; None before that."""
+    """The digest of the weights without an upper level's, as they were last loaded or saved; None before that."""
 
     _estimators: tuple[RemainsEstimator, ...] = ()  # none or one; in a tuple, its weights are not among LEED's own
 

@@ -114,7 +114,7 @@ class ImageCritic(nn.Module):
 class MouthCritic(nn.Module):
     """The upper level's critic of mouths in large pictures: scores of patches of 38 pixels, which show texture.
 
-    Its layers have spectral norm 1 (Miyato et al., 2018), so that its gradient needs no penalty.
+    Its kernels, as matrices, have spectral norm 1 (Miyato et al., 2018): its gradient is bounded and needs no penalty.
     """
 
     def __init__(self, config: ModelConfig) -> None:

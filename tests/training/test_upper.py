@@ -80,6 +80,10 @@ def test_a_critic_scores_and_learns_apart(stage: UpperStage, large_faces: FaceDa
     torch.testing.assert_close(loss.total, without.total + 0.1 * score)
     loss.total.backward()
     assert all(p.grad is None for p in critic.parameters())
+    head = upper.upper.head.weight
+    learned, head.grad = head.grad, None
+    without.total.backward()
+    assert not torch.equal(learned, head.grad)
     gap = [loss.outputs[name].detach() for name in ("truth", "drawn")]
     optimizer = torch.optim.Adam(critic.parameters(), 3e-3, (0.5, 0.999))
     for _ in range(20):
