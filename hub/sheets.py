@@ -107,11 +107,11 @@ def alpha_sheet(leed: LEED, faces: Faces) -> Image.Image:
 def photos_sheet(leed: LEED, faces: Faces) -> Image.Image:
     """Four portraits in a row each, with the expressions of the last of the people; only their crops are shown."""
     other, editor = max(person for person, *_ in faces), FaceEditor(leed)
-    references = [faces[other, expression, "090", 0] for expression in PHOTO_EXPRESSIONS]
+    expressions = [leed.expression(faces[other, expression, "090", 0]) for expression in PHOTO_EXPRESSIONS]
     rows = []
     for path in gallery.portraits()[1:5]:
         photo = open_photo(path)
-        prepared = [editor.prepare(photo, leed.expression(reference)) for reference in references]
+        prepared = [editor.prepare(photo, expression) for expression in expressions]
         pictures = [photo, *(edit(1.0).photo for edit in prepared)]
         alignment = prepared[0].alignment
         rows.append([to_tensor(alignment.crop(picture, PHOTO_SIDE), PHOTO_SIDE)[0] for picture in pictures])
