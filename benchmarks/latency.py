@@ -221,7 +221,7 @@ def main(arguments: list[str] | None = None) -> None:
     calls |= demo_calls(model, options.threads)
     medians = interleaved_medians(calls, options.repeats, clock)
     engine = "ONNX Runtime" if isinstance(model, OnnxLEED) else "PyTorch"
-    level = "with the upper level" if model.config.upper_width else "the model has no upper level"
+    level = "with the upper level" if model.config.upper_widths else "the model has no upper level"
     print(f"median of {options.repeats} turns, {options.threads} threads; the demo's calls in {engine}; {level}")
     for name, seconds in medians.items():
         print(f"  {name:24s} {seconds * 1000:7.1f} ms")

@@ -145,6 +145,9 @@ class ModelConfig:
     upper_width: int = setting(
         0, "channels of the upper level, which draws mouths at 3 times the side; 0: there is none", least=0, before=0
     )
+    upper_eyes_width: int = setting(
+        0, "channels of the upper level's network that draws eyes; 0: there is none", least=0, before=0
+    )
     upper_depth: int = setting(
         2, "residual blocks of the upper level, before and after it sees delta_exp", least=0, before=2
     )
@@ -192,7 +195,7 @@ class ModelConfig:
             )
         if self.flow and (not self.patch_skip or self.delta_size == 0):
             raise ValueError("flow needs patch_skip and a vector delta_exp (delta_size > 0)")
-        if self.upper_width and not self.flow:
+        if self.upper_widths and not self.flow:
             raise ValueError("upper_width needs flow: the upper level draws from the moved picture")
         if self.flow_cells > self.patch_size:
             raise ValueError(f"flow_cells must be at most patch_size = {self.patch_size}, got {self.flow_cells}")
@@ -203,6 +206,12 @@ class ModelConfig:
     def code_size(self) -> int:
         """Side of a code map."""
         return self.image_size // self.patch_size
+
+    @property
+    def upper_widths(self) -> dict[str, int]:
+        """Channels of the upper level by the window that it draws, "mouth" and "eyes"; without those it lacks."""
+        widths = {"mouth": self.upper_width, "eyes": self.upper_eyes_width}
+        return {window: width for window, width in widths.items() if width}
 
     def to_dict(self) -> dict[str, Any]:  # Any: the fields' own types
         """Plain values, as `config.json` holds them.

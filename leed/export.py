@@ -14,13 +14,13 @@ from leed.config import EXPRESSIONS
 from leed.data.drawn import draw_face
 from leed.files import atomic_write_all
 from leed.images import normalize
-from leed.model import LEED, FaceModel, Warped
-from leed.networks.upper import UPPER_SCALE, mouth_window
+from leed.model import LEED, FaceModel
+from leed.networks.upper import UPPER_SCALE, window_of
 from leed.pretrained import WEIGHTS, read_digest
-from leed.runtime import FOLDER, MANIFEST, OUTPUTS, OnnxLEED, inputs_of, manifest_of
+from leed.runtime import FOLDER, MANIFEST, REFINE, OnnxLEED, inputs_of, manifest_of, outputs_of
 
 OPSET = 20
-METHODS = {"render": "render_parts", "refine": "refine_parts"}  # of LEED, where a step's graph has another name
+WINDOWS = {step: window for window, step in REFINE.items()}  # of the steps of the upper level
 SMALL = 1024  # constants with fewer numbers stay in float32
 
 
@@ -42,11 +42,13 @@ def step_graph(leed: LEED, name: str) -> bytes:
         code = leed.encode(image)
         examples = {"image": image, "code": code, "code_neutral": code.clone(), "delta_exp": leed.extract(code, code)}
         examples |= {"context": leed.context(code).clone(), "alpha": torch.ones(batch)}
+    examples["features"] = torch.zeros(batch, leed.config.interpolator_width, *code.shape[2:])
     examples["parts"] = torch.stack([examples["delta_exp"]] * regions, 1)
     examples["masks"] = torch.rand(regions, *code.shape[2:])
-    side = UPPER_SCALE * leed.config.image_size
-    examples["moved"] = mouth_window(side).of(torch.zeros(batch, 3, side, side)).clone()
-    examples["edit"] = examples["moved"].clone()
+    if name in WINDOWS:
+        side = UPPER_SCALE * leed.config.image_size
+        examples["moved"] = window_of(WINDOWS[name], side).of(torch.zeros(batch, 3, side, side)).clone()
+        examples["edit"] = examples["moved"].clone()
     names = inputs_of(leed.config)[name]
     inputs = tuple(examples[argument] for argument in names)
     any_size = torch.export.Dim.DYNAMIC
@@ -58,7 +60,7 @@ def step_graph(leed: LEED, name: str) -> bytes:
             inputs,
             path,
             input_names=names,
-            output_names=OUTPUTS[name],
+            output_names=outputs_of(leed.config)[name],
             dynamic_shapes=(tuple(sizes[argument] for argument in names),),
             opset_version=OPSET,
             dynamo=True,
@@ -75,8 +77,12 @@ class Step(nn.Module):
         super().__init__()
         self.leed, self.name = leed, name
 
-    def forward(self, *inputs: Tensor) -> Tensor | Warped:
-        return getattr(self.leed, METHODS.get(self.name, self.name))(*inputs)
+    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
+        if self.name in WINDOWS:
+            return self.leed.refine_parts(WINDOWS[self.name], *inputs)
+        if self.name == "render":
+            return tuple(output for output in self.leed.render_parts(*inputs) if output is not None)
+        return getattr(self.leed, self.name)(*inputs)
 
 
 def without_notes(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -133,11 +139,12 @@ def _results(model: FaceModel, faces: Tensor) -> dict[str, Tensor]:
     expression, alpha = model.expression(reference), torch.linspace(0, 2, len(image))
     regions = expression.at("mouth") + expression[0].at("eyes")
     upper = {}
-    if model.config.upper_width:
+    if model.config.upper_widths:
         picture = F.interpolate(image, scale_factor=UPPER_SCALE, mode="bicubic")
         for name, wanted in (("upper level", expression), ("upper level of regions", regions)):
             prepared = model.prepare(image, wanted)
-            upper[name] = prepared.refine(picture, prepared.trace(alpha), alpha).drawn
+            for window, found in prepared.refine(picture, prepared.trace(alpha), alpha).items():
+                upper[f"{name}, {window}"] = found.drawn
     return upper | {
         "neutral face": model.neutralize(image),
         "delta_exp": expression.delta_exp,

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, TypeVar
@@ -299,12 +299,13 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         raise ModelFileError(f"{path} is damaged: {error}. {SAVE_AGAIN}") from error
 
 
-def read_digest_without(module: str, path: Path, model_type: str, config: ModelConfig) -> str:
-    """The digest that a file of weights would have without one of the model's modules; `config` is without it as well.
+def read_digest_without(modules: Iterable[str], path: Path, model_type: str, config: ModelConfig) -> str:
+    """The digest that a file of weights would have without some of the model's modules; so is `config`.
 
     Raises `ModelFileError` for a file that cannot be read.
     """
-    tensors = {name: tensor for name, tensor in _read_tensors(path).items() if not name.startswith(f"{module}.")}
+    left_out = tuple(f"{module}." for module in modules)
+    tensors = {name: tensor for name, tensor in _read_tensors(path).items() if not name.startswith(left_out)}
     return tensors_digest(tensors, _describe(model_type, config))
 
 

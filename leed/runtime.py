@@ -18,7 +18,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, I
 from torch import Tensor
 
 from leed.config import ModelConfig
-from leed.model import LEED, FaceModel, Warped, expression_digest
+from leed.model import LEED, FaceModel, Rendered, Warped, expression_digest
 from leed.onnx_session import cpu_session
 from leed.pretrained import CONFIG, WEIGHTS, ModelFileError, find_folder, read_config, read_digest
 from leed.regions import is_regional, parts
@@ -34,8 +34,11 @@ INPUTS = {
 }
 """The steps of `FaceModel`, each a graph, and their inputs; `parts` and `masks` are those of `leed.regions.parts`."""
 
-UPPER_INPUTS = {"refine": ("moved", "edit", "context", "parts", "masks", "alpha")}
-"""The same of the step that only models with an upper level have."""
+REFINE = {"mouth": "refine", "eyes": "refine_eyes"}
+"""The step that draws each window of the upper level; models without an upper level have none."""
+
+REFINE_INPUTS = ("moved", "edit", "features", "parts", "masks", "alpha")
+"""The inputs of such a step."""
 
 WITHOUT_REGIONS = ("code_neutral", "context", "delta_exp", "alpha")
 """The inputs of the graph `render` in models that were published before there were regions."""
@@ -47,18 +50,28 @@ OUTPUTS = {
     "extract": ("delta_exp",),
     "context": ("context",),
     "render": ("edited", "flow"),
-    "refine": ("replaced", "added"),
 }
-"""The outputs of the steps."""
+"""The outputs of the steps; `render` of a model with an upper level has "features" as well."""
 
 
 def inputs_of(config: ModelConfig) -> dict[str, tuple[str, ...]]:
     """The steps of a model, each a graph, and their inputs."""
-    return INPUTS | (UPPER_INPUTS if config.upper_width else {})
+    return INPUTS | {REFINE[window]: REFINE_INPUTS for window in config.upper_widths}
+
+
+def outputs_of(config: ModelConfig) -> dict[str, tuple[str, ...]]:
+    """The steps of a model, each a graph, and their outputs."""
+    if not config.upper_widths:
+        return OUTPUTS
+    refined = {REFINE[window]: ("replaced", "added") for window in config.upper_widths}
+    return OUTPUTS | {"render": (*OUTPUTS["render"], "features")} | refined
 
 
 DEFAULT_MODEL = Path(__file__).parents[1] / "hub/leed-open"
 """The model of a clone."""
+
+
+EXPORT_AGAIN = "Export them again with python hub/graphs.py."
 
 
 logger = logging.getLogger(__name__)
@@ -108,6 +121,9 @@ class OnnxLEED(FaceModel):
         """`graphs` has a serialised graph for each step, `folder` the weights. Raises `GraphError` for bad graphs."""
         self.config, self.folder = config, folder
         self.sessions = {name: _session(name, graphs[name]) for name in inputs_of(config)}
+        given = {value.name for value in self.sessions["render"].get_outputs()}
+        if config.upper_widths and "features" not in given:
+            raise GraphError(f"the graphs of {folder or 'this model'} are of an older kind. {EXPORT_AGAIN}")
 
     @classmethod
     def from_pretrained(cls, name: str | Path) -> "OnnxLEED":
@@ -132,21 +148,22 @@ class OnnxLEED(FaceModel):
     def context(self, code_neutral: Tensor) -> Tensor:
         return self._run("context", code_neutral)[0]
 
-    def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor) -> Warped:
+    def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor) -> Rendered:
         count = len(code_neutral)
         alpha, delta_exp = alpha.expand(count), delta_exp.expand(count, *delta_exp.shape[1:])
         if self.has_regions:
-            return Warped(*self._run("render", code_neutral, context, *parts(delta_exp, self.config.code_size), alpha))
+            found = parts(delta_exp, self.config.code_size)
+            return Rendered(*self._run("render", code_neutral, context, *found, alpha))
         if is_regional(delta_exp):
             return self.in_pytorch.render(code_neutral, context, delta_exp, alpha)
-        return Warped(*self._run("render", code_neutral, context, delta_exp, alpha))
+        return Rendered(*self._run("render", code_neutral, context, delta_exp, alpha))
 
     def refine(
-        self, moved: Tensor, edit: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor
+        self, window: str, moved: Tensor, edit: Tensor, features: Tensor, delta_exp: Tensor, alpha: Tensor
     ) -> tuple[Tensor, Tensor]:
-        count = len(context)
+        count = len(features)
         found, masks = parts(delta_exp.expand(count, *delta_exp.shape[1:]), self.config.code_size)
-        replaced, added = self._run("refine", moved, edit, context, found, masks, alpha.expand(count))
+        replaced, added = self._run(REFINE[window], moved, edit, features, found, masks, alpha.expand(count))
         return replaced, added
 
     @cached_property
@@ -179,17 +196,16 @@ def _session(name: str, graph: bytes) -> onnxruntime.InferenceSession:
 
 def _read_graphs(folder: Path, weights_digest: str, steps: tuple[str, ...]) -> dict[str, bytes]:
     """The graphs of these steps. Raises `GraphError` unless they are intact and were made from these weights."""
-    again = "Export them again with python hub/graphs.py."
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         graphs = {name: (folder / f"{name}.onnx").read_bytes() for name in steps}
     except FileNotFoundError as error:
-        raise GraphError(f"{error.filename} is missing. {again}") from error
+        raise GraphError(f"{error.filename} is missing. {EXPORT_AGAIN}") from error
     except ValueError as error:
-        raise GraphError(f"{folder / MANIFEST} is not valid JSON: {error}. {again}") from error
+        raise GraphError(f"{folder / MANIFEST} is not valid JSON: {error}. {EXPORT_AGAIN}") from error
     if manifest != manifest_of(graphs, weights_digest):
         raise GraphError(
-            f"the graphs in {folder} are damaged, or made from other weights than those beside them. {again}"
+            f"the graphs in {folder} are damaged, or made from other weights than those beside them. {EXPORT_AGAIN}"
         )
     return graphs
 

@@ -90,7 +90,7 @@ def test_latency_prints_the_ratios(latency, capsys, tmp_path: Path) -> None:
 
 def test_photos_are_timed_with_the_upper_level_and_steps_without(latency, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the demo shows them: a slider step and a webcam's frame do without it."""
-    leed, refined = LEED(replace(PRESETS["tiny"], upper_width=8)).eval(), []
+    leed, refined = LEED(replace(PRESETS["tiny"], upper_width=8, upper_eyes_width=8)).eval(), []
     refine = leed.refine
     monkeypatch.setattr(leed, "refine", lambda *inputs: refined.append(1) or refine(*inputs))
     counts = {}
@@ -98,7 +98,7 @@ def test_photos_are_timed_with_the_upper_level_and_steps_without(latency, monkey
         refined.clear()
         call()
         counts[name] = len(refined)
-    assert counts == {"slider step": 0, "final picture": 1, "new photo": 1, "live frame": 0, "live frame, followed": 0}
+    assert counts == {"slider step": 0, "final picture": 2, "new photo": 2, "live frame": 0, "live frame, followed": 0}
 
 
 @pytest.mark.usefixtures("fresh_accelerator")

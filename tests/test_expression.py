@@ -218,7 +218,7 @@ def test_an_upper_level_leaves_expressions_valid(lively_leed: LEED, tmp_path: Pa
     lively_leed.save_pretrained(tmp_path / "plain")
     saved = LEED.from_pretrained(tmp_path / "plain").expression(face)
     for depth in (1, 3):
-        leed = LEED(replace(TINY, upper_width=8, upper_depth=depth))
+        leed = LEED(replace(TINY, upper_width=8, upper_eyes_width=8, upper_depth=depth))
         leed.load_state_dict(lively_leed.state_dict(), strict=False)
         leed.save_pretrained(tmp_path / "upper")
         assert LEED.from_pretrained(tmp_path / "upper").digest == leed.digest == saved.model

@@ -246,17 +246,22 @@ def test_the_upper_level_is_absent_unless_it_has_a_width(leed: LEED) -> None:
         prepared.refine(torch.zeros(2, 3, 3 * SIDE, 3 * SIDE), prepared.trace())
 
 
-def test_the_upper_level_draws_the_mouth(perturb: Callable, tmp_path: Path) -> None:
-    perturb(LEED(replace(TINY, upper_width=8))).save_pretrained(tmp_path)
+@pytest.mark.parametrize("widths", [{"mouth": 8}, {"eyes": 8}, {"mouth": 8, "eyes": 12}])
+def test_the_upper_level_draws_its_windows(widths: dict[str, int], perturb: Callable, tmp_path: Path) -> None:
+    config = replace(TINY, upper_width=widths.get("mouth", 0), upper_eyes_width=widths.get("eyes", 0))
+    perturb(LEED(config)).save_pretrained(tmp_path)
     leed = LEED.from_pretrained(tmp_path)
     picture = torch.rand(2, 3, 3 * SIDE, 3 * SIDE) * 2 - 1
     expression = leed.expression(tensor(1, seed=5))
     prepared = leed.prepare(tensor(), expression)
     trace = prepared.trace(0.7)
-    drawn = prepared.refine(picture, trace, 0.7)
-    assert drawn.drawn.shape == drawn.moved.shape and drawn.replaced.shape[1] == 1
-    everywhere = prepared.with_expression(expression.at("mouth") + expression.at("eyes"))
-    torch.testing.assert_close(everywhere.refine(picture, trace, 0.7).drawn, drawn.drawn, rtol=0, atol=1e-5)
-    assert not torch.equal(prepared.refine(picture, trace, 0.2).drawn, drawn.drawn)
+    refinements = prepared.refine(picture, trace, 0.7)
+    assert leed.config.upper_widths == widths and set(refinements) == set(widths)
+    everywhere = prepared.with_expression(expression.at("mouth") + expression.at("eyes")).refine(picture, trace, 0.7)
+    weaker = prepared.refine(picture, trace, 0.2)
+    for window, drawn in refinements.items():
+        assert drawn.drawn.shape == drawn.moved.shape and drawn.replaced.shape[1] == 1
+        torch.testing.assert_close(everywhere[window].drawn, drawn.drawn, rtol=0, atol=1e-5)
+        assert not torch.equal(weaker[window].drawn, drawn.drawn)
     with pytest.raises(ValueError, match=r"picture must be of shape \(2, 3, 96, 96\)"):
         prepared.refine(picture[..., 1:], trace)

@@ -66,18 +66,19 @@ def output(model: nn.Module | FaceModel) -> Tensor:
 
 
 @torch.no_grad()
-def mouth(model: FaceModel) -> Tensor:
-    """The mouth of the same edit, as the upper level draws it."""
+def drawn(model: FaceModel) -> list[Tensor]:
+    """The windows of the same edit, as the upper level draws them."""
     size = model.config.image_size
     prepared = model.prepare(face(FACE, size), face(REFERENCE, size))
-    return prepared.refine(face(FACE, UPPER_SCALE * size), prepared.trace(1.0), 1.0).drawn
+    refinements = prepared.refine(face(FACE, UPPER_SCALE * size), prepared.trace(1.0), 1.0)
+    return [found.drawn for found in refinements.values()]
 
 
 def outputs(model: nn.Module | FaceModel) -> Tensor:
     """All that is pinned of a model, as numbers in a row."""
     values = [output(model)]
-    if isinstance(model, FaceModel) and model.config.upper_width:
-        values.append(mouth(model))
+    if isinstance(model, FaceModel) and model.config.upper_widths:
+        values += drawn(model)
     return torch.cat([places(value).flatten() for value in values])
 
 

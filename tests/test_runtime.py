@@ -14,7 +14,7 @@ from PIL import Image
 from leed import LEED
 from leed.config import TINY, replace
 from leed.data.drawn import draw_face
-from leed.export import METHODS, compare_graphs, export_graphs, step_graph
+from leed.export import compare_graphs, export_graphs, step_graph
 from leed.images import normalize
 from leed.pretrained import WEIGHTS, ModelFileError, read_digest
 from leed.runtime import FOLDER, INPUTS, MANIFEST, WITHOUT_REGIONS, GraphError, OnnxLEED, load, manifest_of
@@ -76,7 +76,8 @@ def test_older_graphs_leave_regions_to_pytorch(copy: Path, monkeypatch: pytest.M
     graphs = {name: (copy / FOLDER / f"{name}.onnx").read_bytes() for name in INPUTS}
     with monkeypatch.context() as patch:
         patch.setitem(INPUTS, "render", WITHOUT_REGIONS)
-        patch.delitem(METHODS, "render")
+        render = LEED.render_parts
+        patch.setattr(LEED, "render_parts", lambda leed, *given: render(leed, *given[:3], None, given[3]))
         graphs["render"] = step_graph(leed, "render")
     (copy / FOLDER / "render.onnx").write_bytes(graphs["render"])
     (copy / FOLDER / MANIFEST).write_text(json.dumps(manifest_of(graphs, read_digest(copy / WEIGHTS))))
@@ -178,12 +179,14 @@ def test_manifest_names_weights_and_graphs(folder: Path) -> None:
     assert manifest.keys() == {WEIGHTS} | {f"{name}.onnx" for name in INPUTS}
 
 
-def test_the_upper_level_is_a_graph_of_its_own(perturb: Callable, tmp_path: Path) -> None:
-    perturb(LEED(replace(TINY, upper_width=8, upper_depth=1))).save_pretrained(tmp_path)
+def test_each_window_of_the_upper_level_is_a_graph_of_its_own(perturb: Callable, tmp_path: Path) -> None:
+    perturb(LEED(replace(TINY, upper_width=8, upper_eyes_width=8, upper_depth=1))).save_pretrained(tmp_path)
     export_graphs(tmp_path)
-    assert json.loads((tmp_path / FOLDER / MANIFEST).read_text()).keys() >= {"refine.onnx", "render.onnx"}
+    manifest = json.loads((tmp_path / FOLDER / MANIFEST).read_text())
+    assert manifest.keys() >= {"refine.onnx", "refine_eyes.onnx", "render.onnx"}
     differences = compare_graphs(tmp_path, batches=(1, 3))
-    assert {"upper level", "upper level of regions"} < set(differences)
+    for window in ("mouth", "eyes"):
+        assert {f"upper level, {window}", f"upper level of regions, {window}"} < set(differences)
     assert max(differences.values()) <= 1e-4, differences
     graphs, leed = OnnxLEED.from_pretrained(tmp_path), LEED.from_pretrained(tmp_path)
     assert graphs.digest == leed.digest != read_digest(tmp_path / WEIGHTS)

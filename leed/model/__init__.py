@@ -2,7 +2,7 @@
 
 from leed.model.alpha import MAX_ALPHA, MAX_SHOWN_ALPHA, scaled
 from leed.model.face_model import FaceModel
-from leed.model.faces import Warped, no_flow, unchanged
+from leed.model.faces import Rendered, Warped, no_flow, unchanged
 from leed.model.leed import LEED, expression_digest
 from leed.model.prepared import EditTrace, PreparedEdit
 
@@ -13,6 +13,7 @@ __all__ = [
     "EditTrace",
     "FaceModel",
     "PreparedEdit",
+    "Rendered",
     "Warped",
     "expression_digest",
     "no_flow",

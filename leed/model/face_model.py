@@ -13,7 +13,7 @@ from leed.expression import Expression, short
 from leed.gallery.expressions import GalleryExpressions
 from leed.images import to_tensor
 from leed.model.alpha import check_count
-from leed.model.faces import Face, Warped, shown_like
+from leed.model.faces import Face, Rendered, Warped, shown_like
 from leed.model.prepared import PreparedEdit
 from leed.networks.remains import REMAINS, Remains, RemainsEstimator
 from leed.regions import NUM_QUARTERS
@@ -72,8 +72,8 @@ class FaceModel(ABC):
         """The part of I that depends only on the neutral face, once per face: (B, C, c, c) -> (B, K, c, c)."""
 
     @abstractmethod
-    def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor) -> Warped:
-        """D(I(C_IN, alpha delta_exp)), a face (B, 3, H, W), and the flow from I_N.
+    def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor) -> Rendered:
+        """D(I(C_IN, alpha delta_exp)), a face (B, 3, H, W), the flow from I_N, and what an upper level draws from.
 
         `alpha` is (1,) or (B,), `delta_exp` of one expression or of B, `context` that of `code_neutral` (B, C, c, c).
         delta_exp may be regional (`leed.regions`).
@@ -81,11 +81,12 @@ class FaceModel(ABC):
 
     @abstractmethod
     def refine(
-        self, moved: Tensor, edit: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor
+        self, window: str, moved: Tensor, edit: Tensor, features: Tensor, delta_exp: Tensor, alpha: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The upper level: `replaced` and `added` of the mouth's `Refinement`; only if `config.upper_width` is not 0.
+        """The upper level: `replaced` and `added` of the `Refinement` of a window in `config.upper_widths`.
 
-        `moved` and `edit` (B, 3, h, w) are those of `leed.networks.upper.seen_of`, the others those of `render`.
+        `moved` and `edit` (B, 3, h, w) are those of `leed.networks.upper.seen_of`; `features` come from `render` with
+        this `delta_exp` and `alpha`.
         """
 
     # The user's calls: pictures, or float tensors (B, 3, H, W) in [-1, 1].

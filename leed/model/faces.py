@@ -22,6 +22,17 @@ class Warped(NamedTuple):
     flow: Tensor
 
 
+class Rendered(NamedTuple):
+    """An edit (B, 3, H, W), not clamped, and the flow (B, 2, h, w) by which it was warped from the neutral face.
+
+    `features` (B, width, c, c) are the interpolator's, which an upper level draws from; None for a model without one.
+    """
+
+    image: Tensor
+    flow: Tensor
+    features: Tensor | None = None
+
+
 def no_flow(image: Tensor) -> Tensor:
     """The flow (B, 2, 1, 1) that moves nothing."""
     return image.new_zeros(len(image), 2, 1, 1)

@@ -10,13 +10,16 @@ from torch import Tensor
 from leed.config import ModelConfig
 from leed.model.alpha import check_count, scaled
 from leed.model.face_model import FaceModel
-from leed.model.faces import Warped, no_flow
+from leed.model.faces import Rendered, Warped, no_flow
 from leed.networks.editor import Decoder, Encoder, Extractor, Interpolation, Interpolator
 from leed.networks.neutralizer import Neutralizer
 from leed.networks.remains import REMAINS
 from leed.networks.upper import UpperLevel
 from leed.pretrained import CONFIG, WEIGHTS, HubModel, read_digest, read_digest_without
 from leed.regions import is_regional, parts
+
+UPPER_LEVELS = {"mouth": "upper", "eyes": "upper_eyes"}
+"""The windows of the upper level, and the parts of a LEED that draw them."""
 
 
 def expression_digest(path: Path, config: ModelConfig) -> str:
@@ -25,10 +28,11 @@ def expression_digest(path: Path, config: ModelConfig) -> str:
     An upper level draws edits and changes no expression: those saved before a model got one, or a new one, stay valid.
     Raises `ModelFileError` for a file that cannot be read.
     """
-    if not config.upper_width:
+    if not config.upper_widths:
         return read_digest(path)
-    plain = replace(config, upper_width=ModelConfig.upper_width, upper_depth=ModelConfig.upper_depth)
-    return read_digest_without("upper", path, LEED.__name__, plain)
+    sizes = ("upper_width", "upper_eyes_width", "upper_depth")
+    plain = replace(config, **{name: getattr(ModelConfig, name) for name in sizes})
+    return read_digest_without(UPPER_LEVELS.values(), path, LEED.__name__, plain)
 
 
 class LEED(HubModel, FaceModel):
@@ -46,7 +50,8 @@ class LEED(HubModel, FaceModel):
         self.extractor = Extractor(config)
         self.interpolator = Interpolator(config)
         self.decoder = Decoder(config)
-        self.upper = UpperLevel(config) if config.upper_width else None
+        self.upper = UpperLevel(config, "mouth") if config.upper_width else None
+        self.upper_eyes = UpperLevel(config, "eyes") if config.upper_eyes_width else None
 
     # Its files: those of every model, and the estimator's.
 
@@ -102,46 +107,57 @@ class LEED(HubModel, FaceModel):
         """The part of I that depends only on the neutral face, once per face: (B, C, c, c) -> (B, K, c, c)."""
         return self.interpolator.context(code_neutral)
 
-    def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0) -> Warped:
-        """D(I(C_IN, alpha delta_exp)) (B, 3, H, W), and the flow from I_N; `context` is that of `code_neutral`."""
+    def render(
+        self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0
+    ) -> Rendered:
+        """D(I(C_IN, alpha delta_exp)) (B, 3, H, W), and what it is made of; `context` is that of `code_neutral`."""
         return self.render_parts(code_neutral, context, *self._parts(delta_exp, context), alpha)
 
     def render_parts(
         self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, masks: Tensor | None, alpha: float | Tensor
-    ) -> Warped:
+    ) -> Rendered:
         """As `render`; with `masks` (R, c, c), delta_exp has R expressions of B faces (`leed.regions.parts`)."""
-        code, flow = self.interpolator.interpolate(code_neutral, context, scaled(alpha, delta_exp), masks)
-        return Warped(self.decode(code), no_flow(code) if flow is None else flow)
+        code, flow, features = self.interpolator.interpolate(code_neutral, context, scaled(alpha, delta_exp), masks)
+        flow = no_flow(code) if flow is None else flow
+        return Rendered(self.decode(code), flow, features if self.config.upper_widths else None)
 
     def refine(
-        self, moved: Tensor, edit: Tensor, context: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0
+        self,
+        window: str,
+        moved: Tensor,
+        edit: Tensor,
+        features: Tensor,
+        delta_exp: Tensor,
+        alpha: float | Tensor = 1.0,
     ) -> tuple[Tensor, Tensor]:
-        """The upper level: `replaced` and `added` of the mouth's `Refinement`; arguments as in `FaceModel`."""
-        return self.refine_parts(moved, edit, context, *self._parts(delta_exp, context), alpha)
+        """The upper level: `replaced` and `added` of a window's `Refinement`; arguments as in `FaceModel`."""
+        return self.refine_parts(window, moved, edit, features, *self._parts(delta_exp, features), alpha)
 
     def refine_parts(
         self,
+        window: str,
         moved: Tensor,
         edit: Tensor,
-        context: Tensor,
+        features: Tensor,
         delta_exp: Tensor,
         masks: Tensor | None,
         alpha: float | Tensor,
     ) -> tuple[Tensor, Tensor]:
         """As `refine`; with `masks` (R, c, c), delta_exp has R expressions of B faces (`leed.regions.parts`)."""
-        if self.upper is None:
-            raise ValueError("this model has no upper level: train one with --stage upper")
-        delta_exp = scaled(alpha, delta_exp)
-        features = self.interpolator.features(context, delta_exp, masks)
-        at_mouth = delta_exp if masks is None else self.upper.at_mouth(delta_exp, masks)
-        return self.upper(moved, edit, features, at_mouth)
+        return self.upper_levels[window](moved, edit, features, scaled(alpha, delta_exp), masks)
 
-    def _parts(self, delta_exp: Tensor, context: Tensor) -> tuple[Tensor, Tensor | None]:
-        """delta_exp and None or, where it is regional, its parts for each of B faces and their masks."""
+    @property
+    def upper_levels(self) -> dict[str, UpperLevel]:
+        """The networks of the upper level, by the window that each draws; none in weights that lack it."""
+        levels = {window: getattr(self, name) for window, name in UPPER_LEVELS.items()}
+        return {window: level for window, level in levels.items() if level is not None}
+
+    def _parts(self, delta_exp: Tensor, maps: Tensor) -> tuple[Tensor, Tensor | None]:
+        """delta_exp and None; where it is regional, its parts for the B faces of `maps` (B, ...), and their masks."""
         if not is_regional(delta_exp):
             return delta_exp, None
-        delta_exp, masks = parts(delta_exp.expand(len(context), *delta_exp.shape[1:]), self.config.code_size)
-        return delta_exp, masks.to(context)
+        delta_exp, masks = parts(delta_exp.expand(len(maps), *delta_exp.shape[1:]), self.config.code_size)
+        return delta_exp, masks.to(maps)
 
     def forward(self, image: Tensor, reference: Tensor, alpha: float | Tensor = 1.0) -> Tensor:
         """The whole edit with gradients; face tensors (B, 3, H, W) in [-1, 1], the output not clamped.

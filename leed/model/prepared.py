@@ -10,7 +10,7 @@ from torch import Tensor
 from leed.config import ModelConfig
 from leed.expression import Expression
 from leed.model.alpha import check_alpha, check_count
-from leed.model.faces import Face, Warped
+from leed.model.faces import Face, Rendered
 from leed.networks.layers import upsample_to, warp
 from leed.networks.upper import UPPER_SCALE, Refinement, seen_of
 
@@ -20,10 +20,10 @@ class Renderer(Protocol):
 
     config: ModelConfig
 
-    def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor) -> Warped: ...
+    def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor) -> Rendered: ...
 
     def refine(
-        self, moved: Tensor, edit: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor
+        self, window: str, moved: Tensor, edit: Tensor, features: Tensor, delta_exp: Tensor, alpha: Tensor
     ) -> tuple[Tensor, Tensor]: ...
 
     def check_expression(self, expression: Expression) -> None: ...
@@ -33,12 +33,14 @@ class EditTrace(NamedTuple):
     """An edit and its warp-only component, for pictures larger than the model's.
 
     `edited` (B, 3, H, W) is the edit; `warped` (B, 3, H, W) the given face after its flows, not painted;
-    `flow` (B, 2, H, W) the sum of these flows, in units of half a side, x first.
+    `flow` (B, 2, H, W) the sum of these flows, in units of half a side, x first; `features` (B, width, c, c) what an
+    upper level draws from, None for a model without one.
     """
 
     edited: Tensor
     warped: Tensor
     flow: Tensor
+    features: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -67,32 +69,36 @@ class PreparedEdit(Generic[Face]):
                 "this edit has only codes, not the face that they came from, so it has no trace; make it with "
                 "FaceModel.prepare(image, reference)"
             )
-        edited, flow = self._render(alpha)
+        edited, flow, features = self._render(alpha)
         neutral = torch.cat([warp(self.image, self.flow_neutral), upsample_to(self.flow_neutral, self.image)], 1)
         warped, flow_neutral = warp(neutral, flow).split([3, 2], 1)  # in two steps, as the model does it
-        return EditTrace(edited, warped, upsample_to(flow, self.image) + flow_neutral)
+        return EditTrace(edited, warped, upsample_to(flow, self.image) + flow_neutral, features)
 
     @torch.no_grad()
-    def refine(self, picture: Tensor, trace: EditTrace, alpha: float | Tensor = 1.0) -> Refinement:
-        """The mouth of an edit as the upper level draws it in a larger picture of the face.
+    def refine(self, picture: Tensor, trace: EditTrace, alpha: float | Tensor = 1.0) -> dict[str, Refinement]:
+        """The windows of an edit, "mouth" and "eyes", that the upper level draws in a larger picture of the face.
 
         `picture` (B, 3, 3S, 3S) in [-1, 1] is the face that was given, `trace` the edit with the same alpha. Raises
         `ValueError` for a model that has no upper level and for a picture of another size.
         """
-        if not self.leed.config.upper_width:
+        if trace.features is None:
             raise ValueError("this model has no upper level: train one with --stage upper")
         expected = (len(trace.edited), 3, *[UPPER_SCALE * self.leed.config.image_size] * 2)
         if picture.shape != expected:
             raise ValueError(f"picture must be of shape {expected}, got {tuple(picture.shape)}")
         alpha = check_alpha(alpha, self.code_neutral)
-        moved, edit = seen_of(picture.to(self.code_neutral), trace.edited, trace.flow)
-        return Refinement(moved, *self.leed.refine(moved, edit, self.context, self.expression.delta_exp, alpha))
+        picture, refinements = picture.to(self.code_neutral), {}
+        for window in self.leed.config.upper_widths:
+            moved, edit = seen_of(window, picture, trace.edited, trace.flow)
+            drawn = self.leed.refine(window, moved, edit, trace.features, self.expression.delta_exp, alpha)
+            refinements[window] = Refinement(moved, *drawn)
+        return refinements
 
     @torch.no_grad()
-    def _render(self, alpha: float | Tensor) -> Warped:
+    def _render(self, alpha: float | Tensor) -> Rendered:
         alpha = check_alpha(alpha, self.code_neutral)
-        edited, flow = self.leed.render(self.code_neutral, self.context, self.expression.delta_exp, alpha)
-        return Warped(edited.clamp(-1, 1), flow)
+        rendered = self.leed.render(self.code_neutral, self.context, self.expression.delta_exp, alpha)
+        return rendered._replace(image=rendered.image.clamp(-1, 1))
 
     def with_expression(self, expression: Expression) -> "PreparedEdit[Face]":
         """The same face with another expression. Raises `ValueError` for another model's."""

@@ -111,21 +111,20 @@ class ImageCritic(nn.Module):
         return self.score(h).mean(dim=(1, 2, 3)), self.labels(h).flatten(1)
 
 
-class MouthCritic(nn.Module):
-    """The upper level's critic of mouths in large pictures: scores of patches of 38 pixels, which show texture.
+class WindowCritic(nn.Module):
+    """The upper level's critic of a window, mouth or eyes: scores of patches of 38 pixels, which show texture.
 
     Its kernels, as matrices, have spectral norm 1 (Miyato et al., 2018): its gradient is bounded and needs no penalty.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        width = config.upper_width
         channels = (3, width, 2 * width, 4 * width)
         layers: list[nn.Module] = []
         for before, after in itertools.pairwise(channels):
             layers += [spectral_norm(nn.Conv2d(before, after, 4, stride=2, padding=1)), nn.LeakyReLU(SLOPE)]
         self.layers = nn.Sequential(*layers, spectral_norm(conv3x3(channels[-1], 1)))
 
-    def forward(self, mouth: Tensor) -> Tensor:
-        """Mouths (B, 3, h, w) in [-1, 1] to the scores of their patches (B, 1, h/8, w/8)."""
-        return self.layers(mouth)
+    def forward(self, window: Tensor) -> Tensor:
+        """Windows (B, 3, h, w) in [-1, 1] to the scores of their patches (B, 1, h/8, w/8)."""
+        return self.layers(window)

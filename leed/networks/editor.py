@@ -109,13 +109,14 @@ class Extractor(nn.Module):
 
 
 class Interpolation(NamedTuple):
-    """A code (B, C, c, c) with an expression, and the flow in it or None.
+    """A code (B, C, c, c) with an expression, the flow in it or None, and the features that both are made of.
 
-    The flow is (B, 2, f c, f c), f being `flow_cells`, in units of half a side.
+    The flow is (B, 2, f c, f c), f being `flow_cells`, in units of half a side; the features are (B, width, c, c).
     """
 
     code: Tensor
     flow: Tensor | None
+    features: Tensor
 
 
 class Interpolator(nn.Module):
@@ -179,13 +180,14 @@ class Interpolator(nn.Module):
                 delta_exp = (masks[:, None] * delta_exp).sum(1)
             linear = code_neutral + delta_exp  # Eq. 5
             h = self.fine(self.blocks(F.leaky_relu(self.content(linear), SLOPE)))
-            return Interpolation(linear + self.head(F.leaky_relu(h, SLOPE)), None)
+            return Interpolation(linear + self.head(F.leaky_relu(h, SLOPE)), None, h)
         h = self.features(context, delta_exp, masks)
         residual = self.head(h)
         if self.flow is None or self.transform is None:
-            return Interpolation(code_neutral + residual, None)
+            return Interpolation(code_neutral + residual, None, h)
         flow = FLOW_SCALE * F.pixel_shuffle(self.flow(h), self.flow_cells)  # (B, 2, f c, f c)
-        return Interpolation(self.transform.encode(warp(self.transform.decode(code_neutral), flow)) + residual, flow)
+        moved = warp(self.transform.decode(code_neutral), flow)
+        return Interpolation(self.transform.encode(moved) + residual, flow, h)
 
     def features(self, context: Tensor, delta_exp: Tensor, masks: Tensor | None = None) -> Tensor:
         """Features (B, width, c, c) of the change, of which code and flow are made; arguments as of `interpolate`."""

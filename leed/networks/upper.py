@@ -1,7 +1,8 @@
-"""The upper level: the mouth of an edit, drawn at three times the side of the model's faces.
+"""The upper level: mouth and eyes of an edit, drawn at three times the side of the model's faces.
 
-Letters in shapes: B batch, S side of a face of the model, c side of a code map, h and w the sides of the mouth's
-window in a picture of the face with the side 3S.
+Each lies in a window of its own, which a network of its own draws. Letters in shapes: B batch, S side of a face of
+the model, c side of a code map, Z length of delta_exp, h and w the sides of a window in a picture of the face with the
+side 3S.
 """
 
 from typing import NamedTuple
@@ -11,15 +12,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leed.config import ModelConfig
-from leed.images import part, smoothstep
+from leed.images import smoothstep
 from leed.networks.layers import SLOPE, Upsample, conv3x3, residual_blocks, warp, zero_init
 
 UPPER_SCALE = 3
 """The side of the picture that the upper level draws in, in sides of the model's face."""
 
-CELL = 8  # sides of the window are multiples of this [px]: the network halves it three times
-MOUTH_WINDOW = (8 / 16, 15 / 16, 3 / 16, 13 / 16)  # top, bottom, left and right, as fractions of the crop's sides
-SOFT_EDGE = 1 / 32  # width of the passage from the window to what surrounds it, as a fraction of the crop's side
+CELL = 8  # sides of a window are multiples of this [px]: its network halves it three times
+WINDOWS = {"mouth": (8 / 16, 15 / 16, 3 / 16, 13 / 16), "eyes": (8 / 48, 20 / 48, 7 / 48, 41 / 48)}
+"""The windows: top, bottom, left and right, as fractions of the crop's sides."""
+
+SOFT_EDGE = 1 / 32  # width of the passage from a window to what surrounds it, as a fraction of the crop's side
 REPLACED_BIAS = 1.5  # untrained, it shows the edit, with a fifth of the moved picture's detail
 SCALE_STEP = 0.1  # of what delta_exp multiplies features by
 
@@ -43,7 +46,7 @@ class Window(NamedTuple):
 
 
 class Refinement(NamedTuple):
-    """The mouth of an edit as the upper level draws it: (1 - replaced) * moved + added, within its window.
+    """A window of an edit as the upper level draws it: (1 - replaced) * moved + added.
 
     `moved` (B, 3, h, w) is the picture that was given, moved by the edit's flow; `replaced` (B, 1, h, w) in [0, 1] is
     the share of it that gives way; `added` (B, 3, h, w) are the colours that are added. Colours lie in about [-1, 1].
@@ -55,19 +58,19 @@ class Refinement(NamedTuple):
 
     @property
     def drawn(self) -> Tensor:
-        """The mouth (B, 3, h, w), not clamped."""
+        """What the window shows (B, 3, h, w), not clamped."""
         return (1 - self.replaced) * self.moved + self.added
 
 
-def mouth_window(side: int) -> Window:
-    """The window in a picture of the face, `side` pixels a side: a multiple of CELL."""
-    top, bottom, left, right = (CELL * round(edge * side / CELL) for edge in MOUTH_WINDOW)
+def window_of(name: str, side: int) -> Window:
+    """A window of WINDOWS in a picture of the face of `side` pixels: its edges are multiples of CELL."""
+    top, bottom, left, right = (CELL * round(edge * side / CELL) for edge in WINDOWS[name])
     return Window(top, bottom, left, right)
 
 
-def soft_window(side: int) -> Tensor:
-    """The share (h, w) of what is drawn in each place of the window: 1 inside, falling smoothly to 0 at its edges."""
-    window, width = mouth_window(side), SOFT_EDGE * side
+def soft_window(name: str, side: int) -> Tensor:
+    """The share (h, w) of what is drawn in each place of a window: 1 inside, falling smoothly to 0 at its edges."""
+    window, width = window_of(name, side), SOFT_EDGE * side
     ramps = []
     for length in (window.bottom - window.top, window.right - window.left):
         place = torch.arange(length) + 0.5
@@ -75,13 +78,13 @@ def soft_window(side: int) -> Tensor:
     return torch.outer(*ramps)
 
 
-def seen_of(picture: Tensor, edited: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
-    """What the upper level sees in its window: the picture moved as the edit was, and the edit, (B, 3, h, w) each.
+def seen_of(name: str, picture: Tensor, edited: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
+    """What the upper level sees in a window: the picture moved as the edit was, and the edit, (B, 3, h, w) each.
 
     `picture` (B, 3, 3S, 3S) is the face before the edit, `edited` (B, 3, S, S) the edit, `flow` (B, 2, S, S) its whole
     motion in units of half a side.
     """
-    window = mouth_window(picture.shape[-1])
+    window = window_of(name, picture.shape[-1])
     return warp(picture, flow, "bicubic", window.area), enlarged(edited, window)
 
 
@@ -97,16 +100,17 @@ def enlarged(face: Tensor, window: Window) -> Tensor:
 
 
 class UpperLevel(nn.Module):
-    """Draws the mouth's window from the moved picture, the enlarged edit, the interpolator's features and delta_exp.
+    """Draws a window from the moved picture, the enlarged edit, the interpolator's features and delta_exp.
 
     It works on patches of 4 pixels and, where features and delta_exp come in, of 8.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, name: str = "mouth") -> None:
         super().__init__()
-        width, wide = config.upper_width, 2 * config.upper_width
+        width = config.upper_widths[name]
+        wide = 2 * width
         self.cells = UPPER_SCALE * config.image_size // CELL  # along the whole picture's side
-        window = mouth_window(UPPER_SCALE * config.image_size)
+        window = window_of(name, UPPER_SCALE * config.image_size)
         rows, columns = (window.bottom - window.top) // CELL, (window.right - window.left) // CELL
         self.window = Window(*(edge // CELL for edge in window))
         self.stem = conv3x3(2 * 3 * 16, width)
@@ -122,26 +126,34 @@ class UpperLevel(nn.Module):
         self.fine = residual_blocks(width, 1)
         self.head = zero_init(conv3x3(width, 4 * 16))
 
-    def forward(self, moved: Tensor, edit: Tensor, features: Tensor, delta_exp: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, moved: Tensor, edit: Tensor, features: Tensor, delta_exp: Tensor, masks: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """`replaced` (B, 1, h, w) and `added` (B, 3, h, w) of a `Refinement`.
 
         `moved` and `edit` (B, 3, h, w) are those of `seen_of`; `features` (B, width, c, c) the interpolator's, of the
-        whole face; `delta_exp` (B, Z) or (1, Z), already times alpha.
+        whole face; `delta_exp` (B, Z) or (1, Z), already times alpha. With `masks` (R, c, c), delta_exp has R
+        expressions, (B, R, Z), each for a place of its own.
         """
         seen = F.pixel_unshuffle(torch.cat([moved, edit], 1), 4)
         fine = self.fine_before(F.leaky_relu(self.stem(seen), SLOPE))  # (B, width, h/4, w/4)
-        features = F.interpolate(self.features(features), (self.cells, self.cells), mode="bilinear")
-        h = self.down(F.leaky_relu(fine, SLOPE)) + self.place + self.window.of(features)  # (B, wide, h/8, w/8)
+        h = (
+            self.down(F.leaky_relu(fine, SLOPE)) + self.place + self.here(self.features(features))
+        )  # (B, wide, h/8, w/8)
         h = self.blocks_before(F.leaky_relu(h, SLOPE))
-        scale, shift = self.scale(delta_exp)[..., None, None], self.shift(delta_exp)[..., None, None]
+        scale, shift = (self.spread(layer(delta_exp), masks) for layer in (self.scale, self.shift))
         h = self.blocks(h * (1 + SCALE_STEP * scale) + shift)
         fine = self.fine(fine + self.up(F.leaky_relu(h, SLOPE)))
         paint, share = F.pixel_shuffle(self.head(F.leaky_relu(fine, SLOPE)), 4).split([3, 1], 1)
         replaced = torch.sigmoid(share + REPLACED_BIAS)
         return replaced, replaced * edit + paint
 
-    @staticmethod
-    def at_mouth(delta_exp: Tensor, masks: Tensor) -> Tensor:
-        """The mouth's part (B, Z) of R expressions (B, R, Z), each with its mask (R, c, c)."""
-        shares = part(masks, MOUTH_WINDOW).mean((1, 2))
-        return (delta_exp * shares[:, None]).sum(1)
+    def here(self, maps: Tensor) -> Tensor:
+        """The window (B, C, h/8, w/8) of maps (B, C, c, c) of the whole face."""
+        return self.window.of(F.interpolate(maps, (self.cells, self.cells), mode="bilinear"))
+
+    def spread(self, values: Tensor, masks: Tensor | None) -> Tensor:
+        """Values of an expression (B, C) as maps (B, C, 1, 1), or of R (B, R, C), each in the places of its mask."""
+        if masks is None:
+            return values[..., None, None]
+        return torch.einsum("brc,rhw->bchw", values, self.here(masks[None])[0])

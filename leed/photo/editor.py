@@ -35,7 +35,7 @@ class Edit:
 class PreparedPhoto:
     """A photo whose face is found, aligned and neutralised; a call with alpha gives the edit.
 
-    With `upper_level`, the model's upper level draws the mouth, if it has one and the face is larger than the model's.
+    With `upper_level`, the model's upper level draws mouth and eyes of a face larger than the model's, if it has one.
     """
 
     photo: Image.Image
@@ -53,14 +53,14 @@ class PreparedPhoto:
         """The edited crop, and `photo`, this photo in RGB or one with other faces edited, with it."""
         trace = self.face.trace(alpha)
         edited = to_pil(trace.edited)
-        motion, refinement = Motion.of(trace), self.refined(trace, alpha)
-        return edited, paste(photo, self.crop, edited, self.alignment, motion, refinement)
+        motion, refinements = Motion.of(trace), self.refined(trace, alpha)
+        return edited, paste(photo, self.crop, edited, self.alignment, motion, refinements)
 
-    def refined(self, trace: EditTrace, alpha: float) -> Refinement | None:
-        """The mouth as the upper level draws it; None without one, and for a face that the model shows as it is."""
+    def refined(self, trace: EditTrace, alpha: float) -> dict[str, Refinement]:
+        """What the upper level draws, by window; nothing without one, and for a face that the model shows as it is."""
         config = self.face.leed.config
-        if not (self.upper_level and config.upper_width and self.alignment.side > config.image_size):
-            return None
+        if not (self.upper_level and config.upper_widths and self.alignment.side > config.image_size):
+            return {}
         return self.face.refine(self.large_crop, trace, alpha)
 
     @cached_property

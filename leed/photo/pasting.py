@@ -4,9 +4,10 @@ Maps are float32 (1, channels, height, width), in grey levels of 255 where they 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 from leed.images import grey_levels, resize, smoothstep
 from leed.model import EditTrace
 from leed.networks.layers import upsample_to
-from leed.networks.upper import UPPER_SCALE, Refinement, mouth_window, soft_window
+from leed.networks.upper import UPPER_SCALE, Refinement, soft_window, window_of
 from leed.photo.geometry import Alignment, padded_crop
 
 FEATHER = 0.12  # width of the soft edge of a pasted face, as a fraction of the crop's side
@@ -26,7 +27,7 @@ STILL_PIXELS = 0.15 / 128  # motion, as a fraction of the crop's side, that is n
 STILL_LEVELS = 1.0  # change of colour [grey levels] that is none
 TINT_LEVELS = (2.0, 4.0)  # colours nearer to one line than this [grey levels] are a tint; farther, a colour photo's
 TINT_CONTRAST = 6.0  # spread along the line [grey levels] below which a crop is too flat to show a tint
-DRAWN_FROM = 0.3  # replaced share of the photo at which the upper level's mouth shows entirely
+DRAWN_FROM = 0.3  # replaced share of the photo at which the upper level's picture shows entirely
 DRAWN_NEAR = 5  # pixels of the crop: what is so near to replaced parts shows as well
 STRIP = 2**16  # pixels of the photo that are computed at a time: what fits a core's cache
 
@@ -55,7 +56,7 @@ def paste(
     edited: Image.Image,
     alignment: Alignment,
     motion: Motion | None = None,
-    refinement: Refinement | None = None,
+    refinements: Mapping[str, Refinement] = MappingProxyType({}),
 ) -> Image.Image:
     """The photo with an edited crop in it.
 
@@ -64,11 +65,11 @@ def paste(
     shows something else than the model's steps did, the photo gives way to the edit. Motion and paint fade out at
     the crop's edge. Where both are next to nothing the photo stays as it is, bit for bit.
 
-    With a `refinement`, the upper level's mouth of the same edit takes the paint's place in its window.
+    The `refinements` of the same edit by the upper level take the paint's place, each in its window.
     """
     before = maps_of(crop)
     change = change_of(before, maps_of(edited), motion)
-    drawn = None if refinement is None else shrunk(drawn_on(change, before, refinement), alignment.side)
+    drawn = [shrunk(drawn_on(change, before, *found), alignment.side) for found in refinements.items()]
     change = shrunk(change, alignment.side)
     result = photo.copy()
     part = touched(change)
@@ -105,8 +106,10 @@ def change_of(before: Tensor, after: Tensor, motion: Motion | None) -> Tensor:
     return torch.cat([faded, replaced, added], 1)
 
 
-def drawn_on(change: Tensor, crop: Tensor, refinement: Refinement) -> Tensor:
-    """What the upper level draws on a crop (1, 3, S, S), as (1, 5, 3S, 3S); `change` is that of `change_of`.
+def drawn_on(change: Tensor, crop: Tensor, name: str, refinement: Refinement) -> Tensor:
+    """What the upper level draws in a window of a crop (1, 3, S, S), as (1, 5, 3S, 3S).
+
+    `name` is the window's, `change` that of `change_of`.
 
     Channels: how much of it shows (1), in [0, 1], and multiplied by that the replaced share of the moved photo (1) and
     the added colours (3). All are 0 beyond the window and where there is no change. It shows about what is painted,
@@ -114,13 +117,13 @@ def drawn_on(change: Tensor, crop: Tensor, refinement: Refinement) -> Tensor:
     smooth.
     """
     side = UPPER_SCALE * crop.shape[-1]
-    window = mouth_window(side)
+    window = window_of(name, side)
     moved, replaced = grey_levels(refinement.moved).cpu(), refinement.replaced.float().cpu()
     added = tinted(grey_levels(refinement.drawn.clamp(-1, 1)).cpu() - moved, crop) + replaced * moved
     whole = crop.new_zeros(1, 5, side, side)
     painted = smoothstep(blurred(largest(change[:, 2:3], DRAWN_NEAR)) / DRAWN_FROM)
     visible = torch.minimum(inside(change), painted)
-    shown = soft_window(side) * window.of(feather(side) * upsample_to(visible, whole))
+    shown = soft_window(name, side) * window.of(feather(side) * upsample_to(visible, whole))
     window.of(whole).copy_(shown * torch.cat([torch.ones_like(replaced), replaced, added], 1))
     return whole
 
@@ -180,9 +183,9 @@ def changed(
     box: tuple[int, int, int, int],
     change: Tensor,
     alignment: Alignment,
-    drawn: Tensor | None = None,
+    drawn: Sequence[Tensor] = (),
 ) -> Image.Image:
-    """A box of the photo after the change of `change_of`, with what `drawn_on` gives."""
+    """A box of the photo after the change of `change_of`, with what `drawn_on` gives for each window."""
     left, top, right, bottom = box
     flow, replaced, added = placed(change, alignment, box, drawn)
     reach = int(flow.abs().max().ceil()) + 2  # the bicubic kernel's
@@ -192,7 +195,7 @@ def changed(
 
 
 def placed(
-    change: Tensor, alignment: Alignment, box: tuple[int, int, int, int], drawn: Tensor | None = None
+    change: Tensor, alignment: Alignment, box: tuple[int, int, int, int], drawn: Sequence[Tensor] = ()
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The change at the resolution of a box of the photo, with what is `drawn` over it.
 
@@ -208,13 +211,15 @@ def placed(
     axes = torch.from_numpy(alignment.axes.astype(np.float32))
     flow = values_at(torch.einsum("nchw,cd->ndhw", change[:, :2], axes), grid[None], "bilinear", "zeros")
     replaced, added = values_at(change[:, 2:], grid[None], "bicubic", "zeros").split([1, 3], 1)
-    if drawn is not None and (part := touched(drawn[:, :1])):
+    for maps in drawn:
+        if (part := touched(maps[:, :1])) is None:
+            continue
         first, upper, last, lower = alignment.bounds((right, bottom), part)  # where anything is drawn
         edges = ((first - left, last - left), (upper - top, lower - top))
         across, down = (slice(max(low, 0), max(high, 0)) for low, high in edges)
         places = grid[None, down, across]
         if places.numel():
-            shown, instead, colours = values_at(drawn, places, "bicubic", "zeros").split([1, 1, 3], 1)
+            shown, instead, colours = values_at(maps, places, "bicubic", "zeros").split([1, 1, 3], 1)
             replaced[..., down, across].mul_(1 - shown).add_(instead)
             added[..., down, across].mul_(1 - shown).add_(colours)
     return flow, replaced, added

@@ -42,10 +42,10 @@ class LossWeights:
     stargan_cycle: float = setting(0.0, "StarGAN's own term: an edit changed back is the face again")
 
     # The upper level.
-    upper_image: float = setting(3.0, "L1 to the true mouth")
-    upper_structure: float = setting(1.0, "1 - SSIM, to the true mouth")
-    upper_gradient: float = setting(2.0, "L1 of the differences of neighbouring pixels, to the true mouth's")
-    upper_adversarial: float = setting(0.0, "a critic scores patches of the drawn mouth")
+    upper_image: float = setting(3.0, "L1 to the true mouth and eyes")
+    upper_structure: float = setting(1.0, "1 - SSIM, to the true mouth and eyes")
+    upper_gradient: float = setting(2.0, "L1 of the differences of neighbouring pixels, to the true ones")
+    upper_adversarial: float = setting(0.0, "critics score patches of the drawn mouth and eyes")
 
     # GANimation. The paper's weights, for terms that are means over pixels and action units.
     ganimation_adversarial: float = setting(1.0, "GANimation's critic scores an edit")
@@ -160,6 +160,9 @@ class TrainConfig:
     )
     leed: str | None = setting(
         None, "LEED to draw an upper level for: a folder or Hub id; None: as for the classifier"
+    )
+    upper_window: Literal["mouth", "eyes"] | None = setting(
+        None, "window of the upper level that learns, the other being frozen; None: all that it has"
     )
     init_from: str | None = setting(None, "weights of this stage's model to start from")
     phi: str = setting("efficientnet-lite0", "perceptual network: efficientnet-lite0, vgg19, psi")
@@ -330,8 +333,8 @@ class TrainConfig:
             raise ValueError("data_on_device needs the pictures decoded: leave out --no-data_in_memory")
         if (self.hub_model_id or self.hub_token) and not self.push_to_hub:
             raise ValueError("hub_model_id and hub_token have an effect only with --push_to_hub")
-        if self.leed and self.stage != "upper":
-            raise ValueError("leed serves --stage upper")
+        if (self.leed or self.upper_window) and self.stage != "upper":
+            raise ValueError("leed and upper_window serve --stage upper")
         if self.neutral_share and self.stage not in ("neutralizer", "all"):
             raise ValueError("neutral_share serves the neutraliser: --stage neutralizer or all")
         if self.freeze_encoder and self.stage not in ("leed", "all"):

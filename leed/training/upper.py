@@ -1,6 +1,7 @@
-"""The stage of the upper level, which draws the mouth of an edit in a larger picture; all else of LEED is frozen."""
+"""The stage of the upper level, which draws mouth and eyes of an edit in a larger picture; all else is frozen."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple, TypedDict
 
@@ -12,14 +13,14 @@ from leed.data.batch import Batch
 from leed.data.faces import FaceDataset
 from leed.images import normalize, resize, to_pil, to_tensor
 from leed.model import LEED, scaled
-from leed.networks.critics import MouthCritic
-from leed.networks.upper import UPPER_SCALE, Refinement, UpperLevel, mouth_window, seen_of
+from leed.networks.critics import WindowCritic
+from leed.networks.upper import UPPER_SCALE, Refinement, UpperLevel, seen_of, window_of
 from leed.photo.geometry import Alignment
 from leed.photo.pasting import Motion, paste
 from leed.training import losses
 from leed.training.augmentation import AUGMENTATIONS, Augmentation
 from leed.training.config import LossWeights, Recipe, Settings, TrainConfig
-from leed.training.detail import box_of, box_ssim, detail_correlation, gradient_energy
+from leed.training.detail import BOXES, box_of, box_ssim, detail_correlation, gradient_energy
 from leed.training.earlier import diff_sizes, load_stage_model
 from leed.training.faces import Faces, subset_or_raise
 from leed.training.inputs import as_map, batches, channels_last, paired_inputs
@@ -27,49 +28,65 @@ from leed.training.stage import Loss, Stage, Validation, frozen
 from leed.training.terms import weighted_loss
 
 WIDTH = {"tiny": 16}
-"""Channels of the upper level in the presets; 32 in all others."""
+"""Channels of each window of the upper level in the presets; 32 in all others."""
 
 CLOSED_SHARE = 1 / 3  # of the faces of a batch: those that become neutral; the others get their expression
-CHANGED_SHARE = 0.4  # of the faces, those whose mouth changes most: there the gradient energy is measured
-UPPER_SIZES = {"upper_width", "upper_depth"}
+CHANGED_SHARE = 0.4  # of the faces, those whose mouth or eyes change most: there the gradient energy is measured
 
 
-class UpperInputs(TypedDict):
-    """What the upper level sees of edits, and the true mouths (B, 3, h, w); see `UpperLevel.forward`."""
+class Seen(TypedDict):
+    """What the upper level sees of edits in a window, and the truth there: (B, 3, h, w) each."""
 
     moved: Tensor
     edit: Tensor
-    features: Tensor
-    delta_exp: Tensor
     truth: Tensor
 
 
-class UpperOutputs(TypedDict):
-    """True and drawn mouths (B, 3, h, w) for the critic; detached."""
+class UpperInputs(TypedDict):
+    """What the upper level sees of edits, by window, and the edits' features and expressions; see `UpperLevel`."""
+
+    windows: dict[str, Seen]
+    features: Tensor
+    delta_exp: Tensor
+
+
+class Shown(TypedDict):
+    """What a window should show and what is drawn there, (B, 3, h, w) each, for its critic; detached."""
 
     truth: Tensor
     drawn: Tensor
 
 
 class UpperBorrowed(NamedTuple):
-    """The critic of mouths, which the upper level's objective uses and does not train."""
+    """The critics by window, which the upper level's objective uses and does not train."""
 
-    critic: MouthCritic
+    critics: nn.ModuleDict
 
 
 class UpperObjective(nn.Module):
-    """The loss of the upper level: L1, 1 - SSIM and L1 of gradients to the true mouth, and the critic's score."""
+    """The loss of the upper level, mean over its windows: L1, 1 - SSIM, L1 of gradients, and the critics' scores."""
 
-    def __init__(self, upper: UpperLevel, critic: MouthCritic, weights: LossWeights) -> None:
+    def __init__(self, levels: Mapping[str, UpperLevel], critics: nn.ModuleDict, weights: LossWeights) -> None:
         super().__init__()
-        self.upper, self.weights = upper, weights
-        self.borrowed = UpperBorrowed(critic)
+        self.levels, self.weights = nn.ModuleDict(levels), weights
+        self.borrowed = UpperBorrowed(critics)
 
     def forward(self, inputs: UpperInputs) -> Loss:
-        """The loss; true and drawn mouths for the critic."""
-        moved, truth = inputs["moved"], inputs["truth"]
-        replaced, added = self.upper(moved, inputs["edit"], inputs["features"], inputs["delta_exp"])
-        drawn = Refinement(moved, replaced, added).drawn.float()
+        """The loss; for the critics the truth and what is drawn, by window (`Shown`)."""
+        outputs: dict[str, Shown] = {}
+        terms: defaultdict[str, list[Tensor]] = defaultdict(list)
+        for window, level in self.levels.items():
+            seen = inputs["windows"][window]
+            moved, truth = seen["moved"], seen["truth"]
+            replaced, added = level(moved, seen["edit"], inputs["features"], inputs["delta_exp"])
+            drawn = Refinement(moved, replaced, added).drawn.float()
+            for name, loss in self.terms(window, drawn, truth).items():
+                terms[name].append(loss)
+            outputs[window] = {"truth": truth, "drawn": drawn.detach()}
+        return weighted_loss(self.weights, {name: torch.stack(found).mean() for name, found in terms.items()}, outputs)
+
+    def terms(self, window: str, drawn: Tensor, truth: Tensor) -> dict[str, Tensor]:
+        """The terms of what is drawn in a window, (B, 3, h, w)."""
         compared = {
             "upper_image": losses.image_loss,
             "upper_structure": losses.structure_loss,
@@ -77,26 +94,30 @@ class UpperObjective(nn.Module):
         }
         terms = {name: loss(drawn, truth) for name, loss in compared.items() if getattr(self.weights, name)}
         if self.weights.upper_adversarial:
-            with frozen(self.borrowed.critic):
-                terms["upper_adversarial"] = losses.adversarial_loss(self.borrowed.critic(drawn).float())
-        outputs: UpperOutputs = {"truth": truth, "drawn": drawn.detach()}
-        return weighted_loss(self.weights, terms, outputs)
+            critic = self.borrowed.critics[window]
+            with frozen(critic):
+                terms["upper_adversarial"] = losses.adversarial_loss(critic(drawn).float())
+        return terms
 
 
-class MouthCriticObjective(nn.Module):
-    """The critic of mouths: it learns to tell drawn from true ones."""
+class CriticObjective(nn.Module):
+    """The critics of the windows: each learns to tell what is drawn from what is true."""
 
-    def __init__(self, critic: MouthCritic) -> None:
+    def __init__(self, critics: nn.ModuleDict) -> None:
         super().__init__()
-        self.critic = critic
+        self.critics = critics
 
-    def forward(self, outputs: UpperOutputs) -> Loss:
-        """The loss; nothing for others."""
-        loss = losses.hinge_loss(*(self.critic(outputs[name]).float() for name in ("truth", "drawn")))
+    def forward(self, outputs: Mapping[str, Shown]) -> Loss:
+        """The loss, mean over the windows; nothing for others."""
+        found = []
+        for window, critic in self.critics.items():
+            shown = outputs[window]
+            found.append(losses.hinge_loss(critic(shown["truth"]).float(), critic(shown["drawn"]).float()))
+        loss = torch.stack(found).mean()
         return Loss(loss, {"upper_critic": loss.detach()}, {})
 
 
-class Mouths(NamedTuple):
+class Compared(NamedTuple):
     """A face with and without the upper level, and the truth: (1, 3, 3S, 3S) each."""
 
     drawn: Tensor
@@ -109,14 +130,15 @@ class UpperStage(Stage[LEED]):
     """The upper level of a LEED that is trained already. Raises `ValueError` if no term has a weight."""
 
     name = "upper"
-    title = "the expression editor, with its neutraliser and an upper level for mouths in large pictures"
+    title = "the expression editor, with its neutraliser and an upper level for large pictures"
     model_class = LEED
     figures = {
-        f"{figure}{suffix}": f"{meaning}, {what}"
+        f"{box}_{figure}{suffix}": f"{meaning}, {box}, {what}"
+        for box in BOXES
         for figure, meaning in {
-            "ssim": "SSIM of the mouth",
-            "detail": "correlation of the mouth's detail finer than 2 px with the truth's",
-            "energy": "gradient energy of the 40 % most changed mouths (truth: 1)",
+            "ssim": "SSIM",
+            "detail": "correlation of detail finer than 2 px with the truth's",
+            "energy": "gradient energy of the 40 % most changed (truth: 1)",
         }.items()
         for suffix, what in {
             "": "with the upper level",
@@ -128,27 +150,39 @@ class UpperStage(Stage[LEED]):
     recipe = Recipe(learning_rate=1e-3, optimizer="muon", augmentation="none", max_grad_norm=1.0)
     networks_make_inputs = True
 
-    def __init__(self, leed: LEED, weights: LossWeights, augmentation: Augmentation, mirror: bool = True) -> None:
-        if leed.upper is None:
-            raise ValueError("an upper level without channels learns nothing: give --model_upper_width")
+    def __init__(
+        self,
+        leed: LEED,
+        weights: LossWeights,
+        augmentation: Augmentation,
+        mirror: bool = True,
+        window: str | None = None,
+    ) -> None:
+        levels = {name: level for name, level in leed.upper_levels.items() if window in (None, name)}
+        if not levels:
+            raise ValueError(
+                "an upper level without channels learns nothing: give --model_upper_width or --model_upper_eyes_width"
+            )
         if not (weights.upper_image or weights.upper_structure or weights.upper_gradient):
             raise ValueError(
-                "nothing tells the upper level what a mouth looks like: give upper_image, upper_structure or "
+                "nothing tells the upper level what mouth and eyes look like: give upper_image, upper_structure or "
                 "upper_gradient a weight"
             )
         self.model = leed.eval()
         leed.requires_grad_(False)
-        leed.upper.requires_grad_(True)
-        critic = MouthCritic(leed.config)
-        self.objectives = {"upper": UpperObjective(leed.upper, critic, weights)}
+        for level in levels.values():
+            level.requires_grad_(True)
+        self.critics = critics = nn.ModuleDict({name: WindowCritic(leed.config.upper_widths[name]) for name in levels})
+        self.objectives = {"upper": UpperObjective(levels, critics, weights)}
         if weights.upper_adversarial:
-            self.objectives["critic"] = MouthCriticObjective(critic)
+            self.objectives["critic"] = CriticObjective(critics)
         self.augmentation, self.mirror = augmentation, mirror
-        self.checkpointed = (leed.upper,)
+        self.checkpointed = tuple(levels.values())
 
     @classmethod
     def sizes(cls, preset: str) -> ModelConfig:
-        return replace(PRESETS[preset], upper_width=WIDTH.get(preset, 32))
+        width = WIDTH.get(preset, 32)
+        return replace(PRESETS[preset], upper_width=width, upper_eyes_width=width)
 
     @classmethod
     def picture_size(cls, sizes: ModelConfig) -> int:
@@ -166,20 +200,22 @@ class UpperStage(Stage[LEED]):
 
     @classmethod
     def build(cls, settings: Settings, device: torch.device) -> "UpperStage":
-        """The LEED of the earlier stage with an upper level: its own, if it has one.
+        """The LEED of the earlier stage with an upper level: its own, in the windows that it draws.
 
         Raises `ValueError` for one of other sizes.
         """
         config, weights, sizes = settings
         start = load_stage_model("leed", LEED, config.leed, config.output_dir)
         leed = LEED(sizes)
-        compared = set(start.config.__dataclass_fields__) - (set() if start.config.upper_width else UPPER_SIZES)
+        compared = {name for name in vars(sizes) if not name.startswith("upper_")}
+        compared |= {name for name in ("upper_width", "upper_eyes_width") if getattr(start.config, name)}
+        compared |= {"upper_depth"} if start.config.upper_widths else set()
         if found := diff_sizes(start, leed, compared):
             raise ValueError(f"the model has other sizes than this run: {found}; pass its own as --model_<field>")
-        leed.load_state_dict(start.state_dict(), strict=False)  # all but an upper level that it lacks
+        leed.load_state_dict(start.state_dict(), strict=False)  # all but the windows that it lacks
         leed.share_estimator(start)
         augmentation = AUGMENTATIONS[cls.recipe.given(config).augmentation]
-        return cls(leed, weights, augmentation, config.random_flip)
+        return cls(leed, weights, augmentation, config.random_flip, config.upper_window)
 
     def select(self, faces: FaceDataset, config: TrainConfig, held_out: bool = False) -> Faces:
         """Faces with true neutral faces."""
@@ -194,15 +230,18 @@ class UpperStage(Stage[LEED]):
         prepared = leed.prepare(resize(photo, side), leed.expression(resize(face, side)))
         alpha = (~closed).to(face)
         trace = prepared.trace(alpha)
-        moved, edit = seen_of(photo, trace.edited, trace.flow)
+        assert trace.features is not None  # the model has an upper level
+        windows: dict[str, Seen] = {}
+        for window in self.critics:
+            moved, edit = seen_of(window, photo, trace.edited, trace.flow)
+            there = window_of(window, truth.shape[-1]).of(truth)
+            windows[window] = {
+                "moved": channels_last(moved),
+                "edit": channels_last(edit),
+                "truth": channels_last(there),
+            }
         delta_exp = scaled(alpha, prepared.expression.delta_exp)
-        return {
-            "moved": channels_last(moved),
-            "edit": channels_last(edit),
-            "features": channels_last(leed.interpolator.features(prepared.context, delta_exp)),
-            "delta_exp": delta_exp,
-            "truth": channels_last(mouth_window(truth.shape[-1]).of(truth)),
-        }
+        return {"windows": windows, "features": channels_last(trace.features), "delta_exp": delta_exp}
 
     @torch.no_grad()
     def validate(self, model: LEED, faces: Faces) -> Validation:
@@ -218,18 +257,18 @@ class UpperStage(Stage[LEED]):
             pictures = zip(normalize(batch["image"]), normalize(batch["neutral"]), strict=True)
             for number, (face, neutral) in enumerate(pictures):
                 photo = face if row % 2 else neutral
-                mouths = edited_mouths(model, photo, face, neutral if row % 2 else face, 1.0 - row % 2)
-                for name, value in measured(mouths, photo[None].cpu()).items():
+                compared = compared_edit(model, photo, face, neutral if row % 2 else face, 1.0 - row % 2)
+                for name, value in measured(compared, photo[None].cpu()).items():
                     sums[name].append(value)
                 waiting += number in shown
                 if waiting and row % 2 == len(rows) % 2:  # rows at even distances would all be of one kind
-                    rows.append([photo, mouths.pasted[0], mouths.drawn[0], mouths.truth[0]])
+                    rows.append([photo, compared.pasted[0], compared.drawn[0], compared.truth[0]])
                     waiting -= 1
                 row += 1
         return Validation(upper_figures({name: torch.cat(values) for name, values in sums.items()}), rows)
 
 
-def edited_mouths(model: LEED, photo: Tensor, reference: Tensor, truth: Tensor, alpha: float) -> Mouths:
+def compared_edit(model: LEED, photo: Tensor, reference: Tensor, truth: Tensor, alpha: float) -> Compared:
     """An edit of a photo (3, 3S, 3S) that is the whole crop, with and without the upper level."""
     side, small = photo.shape[-1], model.config.image_size
     picture, whole = to_pil(photo), Alignment((0.0, 0.0), (float(photo.shape[-1]), 0.0))
@@ -237,36 +276,38 @@ def edited_mouths(model: LEED, photo: Tensor, reference: Tensor, truth: Tensor, 
     prepared = model.prepare(crop, model.expression(resize(reference[None], small)))
     trace = prepared.trace(alpha)
     edited, motion = to_pil(trace.edited), Motion.of(trace)
-    refinement = prepared.refine(photo[None], trace, alpha)
+    refinements = prepared.refine(photo[None], trace, alpha)
     drawn, pasted = (
-        to_tensor(paste(picture, crop, edited, whole, motion, given), side) for given in (refinement, None)
+        to_tensor(paste(picture, crop, edited, whole, motion, given), side) for given in (refinements, {})
     )
     enlarged = nn.functional.interpolate(trace.edited, (side, side), mode="bicubic").clamp(-1, 1).cpu()
-    return Mouths(drawn, pasted, enlarged, truth[None].cpu())
+    return Compared(drawn, pasted, enlarged, truth[None].cpu())
 
 
-def measured(mouths: Mouths, photo: Tensor) -> dict[str, Tensor]:
-    """The measurements (1,) of each kind of mouths, and how much the true mouth differs from the photo's."""
-    truth = mouths.truth
-    values = {
-        "energy_truth": gradient_energy(truth, "mouth"),
-        "change": box_of(photo - truth, "mouth").abs().mean((1, 2, 3)),
-    }
-    for suffix, pictures in {"": mouths.drawn, "_pasted": mouths.pasted, "_enlarged": mouths.enlarged}.items():
-        values[f"ssim{suffix}"] = box_ssim(pictures, truth, "mouth")
-        values[f"detail{suffix}"] = detail_correlation(pictures, truth, "mouth")
-        values[f"energy{suffix}"] = gradient_energy(pictures, "mouth")
+def measured(compared: Compared, photo: Tensor) -> dict[str, Tensor]:
+    """The measurements (1,) of mouth and eyes of each picture, and how much the true ones differ from the photo's."""
+    truth, kinds = compared.truth, {"": compared.drawn, "_pasted": compared.pasted, "_enlarged": compared.enlarged}
+    values = {}
+    for box in BOXES:
+        values[f"{box}_energy_truth"] = gradient_energy(truth, box)
+        values[f"{box}_change"] = box_of(photo - truth, box).abs().mean((1, 2, 3))
+        for suffix, pictures in kinds.items():
+            values[f"{box}_ssim{suffix}"] = box_ssim(pictures, truth, box)
+            values[f"{box}_detail{suffix}"] = detail_correlation(pictures, truth, box)
+            values[f"{box}_energy{suffix}"] = gradient_energy(pictures, box)
     return values
 
 
 def upper_figures(values: dict[str, Tensor]) -> dict[str, float]:
     """The figures of `UpperStage.validate`, of measurements (N,)."""
-    change = values["change"]
-    most = change.topk(max(round(CHANGED_SHARE * len(change)), 1)).indices
     figures = {}
     for name in UpperStage.figures:
-        if name.startswith("energy"):
-            figures[name] = float(values[name][most].sum() / values["energy_truth"][most].sum().clamp(min=1e-9))
+        box, figure = name.split("_", 1)
+        change = values[f"{box}_change"]
+        most = change.topk(max(round(CHANGED_SHARE * len(change)), 1)).indices
+        if figure.startswith("energy"):
+            truth = values[f"{box}_energy_truth"][most].sum()
+            figures[name] = float(values[name][most].sum() / truth.clamp(min=1e-9))
         else:
             figures[name] = float(values[name].mean())
     return figures

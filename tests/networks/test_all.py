@@ -1,7 +1,6 @@
 """Every network: shapes, and a gradient on each parameter."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +8,7 @@ from torch import nn
 
 from leed.config import ACTION_UNITS, PRESETS, ModelConfig
 from leed.networks.classifier import ExpressionClassifier
-from leed.networks.critics import AuxiliaryDistribution, ImageCritic, LatentCritic, MouthCritic, SiameseNetwork
+from leed.networks.critics import AuxiliaryDistribution, ImageCritic, LatentCritic, SiameseNetwork, WindowCritic
 from leed.networks.editor import Decoder, Encoder, Extractor, Interpolator
 from leed.networks.ganimation import GANimation
 from leed.networks.neutralizer import Neutralizer
@@ -26,10 +25,7 @@ NETWORKS: dict[str, tuple[Callable[[ModelConfig], nn.Module], Callable]] = {
     "auxiliary": (lambda config: AuxiliaryDistribution(config, 24), lambda net, x: list(net(x["features"]))),
     "neutralizer": (Neutralizer, lambda net, x: [net(x["image"], x["expression"])]),
     "image critic": (ImageCritic, lambda net, x: list(net(x["image"]))),
-    "mouth critic": (
-        lambda config: MouthCritic(replace(PRESETS["tiny"], upper_width=8)),
-        lambda net, x: [net(x["image"])],
-    ),
+    "window critic": (lambda config: WindowCritic(8), lambda net, x: [net(x["image"])]),
     "ganimation": (GANimation, lambda net, x: [net(x["image"], x["action_units"])]),
     "action unit critic": (
         lambda config: ImageCritic(config, len(ACTION_UNITS)),
@@ -50,13 +46,13 @@ def shapes(config: ModelConfig) -> dict[str, list[tuple[int, ...]]]:
         "encoder": [code],
         "decoder": [(BATCH, 3, side, side)],
         "extractor": [delta],
-        "interpolator": [code, *flow],
+        "interpolator": [code, *flow, (BATCH, config.interpolator_width, *code[2:])],
         "latent critic": [(BATCH,)],
         "siamese": [(BATCH, config.siamese_size)],
         "auxiliary": [gaussian, gaussian],
         "neutralizer": [(BATCH, 3, side, side)],
         "image critic": [(BATCH,), (BATCH, 8)],
-        "mouth critic": [(BATCH, 1, side // 8, side // 8)],
+        "window critic": [(BATCH, 1, side // 8, side // 8)],
         "ganimation": [(BATCH, 3, side, side)],
         "action unit critic": [(BATCH,), (BATCH, 17)],
         "remains estimator": [(BATCH, 2)],

@@ -11,7 +11,7 @@ from PIL import Image
 
 from leed import LEED, Expression
 from leed.config import TINY
-from leed.networks.upper import UPPER_SCALE, mouth_window
+from leed.networks.upper import UPPER_SCALE, WINDOWS, window_of
 from leed.photo.editor import FaceEditor, NoFaceError, PreparedPhoto, combined
 from leed.photo.opening import open_photo, upright
 from leed.photo.saving import save_marked
@@ -57,9 +57,9 @@ def test_prepared_photo_equals_edit(editor: FaceEditor, portrait: Image.Image):
     assert prepared.at_most(10_000).photo is prepared.photo
 
 
-def test_the_upper_level_draws_the_mouth_of_a_photo(perturb: Callable, portrait: Image.Image):
+def test_the_upper_level_draws_mouth_and_eyes_of_a_photo(perturb: Callable, portrait: Image.Image):
     """And nothing else; previews and frames do without, and so does an editor that is asked to."""
-    leed = perturb(LEED(replace(TINY, upper_width=8, upper_depth=1))).eval()
+    leed = perturb(LEED(replace(TINY, upper_width=8, upper_eyes_width=8, upper_depth=1))).eval()
     with_it, without = FaceEditor(leed), FaceEditor(leed, upper_level=False)
     expression = with_it.expression(Image.open(HAPPY))
     prepared = with_it.prepare(portrait, expression)
@@ -69,15 +69,19 @@ def test_the_upper_level_draws_the_mouth_of_a_photo(perturb: Callable, portrait:
     y, x = np.mgrid[: portrait.height, : portrait.width] + 0.5
     side = UPPER_SCALE * TINY.image_size
     across, down = side * prepared.alignment.to_crop(np.stack([x, y], 2)).transpose(2, 0, 1)
-    top, bottom, left, right = mouth_window(side)
-    window = (down > top - 2) & (down < bottom + 2) & (across > left - 2) & (across < right + 2)
-    assert change[~window].max() == 0 and change[window].mean() > 1
+    anywhere = np.zeros(down.shape, bool)
+    for window in WINDOWS:
+        top, bottom, left, right = window_of(window, side)
+        inside = (down > top - 2) & (down < bottom + 2) & (across > left - 2) & (across < right + 2)
+        assert change[inside].mean() > 1, window
+        anywhere |= inside
+    assert change[~anywhere].max() == 0
     for frame in (prepared.at_most(10_000), with_it.prepare_at(portrait, expression, prepared.alignment)):
         np.testing.assert_array_equal(frame(1.0).photo, plain.photo)
     small = portrait.resize((40, round(40 * portrait.height / portrait.width)))
     face = prepared.alignment.scaled(40 / portrait.width)
     assert face.side < TINY.image_size
-    assert PreparedPhoto(small, edit.crop, face, prepared.face).refined(prepared.face.trace(), 1.0) is None
+    assert PreparedPhoto(small, edit.crop, face, prepared.face).refined(prepared.face.trace(), 1.0) == {}
 
 
 def test_rotated_photo_is_edited_upright(editor: FaceEditor, portrait: Image.Image):

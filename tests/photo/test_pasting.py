@@ -10,7 +10,7 @@ from torch import Tensor
 import leed.photo.pasting
 from leed import LEED
 from leed.model import EditTrace
-from leed.networks.upper import UPPER_SCALE, Refinement, mouth_window, seen_of
+from leed.networks.upper import UPPER_SCALE, WINDOWS, Refinement, seen_of, window_of
 from leed.photo.editor import FaceEditor
 from leed.photo.geometry import Alignment
 from leed.photo.opening import open_photo
@@ -197,7 +197,7 @@ def test_skin_that_gives_way_to_skin_of_its_colour_stays_as_it_is(side: float):
     change = torch.cat([torch.zeros(1, 2, SIDE, SIDE), share, share * colour], 1)
     drawn = torch.cat([shown, shown * instead, shown * instead * colour], 1)
     photo, alignment = Image.new("RGB", (260, 260), (200, 120, 90)), Alignment((5.0, 5.0), (side + 5, 9.0))
-    for given in (None, drawn):
+    for given in ([], [drawn]):
         result = changed(photo, (0, 0, *photo.size), change, alignment, given)
         difference = np.abs(np.asarray(result, int) - (200, 120, 90))
         assert difference.max() <= 1
@@ -300,13 +300,14 @@ LARGE = UPPER_SCALE * SIDE
 WHOLE = Alignment((0.0, 0.0), (float(LARGE), 0.0))
 
 
-def refinement_of(photo: Image.Image, flow: Tensor, replaced: float, seed: int = 0) -> Refinement:
+def drawn_by(photo: Image.Image, flow: Tensor, replaced: float, seed: int = 0) -> dict[str, Refinement]:
     """Random colours in place of a share of the moved photo, of LARGE pixels a side; the flow as in `Motion`."""
-    picture = maps_of(photo) / 127.5 - 1
-    moved, _ = seen_of(picture, torch.zeros(1, 3, SIDE, SIDE), 2 * flow)
-    colours = torch.rand(moved.shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
-    share = torch.full_like(moved[:, :1], replaced)
-    return Refinement(moved, share, replaced * colours)
+    picture, found = maps_of(photo) / 127.5 - 1, {}
+    for window in WINDOWS:
+        moved, _ = seen_of(window, picture, torch.zeros(1, 3, SIDE, SIDE), 2 * flow)
+        colours = torch.rand(moved.shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+        found[window] = Refinement(moved, torch.full_like(moved[:, :1], replaced), replaced * colours)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -314,53 +315,56 @@ def square(portrait: Image.Image) -> Image.Image:
     return TILTED.crop(portrait, LARGE)
 
 
-def window_of(picture: Image.Image) -> np.ndarray:
-    """The upper level's window of a picture with LARGE pixels a side."""
-    top, bottom, left, right = mouth_window(LARGE)
-    return np.asarray(picture, int)[top:bottom, left:right]
+def shown_in(window: str, picture: Image.Image) -> np.ndarray:
+    """A window of a picture with LARGE pixels a side."""
+    return np.asarray(picture, int)[window_of(window, LARGE).area]
 
 
 @pytest.mark.parametrize("alignment", [TILTED, Alignment((300.0, 300.0), (90.0, 20.0))])
-def test_beyond_its_window_the_upper_level_changes_nothing(portrait: Image.Image, alignment: Alignment):
+def test_beyond_its_windows_the_upper_level_changes_nothing(portrait: Image.Image, alignment: Alignment):
     """Bit for bit, and also where the edit itself changes nothing."""
     crop, large = alignment.crop(portrait, SIDE), alignment.crop(portrait, LARGE)
     edited, motion = motion_by(crop, hill(0.05))
     edited = Image.eval(edited, lambda level: min(level + 30, 255))
-    drawn = refinement_of(large, motion.flow, 0.7)
+    drawn = drawn_by(large, motion.flow, 0.7)
     with_it = np.asarray(paste(portrait, crop, edited, alignment, motion, drawn), int)
     without = np.asarray(paste(portrait, crop, edited, alignment, motion), int)
     y, x = np.mgrid[: portrait.height, : portrait.width] + 0.5
     across, down = LARGE * alignment.to_crop(np.stack([x, y], 2)).transpose(2, 0, 1)
-    top, bottom, left, right = mouth_window(LARGE)
     reach = 4 * max(1, LARGE / alignment.side)  # of the kernels, the larger the smaller the crop is in the photo
-    window = (down > top - reach) & (down < bottom + reach) & (across > left - reach) & (across < right + reach)
-    difference = np.abs(with_it - without).max(2)
-    assert difference[~window].max() == 0 and difference[window].mean() > 5
+    difference, anywhere = np.abs(with_it - without).max(2), np.zeros(down.shape, bool)
+    for window in WINDOWS:
+        top, bottom, left, right = window_of(window, LARGE)
+        inside = (down > top - reach) & (down < bottom + reach) & (across > left - reach) & (across < right + reach)
+        assert difference[inside].mean() > 5, window
+        anywhere |= inside
+    assert difference[~anywhere].max() == 0
     np.testing.assert_array_equal(paste(portrait, crop, crop, alignment, None, drawn), portrait)
 
 
-def test_in_its_window_the_photo_is_what_the_upper_level_draws(square: Image.Image):
+def test_in_its_windows_the_photo_is_what_the_upper_level_draws(square: Image.Image):
     """Where the moved photo gives way entirely and where half of it stays."""
     crop = WHOLE.crop(square, SIDE)
     still = torch.zeros(1, 2, SIDE, SIDE)
     edited = Image.eval(crop, lambda level: level // 2 + (100 if level < 128 else 0))
     for replaced in (1.0, 0.5):
-        drawn = refinement_of(square, still, replaced)
+        drawn = drawn_by(square, still, replaced)
         pasted = paste(square, crop, edited, WHOLE, Motion(maps_of(crop), still), drawn)
-        expected = np.asarray(picture_of((drawn.drawn + 1) * 127.5), int)
-        np.testing.assert_allclose(window_of(pasted)[8:-24, 8:-8], expected[8:-24, 8:-8], atol=1)
+        for window, inner in {"mouth": np.s_[8:-24, 8:-8], "eyes": np.s_[8:-8, 16:-16]}.items():
+            expected = np.asarray(picture_of((drawn[window].drawn + 1) * 127.5), int)
+            np.testing.assert_allclose(shown_in(window, pasted)[inner], expected[inner], atol=1)
 
 
 def test_skin_that_is_merely_moved_is_the_photos_own(square: Image.Image):
     """The upper level shows where the edit is painted, and not where the photo's pixels are moved."""
     crop = WHOLE.crop(square, SIDE)
     moved, motion = motion_by(crop, hill(0.02))
-    drawn = refinement_of(square, motion.flow, 0.7)
+    drawn = drawn_by(square, motion.flow, 0.7)
     painted = moved.copy()
     painted.paste((255, 0, 0), (28, 40, 36, 44))
     changes = []
     for edited in (moved, painted):
-        with_it, without = (np.asarray(paste(square, crop, edited, WHOLE, motion, d), int) for d in (drawn, None))
+        with_it, without = (np.asarray(paste(square, crop, edited, WHOLE, motion, d), int) for d in (drawn, {}))
         changes.append(np.abs(with_it - without).max(2))
     assert changes[0].max() == 0 and changes[1][120:132, 84:108].mean() > 20
 
@@ -371,11 +375,11 @@ def test_an_upper_level_that_agrees_with_the_pasting_changes_nothing():
     crop, edited = WHOLE.crop(flat, SIDE), Image.new("RGB", (SIDE, SIDE), (160, 110, 90))
     still = torch.zeros(1, 2, SIDE, SIDE)
     picture = maps_of(flat) / 127.5 - 1
-    moved, edit = seen_of(picture, maps_of(edited) / 127.5 - 1, still)
+    moved, edit = seen_of("mouth", picture, maps_of(edited) / 127.5 - 1, still)
     for replaced in (0.0, 0.4, 1.0):
         share = torch.full_like(moved[:, :1], replaced)
-        same = Refinement(moved, share, edit - (1 - share) * moved)
-        with_it, without = (np.asarray(paste(flat, crop, edited, WHOLE, None, given), int) for given in (same, None))
+        same = {"mouth": Refinement(moved, share, edit - (1 - share) * moved)}
+        with_it, without = (np.asarray(paste(flat, crop, edited, WHOLE, None, given), int) for given in (same, {}))
         middle = np.s_[100:150]
         assert np.abs(with_it[middle, 70:120] - (160, 110, 90)).max() <= 1
         assert np.abs(with_it - without)[middle].max() <= 1
@@ -385,11 +389,12 @@ def test_the_passage_to_the_window_is_smooth():
     flat = Image.new("RGB", (LARGE, LARGE), (120, 120, 120))
     crop = WHOLE.crop(flat, SIDE)
     change = change_of(maps_of(crop), maps_of(crop) + 40, None)
-    moved = torch.zeros(1, 3, *mouth_window(LARGE).of(maps_of(flat)).shape[2:])
-    drawn = drawn_on(change, maps_of(crop), Refinement(moved, torch.ones_like(moved[:, :1]), moved + 1))
-    share = drawn[0, 0]
-    assert share.max() == 1 and max(share.diff(dim=0).abs().max(), share.diff(dim=1).abs().max()) < 0.35
-    torch.testing.assert_close(drawn[0, 2:], (share * 255).expand(3, -1, -1))
+    for window in WINDOWS:
+        moved = torch.zeros_like(window_of(window, LARGE).of(maps_of(flat)))
+        drawn = drawn_on(change, maps_of(crop), window, Refinement(moved, torch.ones_like(moved[:, :1]), moved + 1))
+        share = drawn[0, 0]
+        assert share.max() == 1 and max(share.diff(dim=0).abs().max(), share.diff(dim=1).abs().max()) < 0.35
+        torch.testing.assert_close(drawn[0, 2:], (share * 255).expand(3, -1, -1))
 
 
 def test_a_grey_photo_stays_grey_under_the_upper_level(square: Image.Image):
@@ -399,6 +404,7 @@ def test_a_grey_photo_stays_grey_under_the_upper_level(square: Image.Image):
     edited = Image.merge(
         "RGB", [band.point(lambda level, i=i: min(level + 20 * i, 255)) for i, band in enumerate(edited.split())]
     )
-    pasted = np.asarray(paste(grey, crop, edited, WHOLE, motion, refinement_of(grey, motion.flow, 0.6)), int)
+    pasted = np.asarray(paste(grey, crop, edited, WHOLE, motion, drawn_by(grey, motion.flow, 0.6)), int)
     assert np.ptp(pasted, axis=2).max() == 0
-    assert np.abs(pasted - np.asarray(grey, int))[110:160, 60:130].mean() > 10
+    change = np.abs(pasted - np.asarray(grey, int))[:, 60:130]
+    assert change[110:160].mean() > 10 and change[40:75].mean() > 10

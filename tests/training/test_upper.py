@@ -12,10 +12,10 @@ import train_accelerate
 from leed import LEED, RemainsEstimator
 from leed.config import TINY
 from leed.data.faces import FaceDataset, load_faces
-from leed.networks.upper import UPPER_SCALE, Refinement, mouth_window
+from leed.networks.upper import UPPER_SCALE, Refinement, window_of
 from leed.training.augmentation import NONE
 from leed.training.config import LossWeights
-from leed.training.upper import Mouths, UpperStage, measured, upper_figures
+from leed.training.upper import Compared, UpperStage, measured, upper_figures
 
 pytestmark = pytest.mark.usefixtures("fresh_accelerator")
 SIDE = UPPER_SCALE * TINY.image_size
@@ -63,7 +63,7 @@ def test_it_trains_the_upper_level_alone(stage: UpperStage, large_faces: FaceDat
         optimizer.step()
     assert set(terms) == {"upper_image", "upper_structure", "upper_gradient"}
     moved = {name for name, p in stage.model.named_parameters() if p.grad is not None and p.grad.any()}
-    assert moved == {name for name, _ in stage.model.named_parameters() if name.startswith("upper.")}
+    assert moved == {name for name, _ in stage.model.named_parameters() if name.startswith(("upper.", "upper_eyes."))}
     alone = UpperStage(stage.model, replace(LossWeights(), upper_structure=0, upper_gradient=0), NONE)
     assert set(alone.objectives["upper"](values).terms) == {"upper_image"}
 
@@ -80,32 +80,36 @@ def test_a_critic_scores_and_learns_apart(stage: UpperStage, large_faces: FaceDa
     torch.testing.assert_close(loss.total, without.total + 0.1 * score)
     loss.total.backward()
     assert all(p.grad is None for p in critic.parameters())
-    head = upper.upper.head.weight
-    learned, head.grad = head.grad, None
+    heads = [level.head.weight for level in upper.levels.values()]
+    learned = [head.grad for head in heads]
+    for head in heads:
+        head.grad = None
     without.total.backward()
-    assert not torch.equal(learned, head.grad)
-    gap = [loss.outputs[name].detach() for name in ("truth", "drawn")]
+    assert not any(torch.equal(before, head.grad) for before, head in zip(learned, heads, strict=True))
     optimizer = torch.optim.Adam(critic.parameters(), 3e-3, (0.5, 0.999))
     for _ in range(20):
         optimizer.zero_grad()
         total, terms, _ = critic(loss.outputs)
         total.backward()
         optimizer.step()
-    real, fake = (critic.critic(mouths).mean((1, 2, 3)) for mouths in gap)
-    assert terms["upper_critic"] < 1.9 and bool((real > fake).float().mean() > 0.9)
+    assert terms["upper_critic"] < 1.9
+    for window, shown in loss.outputs.items():
+        real, fake = (critic.critics[window](shown[name]).mean((1, 2, 3)) for name in ("truth", "drawn"))
+        assert bool((real > fake).float().mean() > 0.8), window
 
 
 def test_it_learns_both_ways(stage: UpperStage, large_faces: FaceDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neutral faces get an expression, faces lose theirs; both as `LEED.edit` does it."""
     batch = large_faces.__getitems__(list(range(1, 5)))
-    window, stage.mirror = mouth_window(SIDE), False
+    stage.mirror = False
     pictures = {name: batch[name].float() / 127.5 - 1 for name in ("image", "neutral")}
     for closed, truth in ((0.0, "image"), (1.0, "neutral")):
         monkeypatch.setattr("leed.training.upper.CLOSED_SHARE", closed)
         values = stage.inputs(batch)
-        torch.testing.assert_close(values["truth"], window.of(pictures[truth]))
-        assert bool(values["delta_exp"].any()) != bool(closed)
-        assert values["moved"].shape == values["edit"].shape == values["truth"].shape
+        assert bool(values["delta_exp"].any()) != bool(closed) and set(values["windows"]) == {"mouth", "eyes"}
+        for window, seen in values["windows"].items():
+            torch.testing.assert_close(seen["truth"], window_of(window, SIDE).of(pictures[truth]))
+            assert seen["moved"].shape == seen["edit"].shape == seen["truth"].shape
 
 
 def test_a_resumed_run_equals_an_unbroken_one(upper_run: list[str], tmp_path: Path) -> None:
@@ -120,7 +124,7 @@ def test_a_resumed_run_equals_an_unbroken_one(upper_run: list[str], tmp_path: Pa
     leed, given = LEED.from_pretrained(run / "upper"), LEED.from_pretrained(upper_run[7])
     assert leed.estimator is not None and leed.config == UpperStage.sizes("tiny")
     assert all(torch.equal(leed.state_dict()[name], value) for name, value in given.state_dict().items())
-    assert leed.upper is not None and bool(leed.upper.head.weight.any())
+    assert all(bool(level.head.weight.any()) for level in leed.upper_levels.values())
 
 
 def test_it_goes_on_from_an_upper_level(upper_run: list[str], tmp_path: Path) -> None:
@@ -132,30 +136,47 @@ def test_it_goes_on_from_an_upper_level(upper_run: list[str], tmp_path: Path) ->
     assert float((bias - first.upper.head.bias).detach().abs().max()) < 0.01
 
 
+def test_eyes_are_added_to_a_mouth_that_stays(upper_run: list[str], lively_leed: LEED, tmp_path: Path) -> None:
+    first = LEED(replace(UpperStage.sizes("tiny"), upper_eyes_width=0))
+    first.load_state_dict(lively_leed.state_dict(), strict=False)
+    torch.nn.init.normal_(first.upper.head.bias)
+    first.save_pretrained(tmp_path / "first")
+    train_accelerate.main([*upper_run, "--leed", str(tmp_path / "first"), "--upper_window", "eyes"])
+    leed = LEED.from_pretrained(tmp_path / "run" / "upper")
+    assert all(torch.equal(leed.state_dict()[name], value) for name, value in first.state_dict().items())
+    assert leed.upper_eyes is not None and bool(leed.upper_eyes.head.weight.any())
+
+
 def test_what_cannot_be_trained_is_refused(upper_run: list[str], trained: Path, capsys: pytest.CaptureFixture) -> None:
     assert "delta_size 16 and 8; pass its own as --model_<field>" in refusal([*upper_run, "--model_delta_size", "8"])
-    assert "give --model_upper_width" in refusal([*upper_run, "--model_upper_width", "0"])
+    none = ("--model_upper_width", "0", "--model_upper_eyes_width", "0")
+    assert "give --model_upper_width or --model_upper_eyes_width" in refusal([*upper_run, *none])
+    assert "learns nothing" in refusal([*upper_run, *none[:2], "--upper_window", "mouth"])
     off = [f"--weight_upper_{name}=0" for name in ("image", "structure", "gradient")]
-    assert "nothing tells the upper level what a mouth looks like" in refusal([*upper_run, *off])
+    assert "nothing tells the upper level what mouth and eyes look like" in refusal([*upper_run, *off])
     assert "from the model that --leed names" in refusal([*upper_run, "--init_from", str(trained)], capsys)
-    assert "leed serves --stage upper" in refusal([*upper_run, "--stage", "leed"], capsys)
+    assert "leed and upper_window serve --stage upper" in refusal([*upper_run, "--stage", "leed"], capsys)
 
 
-def test_figures_of_known_mouths() -> None:
+def test_figures_of_known_faces() -> None:
     truth = torch.rand(1, 3, 384, 384) * 2 - 1
-    values = measured(Mouths(truth, truth.flip(-1), 0.5 * truth, truth), torch.zeros_like(truth))
+    values = measured(Compared(truth, truth.flip(-1), 0.5 * truth, truth), torch.zeros_like(truth))
     found = upper_figures({name: torch.cat([value, value]) for name, value in values.items()})
     assert set(found) == set(UpperStage.figures)
-    assert [found[name] for name in ("ssim", "detail", "energy")] == pytest.approx([1, 1, 1])
-    assert found["energy_enlarged"] == pytest.approx(0.25) and found["detail_enlarged"] == pytest.approx(1)
-    assert abs(found["detail_pasted"]) < 0.05
+    for box in ("mouth", "eyes"):
+        assert [found[f"{box}_{name}"] for name in ("ssim", "detail", "energy")] == pytest.approx([1, 1, 1])
+        assert found[f"{box}_energy_enlarged"] == pytest.approx(0.25)
+        assert found[f"{box}_detail_enlarged"] == pytest.approx(1)
+        assert abs(found[f"{box}_detail_pasted"]) < 0.06
 
 
 def test_validation_compares_with_the_pasting(stage: UpperStage, large_faces: FaceDataset) -> None:
-    """An upper level that gives nothing of its own shows the edit in its window."""
+    """An upper level that gives nothing of its own shows the edit in its windows."""
     figures, rows = stage.validate(stage.model.eval(), large_faces)
     assert set(figures) == set(UpperStage.figures)
-    assert figures["ssim"] != figures["ssim_pasted"] and abs(figures["ssim"] - figures["ssim_enlarged"]) < 0.2
+    for box in ("mouth", "eyes"):
+        ssim, pasted, enlarged = (figures[f"{box}_ssim{suffix}"] for suffix in ("", "_pasted", "_enlarged"))
+        assert ssim != pasted and abs(ssim - enlarged) < 0.2
     assert all(len(row) == 4 and row[0].shape == (3, SIDE, SIDE) for row in rows)
 
 
@@ -166,13 +187,13 @@ def test_the_sheet_shows_opened_and_closed_mouths(
     some = large_faces.__getitems__([0, 1] * 8)
     strengths: list[float] = []
 
-    def drawn(model: LEED, photo: Tensor, reference: Tensor, truth: Tensor, alpha: float) -> Mouths:
+    def drawn(model: LEED, photo: Tensor, reference: Tensor, truth: Tensor, alpha: float) -> Compared:
         strengths.append(alpha)
         picture = torch.full_like(photo[None], alpha)
-        return Mouths(picture, picture, picture, picture)
+        return Compared(picture, picture, picture, picture)
 
     monkeypatch.setattr("leed.training.upper.batches", lambda faces, device: [(some, [0, 4, 8]), (some, [0])])
-    monkeypatch.setattr("leed.training.upper.edited_mouths", drawn)
+    monkeypatch.setattr("leed.training.upper.compared_edit", drawn)
     _, rows = stage.validate(stage.model.eval(), large_faces)
     assert strengths == [1.0, 0.0] * 16
     assert [row[3].mean().item() for row in rows] == [1.0, 0.0, 1.0, 0.0]

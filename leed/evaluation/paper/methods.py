@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from leed.images import denormalize, normalize, resize
-from leed.model import LEED, Warped, no_flow, scaled
+from leed.model import LEED, Rendered, no_flow, scaled
 from leed.networks.ganimation import GANimation
 from leed.networks.neutralizer import Neutralizer
 from leed.pretrained import WEIGHTS, find_folder, read_digest
@@ -106,8 +106,10 @@ class PlainArithmetic(LEED):
     def context(self, code_neutral: Tensor) -> Tensor:
         return code_neutral
 
-    def render(self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0) -> Warped:
-        return Warped(self.decode(code_neutral + scaled(alpha, delta_exp)), no_flow(code_neutral))
+    def render(
+        self, code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: float | Tensor = 1.0
+    ) -> Rendered:
+        return Rendered(self.decode(code_neutral + scaled(alpha, delta_exp)), no_flow(code_neutral))
 
 
 def stargan_method(path: str, device: torch.device) -> Method:
