@@ -143,10 +143,10 @@ class ModelConfig:
 
     # The upper level.
     upper_width: int = setting(
-        0, "channels of the upper level, which draws mouths at 3 times the side; 0: there is none", least=0, before=0
+        0, "channels of the upper level's network that draws mouths, at 3 times the side; 0: none", least=0, before=0
     )
     upper_eyes_width: int = setting(
-        0, "channels of the upper level's network that draws eyes; 0: there is none", least=0, before=0
+        0, "channels of the upper level's network that draws eyes, at 3 times the side; 0: none", least=0, before=0
     )
     upper_depth: int = setting(
         2, "residual blocks of the upper level, before and after it sees delta_exp", least=0, before=2

@@ -53,8 +53,13 @@ class View(NamedTuple):
         return placed
 
 
-def draw_head(rig: Rig, head: Head, weights: Floats, pose: Pose, size: int = SIZE) -> Drawing:
-    """Draws a head with blendshape weights (53,) at a pose, as a picture of `SIZE` or `LARGE_SIZE`."""
+def draw_head(
+    rig: Rig, head: Head, weights: Floats, pose: Pose, size: int = SIZE, shaded_teeth: bool = False
+) -> Drawing:
+    """Draws a head with blendshape weights (53,) at a pose, as a picture of `SIZE` or `LARGE_SIZE`.
+
+    Without `shaded_teeth` a row of teeth is one white bar, as in all pictures of the published set.
+    """
     vertices = deformed(rig, head, weights)
     moves = vertices - head.vertices
     view = View(pose, crop_corner(head.pivot, head.vertices[rig.landmarks], pose), size // SIZE)
@@ -68,7 +73,7 @@ def draw_head(rig: Rig, head: Head, weights: Floats, pose: Pose, size: int = SIZ
     out = _sheet(head, view, sheet, layer, smallest_alpha=0.06).over(out)
     strengths = wrinkles.amounts(rig.names, weights)
     with wrinkles.wrinkled(head.textures[heads.SKIN], head.wrinkles, strengths):
-        out = _face(rig, head, view, vertices, moves).over(out)
+        out = _face(rig, head, view, vertices, moves, shaded_teeth).over(out)
     picture = cv2.resize(out, (size, size), interpolation=cv2.INTER_AREA)
     landmarks = (posed(head.pivot, vertices[rig.landmarks].astype(np.float64), pose)[:, :2] - view.corner) / 2
     return Drawing(np.clip(picture + 0.5, 0, 255).astype(np.uint8), landmarks)
@@ -100,7 +105,7 @@ def _sheet(
     return canvas
 
 
-def _face(rig: Rig, head: Head, view: View, vertices: Floats, moves: Floats) -> Canvas:
+def _face(rig: Rig, head: Head, view: View, vertices: Floats, moves: Floats, shaded_teeth: bool) -> Canvas:
     """Face, eyes and the mouth's inside."""
     canvas = Canvas.empty(view.side)
     gap = parting(rig, head, vertices)
@@ -116,7 +121,7 @@ def _face(rig: Rig, head: Head, view: View, vertices: Floats, moves: Floats) -> 
         lip_places(rig, head, gap),
         head.textures,
         light=skin_light(rig, head, moves),
-        colours=mouth_colours(rig, head, vertices, gap),
+        colours=mouth_colours(rig, head, vertices, gap, shaded_teeth),
         stencil=stencil,
         smallest_alpha=0.12 if view.is_turned else 0.3,
     )

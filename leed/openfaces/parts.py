@@ -11,7 +11,7 @@ from leed.config import EXPRESSIONS
 from leed.openfaces.arrays import Bytes, Floats, Integers
 from leed.openfaces.drawing import LARGE_SIZE, SIZE, Drawing, draw_head
 from leed.openfaces.encoding import Row, inner, inner_by_area, large_inner, webp
-from leed.openfaces.free_plan import FreeTriple, free_shots
+from leed.openfaces.free_plan import FreeShot, FreeTriple, free_shots
 from leed.openfaces.heads import Head
 from leed.openfaces.people import Person
 from leed.openfaces.plan import Plan, Shot, large_shots, second_view
@@ -184,6 +184,25 @@ def large(sitter: Sitter) -> Rows:
             yield "large pairs", pair
 
 
+def large_more(sitter: Sitter) -> Rows:
+    """`large_more`: a training person's free expressions, and the six of `large`, at 400 px, with shaded teeth.
+
+    Each comes with the true neutral face. Free expressions have no label: -1.
+    """
+    if sitter.is_tested:
+        return
+    moments: list[tuple[Shot | FreeShot, int, Floats]] = [(s, -1, s.weights) for s in free_shots(sitter.name)]
+    for shot in large_shots(sitter.name, sitter.work.plan.shots[sitter.name]):
+        moments.append((shot, EXPRESSIONS.index(shot.expression), shot.weights_array()))
+    for moment, expression, weights in moments:
+        row: Row = {"file": moment.file, "split": "train", "person": sitter.name, "expression": expression}
+        row |= {"camera": moment.camera} | _angles(moment.pose) | {"blendshapes": _rounded(weights)}
+        for name, shown, quality in (("image", weights, 88), ("neutral", AT_REST, 86)):
+            drawing = draw_head(sitter.work.rig, sitter.head, shown, moment.pose, LARGE_SIZE, shaded_teeth=True)
+            row[name] = webp(large_inner(drawing.picture), quality)
+        yield "large more", row
+
+
 def smiles(sitter: Sitter) -> Rows:
     """`smiles`: the real smile at 400 px with the real neutral portrait registered to it, where that can be done."""
     if sitter.person.smile is None:
@@ -205,6 +224,7 @@ DRAWN_BY_PERSON: dict[str, Callable[[Sitter], Rows]] = {
     "views": views,
     "free": free,
     "large": large,
+    "large_more": large_more,
     "smiles": smiles,
 }
 """The parts that are drawn person by person; clips show two people each."""

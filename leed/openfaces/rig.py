@@ -8,6 +8,7 @@ from scipy.spatial import cKDTree
 
 from leed.openfaces.arrays import Bytes, Flags, Floats, Integers
 from leed.openfaces.face_model import FaceModel
+from leed.openfaces.teeth import shade_of_teeth
 from leed.openfaces.topology import adjacency, averaging, contours, enclosed
 
 EYE_PARTS = ("left eyeball", "right eyeball")
@@ -62,6 +63,7 @@ class Rig:
     left_lids: Lids
     neck: Floats  # (n,) of the face's vertices: 1 on the neck, 0 on face and skull
     folds: Floats  # (n,) how much folds darken, around nose and mouth alone
+    teeth: Floats  # of the teeth's vertices: the share of light, less between two teeth
 
     @property
     def landmarks(self) -> Integers:
@@ -123,6 +125,7 @@ def build_rig(model: FaceModel) -> Rig:
         left_lids=left,
         neck=_neck(model, means, narrow),
         folds=_folds(model),
+        teeth=_teeth(model),
     )
 
 
@@ -183,6 +186,12 @@ def _folds(model: FaceModel) -> Floats:
     x, y = _aside_and_up(model)
     middle = np.clip((3.5 - x) / 0.7, 0, 1)
     return 0.22 * middle * np.clip((y + 4.2) / 0.8, 0, 1) * np.clip((1.2 - y) / 0.8, 0, 1)
+
+
+def _teeth(model: FaceModel) -> Floats:
+    """The share of light on each of the teeth's vertices."""
+    teeth = model.layout.vertices_of("teeth")
+    return shade_of_teeth(model.vertices[teeth], model.triangles[model.of_part("teeth")] - teeth.start)
 
 
 def _aside_and_up(model: FaceModel) -> tuple[Floats, Floats]:

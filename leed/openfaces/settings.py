@@ -10,6 +10,7 @@ FOLDERS = {
     "views": "-views",
     "free": "-free",
     "large": "-large",
+    "large_more": "-large",
     "smiles": "-large",
     "clips": "-clips",
 }

@@ -38,10 +38,10 @@ def skin_light(rig: Rig, head: Head, moves: Floats) -> Floats:
     return light
 
 
-def mouth_colours(rig: Rig, head: Head, vertices: Floats, gap: Floats) -> Floats:
+def mouth_colours(rig: Rig, head: Head, vertices: Floats, gap: Floats, shaded_teeth: bool = False) -> Floats:
     """Colours (N, 3) float32 of the mouth's inside: fixed, scaled by the white of the photo, darker deep inside.
 
-    `gap` is the result of `deformation.parting`.
+    `gap` is the result of `deformation.parting`. With `shaded_teeth`, teeth are told apart by the shade between them.
     """
     colours = np.zeros((len(vertices), 3), np.float32)
     white = (head.white / 255.0).astype(np.float32)
@@ -59,6 +59,8 @@ def mouth_colours(rig: Rig, head: Head, vertices: Floats, gap: Floats) -> Floats
     ):
         colours[part] = np.array(colour, np.float32) * white * light[part][:, None] * factor
     colours[teeth] = np.minimum(colours[teeth], 246)
+    if shaded_teeth:
+        colours[teeth] *= rig.teeth[:, None].astype(np.float32)
     soft = slice(socket.start, gums.stop)
     down = np.clip((vertices[soft, 1] - row[soft]) / max(gap.max(), 1.0), 0, 1).astype(np.float32)[:, None]
     floor = np.array([25, 21, 70], np.float32) * white * (0.35 + 0.9 * down)  # palate dark, tongue lit

@@ -59,6 +59,13 @@ LARGE = Features(
     | {"expression": Value("int64"), "camera": Value("string")}
     | {name: Image() for name in ("image", "neutral")}
 )
+LARGE_MORE = Features(
+    {name: Value("string") for name in ("file", "split", "person")}
+    | {"expression": Value("int64"), "camera": Value("string")}
+    | {name: Value("float64") for name in ("yaw", "pitch", "roll")}
+    | {"blendshapes": List(Value("float64"))}
+    | {name: Image() for name in ("image", "neutral")}
+)
 LARGE_PAIRS = Features({"triple": Value("int64"), "input": Image(), "target": Image()})
 SMILES = Features(
     {name: Value("string") for name in ("file", "split")}
@@ -146,6 +153,8 @@ def _files(part: str, shelf: Shelf, plan: Plan) -> Iterator[tuple[str, Features,
     elif part == "large":
         yield "train", LARGE, _sorted(shelf.rows(part, "large", people), "file")
         yield "pairs", LARGE_PAIRS, _sorted(shelf.rows(part, "large pairs", people), "triple")
+    elif part == "large_more":
+        yield "more", LARGE_MORE, _sorted(shelf.rows(part, "large more", people), "file")
     elif part == "smiles":
         yield "smiles", SMILES, _sorted(shelf.rows(part, "smiles", people), "file")
 

@@ -21,8 +21,9 @@ from leed.data.faces import load_faces
 from leed.openfaces import build as b
 from leed.openfaces import clips
 from leed.openfaces.comparison import psnr
+from leed.openfaces.drawing import LARGE_SIZE, draw_head
 from leed.openfaces.free_plan import free_triples
-from leed.openfaces.parts import AT_REST, Work, free, large, seat, views
+from leed.openfaces.parts import AT_REST, Work, free, large, large_more, seat, views
 from leed.openfaces.people import own_people
 from leed.openfaces.performances import CAMERAS
 from leed.openfaces.plan import make_plan
@@ -137,6 +138,7 @@ def test_a_set_of_one_person_is_built_read_and_described(made_up, portraits, tmp
         (views, "views", ("view", "neutral"), 128),
         (free, "free", ("image", "neutral", "view", "view_neutral"), 128),
         (large, "large", ("image", "neutral"), 400),
+        (large_more, "large more", ("image", "neutral"), 400),
     ],
 )
 def test_other_parts_draw_the_expression_and_its_true_neutral_face(sitter, part, table, pictures, side):
@@ -145,6 +147,27 @@ def test_other_parts_draw_the_expression_and_its_true_neutral_face(sitter, part,
     opened = [np.asarray(Image.open(io.BytesIO(row[column]["bytes"]))) for column in pictures]
     assert name == table and all(picture.shape == (side, side, 3) for picture in opened)
     assert all(psnr(shown, at_rest) < 45 for shown, at_rest in zip(opened[::2], opened[1::2], strict=True))
+
+
+def test_more_large_pictures_are_those_of_other_parts(sitter):
+    """The twelve free moments and the six that `large` has."""
+    more = [row for _, row in large_more(sitter)]
+    assert [row["expression"] for row in more[:12]] == [-1] * 12
+    plain = {row["file"]: row for _, row in large(sitter)}
+    assert [row["file"] for row in more[12:]] == list(plain)
+    assert all(row["neutral"]["bytes"] == plain[row["file"]]["neutral"]["bytes"] for row in more[12:])
+
+
+def test_teeth_are_shaded_where_that_is_asked_for(sitter):
+    """And nothing else is."""
+    rig = dataclasses.replace(sitter.work.rig, teeth=np.full_like(sitter.work.rig.teeth, 0.7))
+    laugh = weights_of({"jawOpen": 0.5, "mouthSmile_L": 0.7, "mouthSmile_R": 0.7})
+    flat, shaded = (
+        draw_head(rig, sitter.head, laugh, Pose(), LARGE_SIZE, shaded_teeth=shade).picture.astype(int)
+        for shade in (False, True)
+    )
+    changed = (shaded != flat).any(2)
+    assert 20 < changed.sum() < 0.02 * changed.size and (shaded <= flat).all()
 
 
 def test_a_clip_has_an_input_a_driver_and_the_true_frames(sitter, tmp_path):

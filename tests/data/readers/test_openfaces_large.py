@@ -20,6 +20,9 @@ def large_faces(tmp_path: Path) -> Path:
     pq.write_table(pa.table(rows), tmp_path / SMILES)
     rendered = {"file": ["045_p1_male_sad_v2.webp"], "person": ["p1"], "expression": [2], "image": [png()]}
     pq.write_table(pa.table(rendered | {"neutral": [png()]}), tmp_path / "train-00000-of-00001.parquet")
+    columns = {"file": ["p1_00", "p2_00"], "split": ["train", "train"], "person": ["p1", "p2"], "expression": [-1, 4]}
+    more = columns | {"yaw": [-20.0, 0.0], "image": [png()] * 2, "neutral": [png()] * 2}
+    pq.write_table(pa.table(more), tmp_path / "more-00000-of-00001.parquet")
     return tmp_path
 
 
@@ -33,6 +36,12 @@ def test_real_smiles_of_training_people(large_faces: Path) -> None:
 def test_rendered_faces_are_read_where_they_are_asked_for(large_faces: Path) -> None:
     table = load_faces(large_faces, "openfaces-large")
     assert table["person"][:] == ["p1"] and table["yaw"][:] == [-45] and table["expression"][:] == [2]
+
+
+def test_more_of_them_are_free_expressions_too(large_faces: Path) -> None:
+    table = load_faces(large_faces, "openfaces-large-more")
+    assert table["expression"][:] == [-1, 4] and table["yaw"][:] == [-20, 0] and table["person"][:] == ["p1", "p2"]
+    assert bool(FaceDataset(table, 16).has_neutral.all())
 
 
 def test_a_picture_of_another_name_is_refused(large_faces: Path) -> None:
