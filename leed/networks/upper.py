@@ -88,13 +88,13 @@ def seen_of(name: str, picture: Tensor, edited: Tensor, flow: Tensor) -> tuple[T
     return warp(picture, flow, "bicubic", window.area), enlarged(edited, window)
 
 
-def enlarged(face: Tensor, window: Window) -> Tensor:
-    """A window (B, 3, h, w) of a face (B, 3, S, S) that is enlarged to the side 3S; only what it shows is computed."""
+def enlarged(maps: Tensor, window: Window, mode: str = "bicubic") -> Tensor:
+    """A window (B, C, h, w) of maps (B, C, S, S) that are enlarged to the side 3S; only what it shows is computed."""
     reach = 3  # of the bicubic kernel [px], and one
     low = [max(edge // UPPER_SCALE - reach, 0) for edge in (window.top, window.left)]
     high = [edge // UPPER_SCALE + 1 + reach for edge in (window.bottom, window.right)]
-    piece = face[..., low[0] : high[0], low[1] : high[1]]
-    large = F.interpolate(piece, [UPPER_SCALE * length for length in piece.shape[-2:]], mode="bicubic")
+    piece = maps[..., low[0] : high[0], low[1] : high[1]]
+    large = F.interpolate(piece, [UPPER_SCALE * length for length in piece.shape[-2:]], mode=mode)
     top, left = (UPPER_SCALE * edge for edge in low)
     return Window(window.top - top, window.bottom - top, window.left - left, window.right - left).of(large)
 

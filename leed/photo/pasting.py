@@ -17,8 +17,7 @@ from torch import Tensor
 
 from leed.images import grey_levels, resize, smoothstep
 from leed.model import EditTrace
-from leed.networks.layers import upsample_to
-from leed.networks.upper import UPPER_SCALE, Refinement, soft_window, window_of
+from leed.networks.upper import UPPER_SCALE, Refinement, enlarged, soft_window, window_of
 from leed.photo.geometry import Alignment, padded_crop
 
 FEATHER = 0.12  # width of the soft edge of a pasted face, as a fraction of the crop's side
@@ -69,7 +68,7 @@ def paste(
     """
     before = maps_of(crop)
     change = change_of(before, maps_of(edited), motion)
-    drawn = [shrunk(drawn_on(change, before, *found), alignment.side) for found in refinements.items()]
+    drawn = [shrunk(maps, alignment.side) for maps in drawn_on(change, before, refinements)]
     change = shrunk(change, alignment.side)
     result = photo.copy()
     part = touched(change)
@@ -106,26 +105,28 @@ def change_of(before: Tensor, after: Tensor, motion: Motion | None) -> Tensor:
     return torch.cat([faded, replaced, added], 1)
 
 
-def drawn_on(change: Tensor, crop: Tensor, name: str, refinement: Refinement) -> Tensor:
-    """What the upper level draws in a window of a crop (1, 3, S, S), as (1, 5, 3S, 3S).
-
-    `name` is the window's, `change` that of `change_of`.
+def drawn_on(change: Tensor, crop: Tensor, refinements: Mapping[str, Refinement]) -> list[Tensor]:
+    """What the upper level draws in each window of a crop (1, 3, S, S), as (1, 5, 3S, 3S); `change` as of `change_of`.
 
     Channels: how much of it shows (1), in [0, 1], and multiplied by that the replaced share of the moved photo (1) and
     the added colours (3). All are 0 beyond the window and where there is no change. It shows about what is painted,
     such as lips and teeth. Elsewhere the photo is merely moved, and has a skin that the upper level would draw too
     smooth.
     """
-    side = UPPER_SCALE * crop.shape[-1]
-    window = window_of(name, side)
-    moved, replaced = grey_levels(refinement.moved).cpu(), refinement.replaced.float().cpu()
-    added = tinted(grey_levels(refinement.drawn.clamp(-1, 1)).cpu() - moved, crop) + replaced * moved
-    whole = crop.new_zeros(1, 5, side, side)
+    if not refinements:
+        return []
     painted = smoothstep(blurred(largest(change[:, 2:3], DRAWN_NEAR)) / DRAWN_FROM)
     visible = torch.minimum(inside(change), painted)
-    shown = soft_window(name, side) * window.of(feather(side) * upsample_to(visible, whole))
-    window.of(whole).copy_(shown * torch.cat([torch.ones_like(replaced), replaced, added], 1))
-    return whole
+    side, found = UPPER_SCALE * crop.shape[-1], []
+    for name, refinement in refinements.items():
+        window = window_of(name, side)
+        moved, replaced = grey_levels(refinement.moved).cpu(), refinement.replaced.float().cpu()
+        added = tinted(grey_levels(refinement.drawn.clamp(-1, 1)).cpu() - moved, crop) + replaced * moved
+        shown = window.of(feather(side)) * soft_window(name, side) * enlarged(visible, window, "bilinear")
+        whole = crop.new_zeros(1, 5, side, side)
+        window.of(whole).copy_(shown * torch.cat([torch.ones_like(replaced), replaced, added], 1))
+        found.append(whole)
+    return found
 
 
 def inside(change: Tensor) -> Tensor:

@@ -389,9 +389,9 @@ def test_the_passage_to_the_window_is_smooth():
     flat = Image.new("RGB", (LARGE, LARGE), (120, 120, 120))
     crop = WHOLE.crop(flat, SIDE)
     change = change_of(maps_of(crop), maps_of(crop) + 40, None)
-    for window in WINDOWS:
-        moved = torch.zeros_like(window_of(window, LARGE).of(maps_of(flat)))
-        drawn = drawn_on(change, maps_of(crop), window, Refinement(moved, torch.ones_like(moved[:, :1]), moved + 1))
+    moved = {window: torch.zeros_like(window_of(window, LARGE).of(maps_of(flat))) for window in WINDOWS}
+    refinements = {name: Refinement(maps, torch.ones_like(maps[:, :1]), maps + 1) for name, maps in moved.items()}
+    for drawn in drawn_on(change, maps_of(crop), refinements):
         share = drawn[0, 0]
         assert share.max() == 1 and max(share.diff(dim=0).abs().max(), share.diff(dim=1).abs().max()) < 0.35
         torch.testing.assert_close(drawn[0, 2:], (share * 255).expand(3, -1, -1))
