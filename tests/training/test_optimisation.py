@@ -106,3 +106,14 @@ def test_average_forgets_the_first_weights_soon() -> None:
     # The first as it is; then decay (1 + 1) / (10 + 1) and (1 + 2) / (10 + 2)
     second = 2 / 11 * 1 + 9 / 11 * 2
     assert values == pytest.approx([1.0, second, 3 / 12 * second + 9 / 12 * 3])
+
+
+def test_average_leaves_frozen_weights_to_the_sign_of_zero() -> None:
+    """The mean of -0.0 and -0.0 is 0.0 in floating point, which has another digest."""
+    model = torch.nn.Linear(2, 1)
+    torch.nn.init.constant_(model.weight, -0.0)
+    average = moving_average(model, 0.9)
+    for value in range(20):
+        torch.nn.init.constant_(model.bias, value)
+        average.update_parameters(model)
+    assert bool(average.module.weight.signbit().all()) and average.module.bias.item() > 1
