@@ -14,6 +14,10 @@ EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surp
 """Order of the expression labels everywhere; index 0 is the neutral face."""
 
 
+UPPER_WIDTHS = {"mouth": "upper_width", "eyes": "upper_eyes_width"}
+"""The windows of the upper level, and the fields of `ModelConfig` with the channels of the networks that draw them."""
+
+
 NEUTRAL = 0
 """Index of the neutral face in EXPRESSIONS."""
 
@@ -196,7 +200,8 @@ class ModelConfig:
         if self.flow and (not self.patch_skip or self.delta_size == 0):
             raise ValueError("flow needs patch_skip and a vector delta_exp (delta_size > 0)")
         if self.upper_widths and not self.flow:
-            raise ValueError("upper_width needs flow: the upper level draws from the moved picture")
+            given = " and ".join(UPPER_WIDTHS[window] for window in self.upper_widths)
+            raise ValueError(f"{given} without flow: the upper level draws from the moved picture")
         if self.flow_cells > self.patch_size:
             raise ValueError(f"flow_cells must be at most patch_size = {self.patch_size}, got {self.flow_cells}")
         if len(self.classifier_layers) != 4 or min(self.classifier_layers) < 1:
@@ -210,7 +215,7 @@ class ModelConfig:
     @property
     def upper_widths(self) -> dict[str, int]:
         """Channels of the upper level by the window that it draws, "mouth" and "eyes"; without those it lacks."""
-        widths = {"mouth": self.upper_width, "eyes": self.upper_eyes_width}
+        widths = {window: getattr(self, field) for window, field in UPPER_WIDTHS.items()}
         return {window: width for window, width in widths.items() if width}
 
     def to_dict(self) -> dict[str, Any]:  # Any: the fields' own types

@@ -300,7 +300,7 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def read_digest_without(modules: Iterable[str], path: Path, model_type: str, config: ModelConfig) -> str:
-    """The digest that a file of weights would have without some of the model's modules; so is `config`.
+    """The digest that a file of weights would have without some of the model's modules, which `config` lacks as well.
 
     Raises `ModelFileError` for a file that cannot be read.
     """

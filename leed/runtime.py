@@ -175,7 +175,7 @@ class OnnxLEED(FaceModel):
     def in_pytorch(self) -> LEED:
         """The same model in PyTorch, for what older graphs do not know. Raises `GraphError` without its weights."""
         if self.folder is None:
-            raise GraphError("these graphs know no regions of a face: export them again with python hub/graphs.py.")
+            raise GraphError(f"these graphs know no regions of a face. {EXPORT_AGAIN}")
         logger.info("The graphs in %s know no regions of a face: PyTorch renders those.", self.folder)
         return LEED.from_pretrained(self.folder)
 

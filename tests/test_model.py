@@ -257,7 +257,8 @@ def test_the_upper_level_draws_its_windows(widths: dict[str, int], perturb: Call
     trace = prepared.trace(0.7)
     refinements = prepared.refine(picture, trace, 0.7)
     assert leed.config.upper_widths == widths and set(refinements) == set(widths)
-    everywhere = prepared.with_expression(expression.at("mouth") + expression.at("eyes")).refine(picture, trace, 0.7)
+    regional = prepared.with_expression(expression.at("mouth") + expression.at("eyes"))
+    everywhere = regional.refine(picture, regional.trace(0.7), 0.7)
     weaker = prepared.refine(picture, trace, 0.2)
     for window, drawn in refinements.items():
         assert drawn.drawn.shape == drawn.moved.shape and drawn.replaced.shape[1] == 1
@@ -265,3 +266,19 @@ def test_the_upper_level_draws_its_windows(widths: dict[str, int], perturb: Call
         assert not torch.equal(weaker[window].drawn, drawn.drawn)
     with pytest.raises(ValueError, match=r"picture must be of shape \(2, 3, 96, 96\)"):
         prepared.refine(picture[..., 1:], trace)
+    with pytest.raises(ValueError, match="has no features to draw from"):
+        prepared.refine(picture, trace._replace(features=None))
+
+
+def test_the_upper_level_draws_each_region_s_expression(perturb: Callable) -> None:
+    """Of a batch as of each of its faces alone."""
+    leed = perturb(LEED(replace(TINY, upper_width=8, upper_eyes_width=8))).eval()
+    picture, faces = torch.rand(2, 3, 3 * SIDE, 3 * SIDE) * 2 - 1, tensor()
+    first, second = (leed.expression(tensor(seed=seed)) for seed in (5, 6))
+    regional = first.at("mouth") + second.at("eyes", "left")
+    both = leed.prepare(faces, regional)
+    drawn = both.refine(picture, both.trace(0.7), 0.7)
+    for k in range(2):
+        alone = leed.prepare(faces[k : k + 1], regional[k])
+        for window, found in alone.refine(picture[k : k + 1], alone.trace(0.7), 0.7).items():
+            torch.testing.assert_close(drawn[window].drawn[k : k + 1], found.drawn, rtol=0, atol=1e-4)

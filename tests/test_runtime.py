@@ -87,7 +87,7 @@ def test_older_graphs_leave_regions_to_pytorch(copy: Path, monkeypatch: pytest.M
     assert "in_pytorch" not in vars(older)
     mix = happy.at("mouth")
     torch.testing.assert_close(older.edit(image, mix, 0.7), leed.edit(image, mix, 0.7), rtol=0, atol=1e-4)
-    with pytest.raises(GraphError, match="know no regions of a face: export them again"):
+    with pytest.raises(GraphError, match="know no regions of a face. Export them again"):
         OnnxLEED(leed.config, graphs).edit(image, mix)
 
 
@@ -190,3 +190,18 @@ def test_each_window_of_the_upper_level_is_a_graph_of_its_own(perturb: Callable,
     assert max(differences.values()) <= 1e-4, differences
     graphs, leed = OnnxLEED.from_pretrained(tmp_path), LEED.from_pretrained(tmp_path)
     assert graphs.digest == leed.digest != read_digest(tmp_path / WEIGHTS)
+
+
+def test_graphs_that_give_no_features_are_refused(perturb: Callable, tmp_path: Path) -> None:
+    """As those of models with an upper level were before; such a model runs in PyTorch."""
+    leed = perturb(LEED(replace(TINY, upper_width=8, upper_depth=1)))
+    leed.save_pretrained(tmp_path)
+    export_graphs(tmp_path)
+    plain = LEED(TINY)
+    plain.load_state_dict({name: value for name, value in leed.state_dict().items() if name in plain.state_dict()})
+    (tmp_path / FOLDER / "render.onnx").write_bytes(step_graph(plain, "render"))
+    graphs = {path.stem: path.read_bytes() for path in (tmp_path / FOLDER).glob("*.onnx")}
+    (tmp_path / FOLDER / MANIFEST).write_text(json.dumps(manifest_of(graphs, read_digest(tmp_path / WEIGHTS))))
+    with pytest.raises(GraphError, match=r"are of an older kind\. Export them again with python hub/graphs\.py"):
+        OnnxLEED.from_pretrained(tmp_path)
+    assert isinstance(load(tmp_path), LEED)

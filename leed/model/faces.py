@@ -23,7 +23,7 @@ class Warped(NamedTuple):
 
 
 class Rendered(NamedTuple):
-    """An edit (B, 3, H, W), not clamped, and the flow (B, 2, h, w) by which it was warped from the neutral face.
+    """An edit (B, 3, H, W), and the flow (B, 2, h, w) by which it was warped from the neutral face.
 
     `features` (B, width, c, c) are the interpolator's, which an upper level draws from; None for a model without one.
     """

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from leed.config import ModelConfig
+from leed.config import UPPER_WIDTHS, ModelConfig
 from leed.model.alpha import check_count, scaled
 from leed.model.face_model import FaceModel
 from leed.model.faces import Rendered, Warped, no_flow
@@ -30,8 +30,8 @@ def expression_digest(path: Path, config: ModelConfig) -> str:
     """
     if not config.upper_widths:
         return read_digest(path)
-    sizes = ("upper_width", "upper_eyes_width", "upper_depth")
-    plain = replace(config, **{name: getattr(ModelConfig, name) for name in sizes})
+    sizes = {name: getattr(ModelConfig, name) for name in (*UPPER_WIDTHS.values(), "upper_depth")}
+    plain = replace(config, **sizes)
     return read_digest_without(UPPER_LEVELS.values(), path, LEED.__name__, plain)
 
 

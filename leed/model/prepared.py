@@ -81,8 +81,10 @@ class PreparedEdit(Generic[Face]):
         `picture` (B, 3, 3S, 3S) in [-1, 1] is the face that was given, `trace` the edit with the same alpha. Raises
         `ValueError` for a model that has no upper level and for a picture of another size.
         """
-        if trace.features is None:
+        if not self.leed.config.upper_widths:
             raise ValueError("this model has no upper level: train one with --stage upper")
+        if trace.features is None:
+            raise ValueError("the trace has no features to draw from: it must come from this edit's `trace`")
         expected = (len(trace.edited), 3, *[UPPER_SCALE * self.leed.config.image_size] * 2)
         if picture.shape != expected:
             raise ValueError(f"picture must be of shape {expected}, got {tuple(picture.shape)}")

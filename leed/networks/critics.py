@@ -1,4 +1,4 @@
-"""Networks that only training needs: the critic of codes, S, Q, and the critics of pictures and of mouths.
+"""Networks that only training needs: the critic of codes, S, Q, and the critics of pictures and of windows.
 
 Letters in shapes: B batch, C code channels, c side of a code map, Z length of delta_exp.
 """

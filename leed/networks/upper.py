@@ -20,7 +20,7 @@ UPPER_SCALE = 3
 
 CELL = 8  # sides of a window are multiples of this [px]: its network halves it three times
 WINDOWS = {"mouth": (8 / 16, 15 / 16, 3 / 16, 13 / 16), "eyes": (8 / 48, 20 / 48, 7 / 48, 41 / 48)}
-"""The windows: top, bottom, left and right, as fractions of the crop's sides."""
+"""The windows: top, bottom, left and right, as fractions of the crop's sides. Raised brows reach beyond the eyes'."""
 
 SOFT_EDGE = 1 / 32  # width of the passage from a window to what surrounds it, as a fraction of the crop's side
 REPLACED_BIAS = 1.5  # untrained, it shows the edit, with a fifth of the moved picture's detail
@@ -105,7 +105,7 @@ class UpperLevel(nn.Module):
     It works on patches of 4 pixels and, where features and delta_exp come in, of 8.
     """
 
-    def __init__(self, config: ModelConfig, name: str = "mouth") -> None:
+    def __init__(self, config: ModelConfig, name: str) -> None:
         super().__init__()
         width = config.upper_widths[name]
         wide = 2 * width
@@ -138,22 +138,25 @@ class UpperLevel(nn.Module):
         seen = F.pixel_unshuffle(torch.cat([moved, edit], 1), 4)
         fine = self.fine_before(F.leaky_relu(self.stem(seen), SLOPE))  # (B, width, h/4, w/4)
         h = (
-            self.down(F.leaky_relu(fine, SLOPE)) + self.place + self.here(self.features(features))
+            self.down(F.leaky_relu(fine, SLOPE)) + self.place + self.in_window(self.features(features))
         )  # (B, wide, h/8, w/8)
         h = self.blocks_before(F.leaky_relu(h, SLOPE))
-        scale, shift = (self.spread(layer(delta_exp), masks) for layer in (self.scale, self.shift))
+        places = None if masks is None else self.in_window(masks[None])[0]
+        scale, shift = (spread(layer(delta_exp), places) for layer in (self.scale, self.shift))
         h = self.blocks(h * (1 + SCALE_STEP * scale) + shift)
         fine = self.fine(fine + self.up(F.leaky_relu(h, SLOPE)))
         paint, share = F.pixel_shuffle(self.head(F.leaky_relu(fine, SLOPE)), 4).split([3, 1], 1)
         replaced = torch.sigmoid(share + REPLACED_BIAS)
         return replaced, replaced * edit + paint
 
-    def here(self, maps: Tensor) -> Tensor:
+    def in_window(self, maps: Tensor) -> Tensor:
         """The window (B, C, h/8, w/8) of maps (B, C, c, c) of the whole face."""
         return self.window.of(F.interpolate(maps, (self.cells, self.cells), mode="bilinear"))
 
-    def spread(self, values: Tensor, masks: Tensor | None) -> Tensor:
-        """Values of an expression (B, C) as maps (B, C, 1, 1), or of R (B, R, C), each in the places of its mask."""
-        if masks is None:
-            return values[..., None, None]
-        return torch.einsum("brc,rhw->bchw", values, self.here(masks[None])[0])
+
+def spread(values: Tensor, places: Tensor | None) -> Tensor:
+    """Values of an expression, (B, C), as maps (B, C, 1, 1); of R expressions, (B, R, C), as maps (B, C, h, w).
+
+    `places` (R, h, w) are then the shares of each expression in each place.
+    """
+    return values[..., None, None] if places is None else torch.einsum("brc,rhw->bchw", values, places)

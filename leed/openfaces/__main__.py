@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Sequence
 
 from leed.commands import at_least, command_line, exit_on, folder, output_folder
-from leed.openfaces.settings import PARTS, Settings
+from leed.openfaces.settings import PARTS, PUBLISHED_PARTS, Settings
 
 PROGRAM = "python -m leed.openfaces"
 
@@ -25,7 +25,9 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--output_dir", type=output_folder, required=True, help="of the main part; the others lie beside it"
     )
     make.add_argument("--processes", type=at_least(1), default=1, help="each takes about 1.5 GB")
-    make.add_argument("--parts", type=_list, default=PARTS, help=f"of {','.join(PARTS)}")
+    make.add_argument(
+        "--parts", type=_list, default=PUBLISHED_PARTS, help=f"of {','.join(PARTS)}; default: all but large_more"
+    )
     make.add_argument("--people", type=_list, help="draw only these, by name: lon001,lon002")
     take = commands.add_parser("remove", help="take people out of a set: their pictures, and all that show them")
     take.add_argument("--portraits", type=folder, required=True, help="of which the set was built")

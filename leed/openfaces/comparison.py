@@ -24,6 +24,7 @@ FILES = {
     ("-free", "train", "file"): ("image", "neutral", "view", "view_neutral"),
     ("-free", "test", "triple"): ("input", "reference", "target", "neutral"),
     ("-large", "train", "file"): ("image", "neutral"),
+    ("-large", "more", "file"): ("image", "neutral"),
     ("-large", "pairs", "triple"): ("input", "target"),
     ("-large", "smiles", "file"): ("image", "neutral"),
 }

@@ -55,13 +55,19 @@ class Sitter:
         """Whether this is a test person."""
         return self.name in self.work.plan.test_people
 
-    def draw(self, weights: Floats, pose: Pose, size: int = SIZE) -> Drawing:
+    def draw(self, weights: Floats, pose: Pose, size: int = SIZE, shaded_teeth: bool = False) -> Drawing:
         """A picture of this person, with landmarks."""
-        return draw_head(self.work.rig, self.head, weights, pose, size)
+        return draw_head(self.work.rig, self.head, weights, pose, size, shaded_teeth)
 
     def picture(self, weights: Floats, pose: Pose, size: int = SIZE) -> Bytes:
         """A picture (size, size, 3) of this person."""
         return self.draw(weights, pose, size).picture
+
+    def large_pair(self, weights: Floats, pose: Pose, shaded_teeth: bool = False) -> Row:
+        """The columns `image` and `neutral`: an expression at 400 px, and the true neutral face."""
+        shown = {"image": (weights, 88), "neutral": (AT_REST, 86)}
+        drawn = {name: self.draw(own, pose, LARGE_SIZE, shaded_teeth).picture for name, (own, _) in shown.items()}
+        return {name: webp(large_inner(picture), shown[name][1]) for name, picture in drawn.items()}
 
     def smile(self, size: int) -> tuple[Bytes, float]:
         """The person's real smile in the portrait's crop, and how well it is registered."""
@@ -172,9 +178,7 @@ def large(sitter: Sitter) -> Rows:
         for shot in large_shots(sitter.name, sitter.work.plan.shots[sitter.name]):
             row: Row = {"file": shot.file, "person": sitter.name, "camera": shot.camera}
             row["expression"] = EXPRESSIONS.index(shot.expression)
-            for name, weights, quality in (("image", shot.weights_array(), 88), ("neutral", AT_REST, 86)):
-                row[name] = webp(large_inner(sitter.picture(weights, shot.pose, LARGE_SIZE)), quality)
-            yield "large", row
+            yield "large", row | sitter.large_pair(shot.weights_array(), shot.pose)
     for triple in sitter.work.plan.triples[:LARGE_TRIPLES]:
         if triple.input_person == sitter.name:
             pair: Row = {"triple": triple.number}
@@ -197,10 +201,7 @@ def large_more(sitter: Sitter) -> Rows:
     for moment, expression, weights in moments:
         row: Row = {"file": moment.file, "split": "train", "person": sitter.name, "expression": expression}
         row |= {"camera": moment.camera} | _angles(moment.pose) | {"blendshapes": _rounded(weights)}
-        for name, shown, quality in (("image", weights, 88), ("neutral", AT_REST, 86)):
-            drawing = draw_head(sitter.work.rig, sitter.head, shown, moment.pose, LARGE_SIZE, shaded_teeth=True)
-            row[name] = webp(large_inner(drawing.picture), quality)
-        yield "large more", row
+        yield "large more", row | sitter.large_pair(weights, moment.pose, shaded_teeth=True)
 
 
 def smiles(sitter: Sitter) -> Rows:

@@ -17,6 +17,9 @@ FOLDERS = {
 """The parts of the set, each of which can be built by itself, and what their folders' names add to the main one's."""
 
 PARTS = tuple(FOLDERS)
+PUBLISHED_PARTS = tuple(part for part in PARTS if part != "large_more")
+"""Those of the published set, which are built by default."""
+
 WORK, MARK, WITHOUT = ".work", ".plan", ".without"
 """In the folder of the main part: what is drawn, of which plan the set is, and who was taken out of it."""
 
@@ -29,7 +32,7 @@ class Settings:
     face_model: Path  # a clone of ICT-FaceKit
     output_dir: Path  # the main part; other parts lie beside it, `<output_dir>-pairs` and so on
     processes: int = 1
-    parts: tuple[str, ...] = PARTS
+    parts: tuple[str, ...] = PUBLISHED_PARTS
     people: tuple[str, ...] | None = None  # draws only these, of the same plan
 
     def __post_init__(self) -> None:

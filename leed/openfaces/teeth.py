@@ -15,7 +15,7 @@ FLAT = 0.8  # cosine to the way that a tooth faces, above which its light is ful
 def shade_of_teeth(vertices: Floats, triangles: Integers) -> Floats:
     """The share (n,) of light on each vertex of the teeth (n, 3): less where a tooth turns away to the next one.
 
-    `triangles` (T, 3) are of the teeth alone. A tooth is what hangs together.
+    `triangles` (T, 3) are of the teeth alone. Each connected part of them is a tooth.
     """
     tooth = connected_components(adjacency(triangles, len(vertices)), directed=False)[1]
     facing = _facing(np.array([vertices[tooth == k].mean(0) for k in range(tooth.max() + 1)]))[tooth]

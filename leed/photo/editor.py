@@ -123,7 +123,7 @@ class FaceEditor:
     >>> editor = FaceEditor(leed.runtime.load("hub/leed-open"))
     >>> editor.edit(photo, reference, alpha=1.0).photo
 
-    `upper_level` False leaves the model's upper level, if it has one, unused: faster, and softer mouths.
+    `upper_level` False leaves the model's upper level, if it has one, unused: faster, with softer mouths and eyes.
     """
 
     def __init__(self, leed: FaceModel, upper_level: bool = True) -> None:

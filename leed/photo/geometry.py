@@ -79,9 +79,9 @@ class Alignment:
 
     def crop(self, photo: Image.Image, size: int) -> Image.Image:
         """The crop (size, size); what lies outside the photo repeats its border."""
+        if self.side <= SAMPLED_ONCE * size:
+            return self.sampled(photo, size, 1, Image.Resampling.BICUBIC)
         factor = max(1, int(self.side / (2 * size)))  # a box filter does the larger part of the reduction
-        if self.side <= SAMPLED_ONCE * factor * size:
-            return self.sampled(photo, size, factor, Image.Resampling.BICUBIC)
         fine = self.sampled(photo, 2 * size, factor, Image.Resampling.BILINEAR)  # twice as fine, it is enough
         return fine.resize((size, size), Image.Resampling.LANCZOS)
 

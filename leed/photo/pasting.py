@@ -4,7 +4,7 @@ Maps are float32 (1, channels, height, width), in grey levels of 255 where they 
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, reduce
 from types import MappingProxyType
@@ -68,7 +68,7 @@ def paste(
     """
     before = maps_of(crop)
     change = change_of(before, maps_of(edited), motion)
-    drawn = [shrunk(maps, alignment.side) for maps in drawn_on(change, before, refinements)]
+    drawn = shrunk(drawn_on(change, before, refinements), alignment.side) if refinements else None
     change = shrunk(change, alignment.side)
     result = photo.copy()
     part = touched(change)
@@ -105,28 +105,25 @@ def change_of(before: Tensor, after: Tensor, motion: Motion | None) -> Tensor:
     return torch.cat([faded, replaced, added], 1)
 
 
-def drawn_on(change: Tensor, crop: Tensor, refinements: Mapping[str, Refinement]) -> list[Tensor]:
-    """What the upper level draws in each window of a crop (1, 3, S, S), as (1, 5, 3S, 3S); `change` as of `change_of`.
+def drawn_on(change: Tensor, crop: Tensor, refinements: Mapping[str, Refinement]) -> Tensor:
+    """What the upper level draws on a crop (1, 3, S, S), as (1, 5, 3S, 3S); `change` is that of `change_of`.
 
     Channels: how much of it shows (1), in [0, 1], and multiplied by that the replaced share of the moved photo (1) and
-    the added colours (3). All are 0 beyond the window and where there is no change. It shows about what is painted,
-    such as lips and teeth. Elsewhere the photo is merely moved, and has a skin that the upper level would draw too
+    the added colours (3). All are 0 beyond the windows and where there is no change. It shows about what is painted,
+    such as teeth and the white of an eye. Elsewhere the photo is merely moved: the upper level would draw its skin too
     smooth.
     """
-    if not refinements:
-        return []
     painted = smoothstep(blurred(largest(change[:, 2:3], DRAWN_NEAR)) / DRAWN_FROM)
     visible = torch.minimum(inside(change), painted)
-    side, found = UPPER_SCALE * crop.shape[-1], []
+    side = UPPER_SCALE * crop.shape[-1]
+    whole = crop.new_zeros(1, 5, side, side)
     for name, refinement in refinements.items():
         window = window_of(name, side)
         moved, replaced = grey_levels(refinement.moved).cpu(), refinement.replaced.float().cpu()
         added = tinted(grey_levels(refinement.drawn.clamp(-1, 1)).cpu() - moved, crop) + replaced * moved
         shown = window.of(feather(side)) * soft_window(name, side) * enlarged(visible, window, "bilinear")
-        whole = crop.new_zeros(1, 5, side, side)
         window.of(whole).copy_(shown * torch.cat([torch.ones_like(replaced), replaced, added], 1))
-        found.append(whole)
-    return found
+    return whole
 
 
 def inside(change: Tensor) -> Tensor:
@@ -184,9 +181,9 @@ def changed(
     box: tuple[int, int, int, int],
     change: Tensor,
     alignment: Alignment,
-    drawn: Sequence[Tensor] = (),
+    drawn: Tensor | None = None,
 ) -> Image.Image:
-    """A box of the photo after the change of `change_of`, with what `drawn_on` gives for each window."""
+    """A box of the photo after the change of `change_of`, with what `drawn_on` gives."""
     left, top, right, bottom = box
     flow, replaced, added = placed(change, alignment, box, drawn)
     reach = int(flow.abs().max().ceil()) + 2  # the bicubic kernel's
@@ -196,7 +193,7 @@ def changed(
 
 
 def placed(
-    change: Tensor, alignment: Alignment, box: tuple[int, int, int, int], drawn: Sequence[Tensor] = ()
+    change: Tensor, alignment: Alignment, box: tuple[int, int, int, int], drawn: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The change at the resolution of a box of the photo, with what is `drawn` over it.
 
@@ -212,15 +209,13 @@ def placed(
     axes = torch.from_numpy(alignment.axes.astype(np.float32))
     flow = values_at(torch.einsum("nchw,cd->ndhw", change[:, :2], axes), grid[None], "bilinear", "zeros")
     replaced, added = values_at(change[:, 2:], grid[None], "bicubic", "zeros").split([1, 3], 1)
-    for maps in drawn:
-        if (part := touched(maps[:, :1])) is None:
-            continue
+    if drawn is not None and (part := touched(drawn[:, :1])):
         first, upper, last, lower = alignment.bounds((right, bottom), part)  # where anything is drawn
         edges = ((first - left, last - left), (upper - top, lower - top))
         across, down = (slice(max(low, 0), max(high, 0)) for low, high in edges)
         places = grid[None, down, across]
         if places.numel():
-            shown, instead, colours = values_at(maps, places, "bicubic", "zeros").split([1, 1, 3], 1)
+            shown, instead, colours = values_at(drawn, places, "bicubic", "zeros").split([1, 1, 3], 1)
             replaced[..., down, across].mul_(1 - shown).add_(instead)
             added[..., down, across].mul_(1 - shown).add_(colours)
     return flow, replaced, added

@@ -79,16 +79,15 @@ def learning_rate_factor(step: int, num_steps: int, config: TrainConfig) -> floa
 def moving_average(model: nn.Module, decay: float) -> AveragedModel:
     """Exponential moving average of a model; the decay starts low, so that early weights are soon forgotten.
 
-    Weights that do not change, as frozen ones, stay as they are to the sign of zero: so does the model's digest.
+    Frozen weights keep every bit, also the sign of a zero, and the model its digest.
     """
 
     def average(means: Tensors, values: Tensors, num_averaged: Tensor | int) -> None:
         count = int(num_averaged)
         weight = 1 - min(decay, (1 + count) / (10 + count))
         if means[0].is_floating_point():  # torch gives tensors of one kind at a time
-            moved = [(mean, value) for mean, value in zip(means, values, strict=True) if not torch.equal(mean, value)]
-            if moved:
-                torch._foreach_lerp_([mean for mean, _ in moved], [value for _, value in moved], weight)
+            difference = torch._foreach_sub(means, values)  # `lerp` would make a 0.0 of two -0.0
+            torch._foreach_add_(means, difference, alpha=-weight)
         else:
             torch._foreach_copy_(means, values)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypedDict
 import torch
 from torch import Tensor, nn
 
-from leed.config import PRESETS, ModelConfig
+from leed.config import PRESETS, UPPER_WIDTHS, ModelConfig
 from leed.data.batch import Batch
 from leed.data.faces import FaceDataset
 from leed.images import normalize, resize, to_pil, to_tensor
@@ -87,12 +87,12 @@ class UpperObjective(nn.Module):
 
     def terms(self, window: str, drawn: Tensor, truth: Tensor) -> dict[str, Tensor]:
         """The terms of what is drawn in a window, (B, 3, h, w)."""
-        compared = {
+        losses_of = {
             "upper_image": losses.image_loss,
             "upper_structure": losses.structure_loss,
             "upper_gradient": losses.gradient_loss,
         }
-        terms = {name: loss(drawn, truth) for name, loss in compared.items() if getattr(self.weights, name)}
+        terms = {name: loss(drawn, truth) for name, loss in losses_of.items() if getattr(self.weights, name)}
         if self.weights.upper_adversarial:
             critic = self.borrowed.critics[window]
             with frozen(critic):
@@ -127,7 +127,10 @@ class Compared(NamedTuple):
 
 
 class UpperStage(Stage[LEED]):
-    """The upper level of a LEED that is trained already. Raises `ValueError` if no term has a weight."""
+    """The upper level of a LEED that is trained already.
+
+    Raises `ValueError` if no term has a weight, or the level no window.
+    """
 
     name = "upper"
     title = "the expression editor, with its neutraliser and an upper level for large pictures"
@@ -160,9 +163,9 @@ class UpperStage(Stage[LEED]):
     ) -> None:
         levels = {name: level for name, level in leed.upper_levels.items() if window in (None, name)}
         if not levels:
-            raise ValueError(
-                "an upper level without channels learns nothing: give --model_upper_width or --model_upper_eyes_width"
-            )
+            fields = [UPPER_WIDTHS[name] for name in UPPER_WIDTHS if window in (None, name)]
+            wanted = " or ".join(f"--model_{field}" for field in fields)
+            raise ValueError(f"an upper level without channels learns nothing: give {wanted}")
         if not (weights.upper_image or weights.upper_structure or weights.upper_gradient):
             raise ValueError(
                 "nothing tells the upper level what mouth and eyes look like: give upper_image, upper_structure or "
@@ -207,11 +210,17 @@ class UpperStage(Stage[LEED]):
         config, weights, sizes = settings
         start = load_stage_model("leed", LEED, config.leed, config.output_dir)
         leed = LEED(sizes)
-        compared = {name for name in vars(sizes) if not name.startswith("upper_")}
-        compared |= {name for name in ("upper_width", "upper_eyes_width") if getattr(start.config, name)}
-        compared |= {"upper_depth"} if start.config.upper_widths else set()
-        if found := diff_sizes(start, leed, compared):
+        shared = {name for name in vars(sizes) if not name.startswith("upper_")}
+        shared |= {UPPER_WIDTHS[window] for window in start.config.upper_widths}
+        shared |= {"upper_depth"} if start.config.upper_widths else set()
+        if found := diff_sizes(start, leed, shared):
             raise ValueError(f"the model has other sizes than this run: {found}; pass its own as --model_<field>")
+        new = sorted(set(sizes.upper_widths) - set(start.config.upper_widths))
+        if config.upper_window and (idle := [name for name in new if name != config.upper_window]):
+            raise ValueError(
+                f"{config.leed or 'the model'} does not draw the {idle[0]} yet, and would not learn it in this run: "
+                f"give --model_{UPPER_WIDTHS[idle[0]]} 0, or no --upper_window"
+            )
         leed.load_state_dict(start.state_dict(), strict=False)  # all but the windows that it lacks
         leed.share_estimator(start)
         augmentation = AUGMENTATIONS[cls.recipe.given(config).augmentation]

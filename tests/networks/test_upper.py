@@ -5,9 +5,11 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from leed.config import BASE, TINY, ModelConfig, replace
+from leed.config import BASE, TINY, UPPER_WIDTHS, ModelConfig, replace
+from leed.model.leed import UPPER_LEVELS
 from leed.networks.upper import CELL, UPPER_SCALE, WINDOWS, UpperLevel, seen_of, soft_window, window_of
 from leed.regions import quarter_masks
+from leed.runtime import REFINE
 
 WITH_UPPER = replace(TINY, upper_width=8, upper_eyes_width=8, upper_depth=1)
 each_window = pytest.mark.parametrize("window", WINDOWS)
@@ -83,5 +85,11 @@ def test_each_expression_works_where_its_mask_is(perturb: Callable, window: str)
 
 
 def test_it_needs_the_flow() -> None:
-    with pytest.raises(ValueError, match="upper_width needs flow"):
+    with pytest.raises(ValueError, match="^upper_width and upper_eyes_width without flow"):
         replace(WITH_UPPER, flow=False)
+    with pytest.raises(ValueError, match="^upper_eyes_width without flow"):
+        replace(TINY, upper_eyes_width=8, flow=False)
+
+
+def test_every_part_of_the_code_knows_the_same_windows() -> None:
+    assert set(WINDOWS) == set(UPPER_WIDTHS) == set(UPPER_LEVELS) == set(REFINE)

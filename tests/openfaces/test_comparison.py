@@ -5,8 +5,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from datasets import Image
 
-from leed.openfaces.comparison import compare, psnr
+from leed.openfaces.comparison import FILES, compare, psnr
+from leed.openfaces.parts import DRAWN_BY_PERSON
+from leed.openfaces.plan import make_plan
+from leed.openfaces.settings import FOLDERS
+from leed.openfaces.tables import Shelf, _files
 
 
 def write(folder, values, side=8):
@@ -22,6 +27,17 @@ def write(folder, values, side=8):
 def test_psnr_is_that_of_the_definition():
     first, second = np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 51, np.uint8)
     assert psnr(first, first) == float("inf") and np.isclose(psnr(first, second), 20 * np.log10(5))
+
+
+def test_every_file_of_the_set_is_compared(tmp_path):
+    """By the columns of its pictures."""
+    plan, shelf = make_plan([]), Shelf(tmp_path)
+    known = {(suffix, split): columns for (suffix, split, _), columns in FILES.items()}
+    for part in DRAWN_BY_PERSON:
+        for split, features, _ in _files(part, shelf, plan):
+            pictures = tuple(name for name, kind in features.items() if isinstance(kind, Image))
+            assert known.pop((FOLDERS[part], split)) == pictures
+    assert not known
 
 
 def test_pictures_are_matched_by_name_and_the_least_is_told(tmp_path):

@@ -47,6 +47,7 @@ def files(plan):
             [{t.input_person, t.reference_person} for t in free],
         ),
         "-large/pairs-0": ([{"triple": t.number} for t in triples], [{t.input_person} for t in triples]),
+        "-large/more-0": ([{"file": f"{train}_00", "person": train}], [{train}]),
         "-large/smiles-0": ([{"file": f"090_{test}_female_happy_real.webp"}], [{test}]),
     }
 

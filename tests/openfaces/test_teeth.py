@@ -41,11 +41,10 @@ def test_a_tooth_is_light_where_it_faces_and_dark_towards_the_next():
     assert shade.shape == (len(vertices),) and shade.min() == DARKEST and shade.max() == 1
     assert shade[facing > 0.9].min() > 0.95
     assert shade[facing < 0.1].max() < DARKEST + 0.15
-    order = facing.round(6).argsort()
-    assert np.corrcoef(facing[order].clip(0), shade[order])[0, 1] > 0.9
+    assert np.corrcoef(facing.clip(0), shade)[0, 1] > 0.9
 
 
-def test_two_teeth_face_the_viewer():
+def test_a_tooth_alone_faces_the_viewer():
     vertices, triangles, _ = tooth(np.array([0.0, -2.0, 7.0]), (0, 0, 1))
     shade = shade_of_teeth(vertices, triangles)
     assert shade[vertices[:, 2].argmax()] == 1 and shade[vertices[:, 2].argmin()] == DARKEST

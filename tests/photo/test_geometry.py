@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from leed import gallery
-from leed.photo.geometry import Alignment, centre_alignment, padded_crop
+from leed.photo.geometry import SAMPLED_ONCE, Alignment, centre_alignment, padded_crop
 from leed.photo.opening import open_photo
 
 PORTRAITS = Path(gallery.__file__).parent / "portraits"
@@ -69,4 +69,5 @@ def test_a_reduced_crop_is_near_the_photo(reduction: float):
     alignment = Alignment.at_eyes(np.array([350.0, 320.0]), 0.06, 400.0)
     finest = alignment.sampled(portrait, 8 * size, 1, Image.Resampling.BICUBIC)
     expected = np.asarray(finest.resize((size, size), Image.Resampling.LANCZOS), float)
-    assert np.square(np.asarray(alignment.crop(portrait, size), float) - expected).mean() ** 0.5 < 1.5
+    bound = 1.15 if reduction <= SAMPLED_ONCE else 1.5  # sampled twice as fine, these have 1.2 and more
+    assert np.square(np.asarray(alignment.crop(portrait, size), float) - expected).mean() ** 0.5 < bound

@@ -197,7 +197,7 @@ def test_skin_that_gives_way_to_skin_of_its_colour_stays_as_it_is(side: float):
     change = torch.cat([torch.zeros(1, 2, SIDE, SIDE), share, share * colour], 1)
     drawn = torch.cat([shown, shown * instead, shown * instead * colour], 1)
     photo, alignment = Image.new("RGB", (260, 260), (200, 120, 90)), Alignment((5.0, 5.0), (side + 5, 9.0))
-    for given in ([], [drawn]):
+    for given in (None, drawn):
         result = changed(photo, (0, 0, *photo.size), change, alignment, given)
         difference = np.abs(np.asarray(result, int) - (200, 120, 90))
         assert difference.max() <= 1
@@ -391,10 +391,11 @@ def test_the_passage_to_the_window_is_smooth():
     change = change_of(maps_of(crop), maps_of(crop) + 40, None)
     moved = {window: torch.zeros_like(window_of(window, LARGE).of(maps_of(flat))) for window in WINDOWS}
     refinements = {name: Refinement(maps, torch.ones_like(maps[:, :1]), maps + 1) for name, maps in moved.items()}
-    for drawn in drawn_on(change, maps_of(crop), refinements):
-        share = drawn[0, 0]
+    drawn = drawn_on(change, maps_of(crop), refinements)
+    for window in WINDOWS:
+        share = window_of(window, LARGE).of(drawn)[0, 0]
         assert share.max() == 1 and max(share.diff(dim=0).abs().max(), share.diff(dim=1).abs().max()) < 0.35
-        torch.testing.assert_close(drawn[0, 2:], (share * 255).expand(3, -1, -1))
+        torch.testing.assert_close(window_of(window, LARGE).of(drawn)[0, 2:], (share * 255).expand(3, -1, -1))
 
 
 def test_a_grey_photo_stays_grey_under_the_upper_level(square: Image.Image):

@@ -151,7 +151,10 @@ def test_what_cannot_be_trained_is_refused(upper_run: list[str], trained: Path, 
     assert "delta_size 16 and 8; pass its own as --model_<field>" in refusal([*upper_run, "--model_delta_size", "8"])
     none = ("--model_upper_width", "0", "--model_upper_eyes_width", "0")
     assert "give --model_upper_width or --model_upper_eyes_width" in refusal([*upper_run, *none])
-    assert "learns nothing" in refusal([*upper_run, *none[:2], "--upper_window", "mouth"])
+    idle = refusal([*upper_run, "--upper_window", "mouth"])
+    assert "does not draw the eyes yet" in idle and "give --model_upper_eyes_width 0, or no --upper_window" in idle
+    only = refusal([*upper_run, *none, "--upper_window", "mouth"])
+    assert "give --model_upper_width" in only and "eyes" not in only.split("learns nothing")[1]
     off = [f"--weight_upper_{name}=0" for name in ("image", "structure", "gradient")]
     assert "nothing tells the upper level what mouth and eyes look like" in refusal([*upper_run, *off])
     assert "from the model that --leed names" in refusal([*upper_run, "--init_from", str(trained)], capsys)
