@@ -10,7 +10,8 @@ it is, and the truth through 128 pixels, which is as good as a model of that siz
 contact sheets.
 
 To choose between models or settings without the test people, `--people held_out` measures the people whom training
-holds out: their neutral faces with the expressions of their own pictures, these pictures and their smiles closed.
+holds out: their neutral faces with the expressions of their own pictures, these pictures and their smiles closed. With
+`--rendered more` their pictures are those of the part `large_more`, free expressions among them.
 """
 
 import argparse
@@ -131,12 +132,14 @@ def held_out_people(folder: Path) -> set[str]:
     return set(split_by_person(Dataset.from_dict({"person": people}), HELD_OUT)[1]["person"])
 
 
-def load_rendered(folder: Path, close: bool, among: set[str], most: int | None = None) -> Iterator[Case]:
+def load_rendered(
+    folder: Path, close: bool, among: set[str], most: int | None = None, file: str = "train"
+) -> Iterator[Case]:
     """Rendered pictures of some training people: neutral faces with their expressions, or with `close` the reverse.
 
-    Raises `ValueError` if there are none.
+    `file` is "train" or "more", of the parts `large` and `large_more`. Raises `ValueError` if there are none.
     """
-    table = read_parquet(folder, "train", ("person", "image", "neutral"))
+    table = read_parquet(folder, file, ("person", "image", "neutral"))
     rows = np.flatnonzero(np.isin(table["person"].to_pylist(), sorted(among)))
     if not len(rows):
         raise ValueError(f"{folder} has no training pictures of the {len(among)} people held out of training")
@@ -212,14 +215,14 @@ def report(title: str, found: dict[str, Estimate]) -> str:
 TITLES = {"edits": "true edits", "closed": "rendered expressions closed", "smiles": "real smiles closed"}
 
 
-def load_kinds(folder: Path, people: str, most: int | None) -> dict[str, list[Case]]:
+def load_kinds(folder: Path, people: str, most: int | None, rendered: str = "train") -> dict[str, list[Case]]:
     """The cases of the "test" or of the "held_out" people by kind, `most` of each. Raises as loading does."""
     if people == "test":
         return {"edits": list(load_pairs(folder, most)), "smiles": list(load_smiles(folder, most=most))}
     among = held_out_people(folder)
     return {
-        "edits": list(load_rendered(folder, False, among, most)),
-        "closed": list(load_rendered(folder, True, among, most)),
+        "edits": list(load_rendered(folder, False, among, most, rendered)),
+        "closed": list(load_rendered(folder, True, among, most, rendered)),
         "smiles": list(load_smiles(folder, "train", most, among)),
     }
 
@@ -247,10 +250,16 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--people", choices=("test", "held_out"), default="test", help="held_out: those held out of training"
     )
+    parser.add_argument(
+        "--rendered", choices=("train", "more"), default="train", help="pictures of held-out people: which file's"
+    )
     parser.add_argument("--without_upper_level", action="store_true", help="leave the model's upper level unused")
     parser.add_argument("--max_photos", type=at_least(1), help="of each kind, spread over all; default: all")
     add_options(parser, output_dir="for tables, metrics and contact sheets")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.rendered != "train" and options.people != "held_out":
+        parser.error("--rendered serves --people held_out")
+    return options
 
 
 @exit_on(PROGRAM)
@@ -259,7 +268,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse_args(arguments)
     leed = LEED.from_pretrained(options.model)
     folder = options.data_dir.resolve()
-    kinds = load_kinds(folder, options.people, options.max_photos)
+    kinds = load_kinds(folder, options.people, options.max_photos, options.rendered)
     texts, content, sheets = [], {}, {}
     for name, title in TITLES.items():
         if name not in kinds:

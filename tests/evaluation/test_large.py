@@ -88,6 +88,10 @@ def test_held_out_people_are_those_that_training_holds_out(folder: Path) -> None
     assert [case.person for case in opened] == [case.person for case in closed] == [held]
     assert torch.equal(opened[0].photo, closed[0].truth) and torch.equal(opened[0].truth, closed[0].photo)
     assert opened[0].reference is not None and closed[0].reference is None
+    more = {name: [picture(generator, 400) for _ in range(4)] for name in ("image", "neutral")}
+    write_parquet_table(folder, {"person": people, **more}, "more")
+    (other,) = large.load_rendered(folder, True, {held}, file="more")
+    assert other.person == held and not torch.equal(other.truth, closed[0].truth)
     with pytest.raises(ValueError, match="no real smiles of the 1 held-out of its test people"):
         list(large.load_smiles(folder, "test", among={"nobody"}))
     assert [case.person for case in large.load_smiles(folder, "train", among={"lon000", "lon001"})] == ["lon000"]
@@ -95,9 +99,9 @@ def test_held_out_people_are_those_that_training_holds_out(folder: Path) -> None
         list(large.load_rendered(folder, False, {"nobody"}))
 
 
-def write_parquet_table(folder: Path, columns: dict) -> None:
+def write_parquet_table(folder: Path, columns: dict, split: str = "train") -> None:
     folder.mkdir(exist_ok=True)
-    pq.write_table(pa.table(columns), folder / "train-0.parquet")
+    pq.write_table(pa.table(columns), folder / f"{split}-0.parquet")
 
 
 def test_command(folder: Path, lively_leed: LEED, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -116,6 +120,9 @@ def test_command(folder: Path, lively_leed: LEED, tmp_path: Path, capsys: pytest
     alone = evaluate([values], ["person0"])
     assert set(content["edits"]) == set(alone) and alone["mouth_edit_ssim"].value < 1
     assert (out / "edits.png").is_file() and (out / "smiles.png").is_file()
+    with pytest.raises(SystemExit):
+        large.parse_args(["--model", "m", "--data_dir", str(folder), "--rendered", "more"])
+    assert "--rendered serves --people held_out" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="no parquet file of split 'pairs'"):
         large.main(["--model", str(tmp_path / "model"), "--data_dir", str(tmp_path / "faces-pairs")])
 
