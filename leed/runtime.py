@@ -121,8 +121,7 @@ class OnnxLEED(FaceModel):
         """`graphs` has a serialised graph for each step, `folder` the weights. Raises `GraphError` for bad graphs."""
         self.config, self.folder = config, folder
         self.sessions = {name: _session(name, graphs[name]) for name in inputs_of(config)}
-        given = {value.name for value in self.sessions["render"].get_outputs()}
-        if config.upper_widths and "features" not in given:
+        if config.upper_widths and not self.gives_features:
             raise GraphError(f"the graphs of {folder or 'this model'} are of an older kind. {EXPORT_AGAIN}")
 
     @classmethod
@@ -165,6 +164,11 @@ class OnnxLEED(FaceModel):
         found, masks = parts(delta_exp.expand(count, *delta_exp.shape[1:]), self.config.code_size)
         replaced, added = self._run(REFINE[window], moved, edit, features, found, masks, alpha.expand(count))
         return replaced, added
+
+    @property
+    def gives_features(self) -> bool:
+        """Whether the graph `render` gives what an upper level draws from; those of older models do not."""
+        return "features" in {value.name for value in self.sessions["render"].get_outputs()}
 
     @cached_property
     def has_regions(self) -> bool:

@@ -137,9 +137,8 @@ class UpperLevel(nn.Module):
         """
         seen = F.pixel_unshuffle(torch.cat([moved, edit], 1), 4)
         fine = self.fine_before(F.leaky_relu(self.stem(seen), SLOPE))  # (B, width, h/4, w/4)
-        h = (
-            self.down(F.leaky_relu(fine, SLOPE)) + self.place + self.in_window(self.features(features))
-        )  # (B, wide, h/8, w/8)
+        change = self.in_window(self.features(features))  # (B, wide, h/8, w/8)
+        h = self.down(F.leaky_relu(fine, SLOPE)) + self.place + change
         h = self.blocks_before(F.leaky_relu(h, SLOPE))
         places = None if masks is None else self.in_window(masks[None])[0]
         scale, shift = (spread(layer(delta_exp), places) for layer in (self.scale, self.shift))

@@ -15,7 +15,7 @@ from leed.config import TINY
 from leed.evaluation import mixing
 from leed.evaluation.metrics import goes_on, monotone
 from leed.evaluation.pairs import Triples
-from leed.model import unchanged
+from leed.model import Rendered, unchanged
 
 LARGE = replace(TINY, image_size=128, patch_size=16, neutralizer_critic_depth=3)
 """Regions of smaller pictures are narrower than SSIM's window."""
@@ -44,9 +44,9 @@ class Brightening:
     """Stands for a model: delta_exp (B, 2) brightens the upper and the lower half of a grey picture."""
 
     @staticmethod
-    def render(code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+    def render(code_neutral: Tensor, context: Tensor, delta_exp: Tensor, alpha: Tensor) -> Rendered:
         change = (alpha[:, None] * delta_exp).repeat_interleave(64, 1)[:, None, :, None]
-        return code_neutral + change, code_neutral
+        return Rendered(code_neutral + change, code_neutral)
 
     @staticmethod
     def check_expression(expression: object) -> None:
