@@ -14,13 +14,13 @@ from leed.config import EXPRESSIONS
 from leed.data.drawn import draw_face
 from leed.files import atomic_write_all
 from leed.images import normalize
-from leed.model import LEED, FaceModel
+from leed.model import LEED, FaceModel, scaled
 from leed.networks.upper import UPPER_SCALE, window_of
 from leed.pretrained import WEIGHTS, read_digest
 from leed.runtime import FOLDER, MANIFEST, REFINE, OnnxLEED, inputs_of, manifest_of, outputs_of
 
 OPSET = 20
-WINDOWS = {step: window for window, step in REFINE.items()}  # of the steps of the upper level
+WINDOW_OF = {step: window for window, step in REFINE.items()}  # of each step of the upper level
 SMALL = 1024  # constants with fewer numbers stay in float32
 
 
@@ -45,9 +45,9 @@ def step_graph(leed: LEED, name: str) -> bytes:
     examples["features"] = torch.zeros(batch, leed.config.interpolator_width, *code.shape[2:])
     examples["parts"] = torch.stack([examples["delta_exp"]] * regions, 1)
     examples["masks"] = torch.rand(regions, *code.shape[2:])
-    if name in WINDOWS:
+    if name in WINDOW_OF:
         side = UPPER_SCALE * leed.config.image_size
-        examples["moved"] = window_of(WINDOWS[name], side).of(torch.zeros(batch, 3, side, side)).clone()
+        examples["moved"] = window_of(WINDOW_OF[name], side).of(torch.zeros(batch, 3, side, side)).clone()
         examples["edit"] = examples["moved"].clone()
     names = inputs_of(leed.config)[name]
     inputs = tuple(examples[argument] for argument in names)
@@ -78,8 +78,9 @@ class Step(nn.Module):
         self.leed, self.name = leed, name
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        if self.name in WINDOWS:
-            return self.leed.refine_parts(WINDOWS[self.name], *inputs)
+        if self.name in WINDOW_OF:
+            *seen, delta_exp, masks, alpha = inputs
+            return self.leed.upper_levels[WINDOW_OF[self.name]](*seen, scaled(alpha, delta_exp), masks)
         if self.name == "render":
             return tuple(output for output in self.leed.render_parts(*inputs) if output is not None)
         return getattr(self.leed, self.name)(*inputs)

@@ -242,6 +242,8 @@ def test_the_upper_level_is_absent_unless_it_has_a_width(leed: LEED) -> None:
     """Older configurations and weights load as they are."""
     assert leed.upper is None and "upper_width" not in leed.config.to_dict()
     prepared = leed.prepare(tensor(), leed.no_expression)
+    with pytest.raises(ValueError, match="has no upper level for eyes: train one with --stage upper"):
+        leed.refine("eyes", *[torch.zeros(1)] * 4)
     with pytest.raises(ValueError, match="has no upper level: train one with --stage upper"):
         prepared.refine(torch.zeros(2, 3, 3 * SIDE, 3 * SIDE), prepared.trace())
 

@@ -130,20 +130,13 @@ class LEED(HubModel, FaceModel):
         delta_exp: Tensor,
         alpha: float | Tensor = 1.0,
     ) -> tuple[Tensor, Tensor]:
-        """The upper level: `replaced` and `added` of a window's `Refinement`; arguments as in `FaceModel`."""
-        return self.refine_parts(window, moved, edit, features, *self._parts(delta_exp, features), alpha)
+        """The upper level: `replaced` and `added` of a window's `Refinement`; arguments as in `FaceModel`.
 
-    def refine_parts(
-        self,
-        window: str,
-        moved: Tensor,
-        edit: Tensor,
-        features: Tensor,
-        delta_exp: Tensor,
-        masks: Tensor | None,
-        alpha: float | Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """As `refine`; with `masks` (R, c, c), delta_exp has R expressions of B faces (`leed.regions.parts`)."""
+        Raises `ValueError` for a window that the model does not draw.
+        """
+        if window not in self.upper_levels:
+            raise ValueError(f"this model has no upper level for {window}: train one with --stage upper")
+        delta_exp, masks = self._parts(delta_exp, features)
         return self.upper_levels[window](moved, edit, features, scaled(alpha, delta_exp), masks)
 
     @property

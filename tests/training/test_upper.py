@@ -95,7 +95,7 @@ def test_a_critic_scores_and_learns_apart(stage: UpperStage, large_faces: FaceDa
     assert terms["upper_critic"] < 1.9
     for window, shown in loss.outputs.items():
         real, fake = (critic.critics[window](shown[name]).mean((1, 2, 3)) for name in ("truth", "drawn"))
-        assert bool((real > fake).float().mean() > 0.8), window
+        assert bool((real > fake).float().mean() > 0.9), window
 
 
 def test_it_learns_both_ways(stage: UpperStage, large_faces: FaceDataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +170,7 @@ def test_figures_of_known_faces() -> None:
         assert [found[f"{box}_{name}"] for name in ("ssim", "detail", "energy")] == pytest.approx([1, 1, 1])
         assert found[f"{box}_energy_enlarged"] == pytest.approx(0.25)
         assert found[f"{box}_detail_enlarged"] == pytest.approx(1)
-        assert abs(found[f"{box}_detail_pasted"]) < 0.06
+        assert abs(found[f"{box}_detail_pasted"]) < 0.05
 
 
 def test_validation_compares_with_the_pasting(stage: UpperStage, large_faces: FaceDataset) -> None:
