@@ -1,6 +1,7 @@
 """The graphs of a model compute what PyTorch computes, at any batch size; broken ones are refused or replaced."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,11 +36,16 @@ def folder(lively_leed: LEED, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def copy(folder: Path, tmp_path: Path) -> Path:
     """The same, to be broken."""
-    for file in [file for file in folder.rglob("*") if file.is_file()]:
-        target = tmp_path / file.relative_to(folder)
-        target.parent.mkdir(exist_ok=True)
-        target.write_bytes(file.read_bytes())
-    return tmp_path
+    return shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="module")
+def upper_folder(perturb: Callable, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with both windows of the upper level, with its graphs."""
+    folder = tmp_path_factory.mktemp("upper")
+    perturb(LEED(replace(TINY, upper_width=8, upper_eyes_width=8, upper_depth=1))).save_pretrained(folder)
+    export_graphs(folder)
+    return folder
 
 
 def faces(count: int, first: int = 0) -> torch.Tensor:
@@ -179,27 +185,21 @@ def test_manifest_names_weights_and_graphs(folder: Path) -> None:
     assert manifest.keys() == {WEIGHTS} | {f"{name}.onnx" for name in INPUTS}
 
 
-def test_each_window_of_the_upper_level_is_a_graph_of_its_own(perturb: Callable, tmp_path: Path) -> None:
-    perturb(LEED(replace(TINY, upper_width=8, upper_eyes_width=8, upper_depth=1))).save_pretrained(tmp_path)
-    export_graphs(tmp_path)
-    manifest = json.loads((tmp_path / FOLDER / MANIFEST).read_text())
+def test_each_window_of_the_upper_level_is_a_graph_of_its_own(upper_folder: Path) -> None:
+    manifest = json.loads((upper_folder / FOLDER / MANIFEST).read_text())
     assert manifest.keys() >= {"refine.onnx", "refine_eyes.onnx", "render.onnx"}
-    differences = compare_graphs(tmp_path, batches=(1, 3))
+    differences = compare_graphs(upper_folder, batches=(1, 3))
     for window in ("mouth", "eyes"):
         assert {f"upper level, {window}", f"upper level of regions, {window}"} < set(differences)
     assert max(differences.values()) <= 1e-4, differences
-    graphs, leed = OnnxLEED.from_pretrained(tmp_path), LEED.from_pretrained(tmp_path)
-    assert graphs.digest == leed.digest != read_digest(tmp_path / WEIGHTS)
+    graphs, leed = OnnxLEED.from_pretrained(upper_folder), LEED.from_pretrained(upper_folder)
+    assert graphs.digest == leed.digest != read_digest(upper_folder / WEIGHTS)
 
 
-def test_graphs_that_give_no_features_are_refused(perturb: Callable, tmp_path: Path) -> None:
+def test_graphs_that_give_no_features_are_refused(folder: Path, upper_folder: Path, tmp_path: Path) -> None:
     """As those of models with an upper level were before; such a model runs in PyTorch."""
-    leed = perturb(LEED(replace(TINY, upper_width=8, upper_depth=1)))
-    leed.save_pretrained(tmp_path)
-    export_graphs(tmp_path)
-    plain = LEED(TINY)
-    plain.load_state_dict({name: value for name, value in leed.state_dict().items() if name in plain.state_dict()})
-    (tmp_path / FOLDER / "render.onnx").write_bytes(step_graph(plain, "render"))
+    shutil.copytree(upper_folder, tmp_path, dirs_exist_ok=True)
+    shutil.copy(folder / FOLDER / "render.onnx", tmp_path / FOLDER)
     graphs = {path.stem: path.read_bytes() for path in (tmp_path / FOLDER).glob("*.onnx")}
     (tmp_path / FOLDER / MANIFEST).write_text(json.dumps(manifest_of(graphs, read_digest(tmp_path / WEIGHTS))))
     with pytest.raises(GraphError, match=r"are of an older kind\. Export them again with python hub/graphs\.py"):
