@@ -45,7 +45,7 @@ def test_a_clip_is_edited_shown_saved_and_stopped(page: "sync_api.Page", tmp_pat
 
     page.click("#clip-task label:has-text('Give')")  # another choice: the result goes
     film.wait_for(state="hidden")
-    page.locator("#clip").get_by_label("Clear").click()
+    page.locator("#clip").get_by_role("button", name="Clear").click()
     page.set_input_files("#clip input[type=file]", write(tmp_path / "long.mp4", 300))
     page.wait_for_selector("#clip video")
     make.click()
@@ -53,7 +53,7 @@ def test_a_clip_is_edited_shown_saved_and_stopped(page: "sync_api.Page", tmp_pat
     stop.click()
     page.wait_for_selector("#make-clip:enabled:has-text('Edit the clip')")
     page.click("#clip-task label:has-text('Take')")
-    page.locator("#clip").get_by_label("Clear").click()
+    page.locator("#clip").get_by_role("button", name="Clear").click()
     page.set_input_files("#clip input[type=file]", tmp_path / "short.mp4")
     page.wait_for_selector("#clip video")
     make.click()  # would wait, if the long clip went on
@@ -105,7 +105,7 @@ def test_one_of_several_faces_is_chosen(page: "sync_api.Page", tmp_path: Path):
     page.click("#clip-face label:has-text('1')")
     sync_api.expect(chosen).to_have_text("1")
     page.wait_for_selector("#edited-clip video", state="detached")  # which was of the other face
-    page.locator("#clip").get_by_label("Clear").click()
+    page.locator("#clip").get_by_role("button", name="Clear").click()
     several.wait_for(state="hidden")
     page.click("#clip-saving .label-wrap")
     page.set_input_files(
