@@ -80,9 +80,7 @@ def _plan_clip(number: int, people: Sequence[str]) -> Clip:
     pose = Pose(yaw, *rng.uniform(-3, 3, 2))
     input_weights = perform(rng, str(rng.choice(EXPRESSIONS))).weights
     frames = np.arange(FRAMES)
-    rise, change, fall = (
-        smoothstep(np.clip((frames - at) / over, 0, 1)) for at, over in ((6, 14), (32, 12), (58, 12))
-    )
+    rise, change, fall = (smoothstep((frames - at) / over) for at, over in ((6, 14), (32, 12), (58, 12)))
     blinks = sum(np.exp(-(((frames - at) / 1.6) ** 2)) for at in rng.choice(np.arange(8, 68), 2, replace=False))
     sway = _smoothed(np.cumsum(rng.normal(0, 0.35, (FRAMES, 3)), 0))
     weights = [

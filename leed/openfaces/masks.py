@@ -38,7 +38,8 @@ def without_holes(mask: Bytes) -> Bytes:
 
 
 def smoothstep(x: Floats) -> Floats:
-    """An S-curve from 0 to 1 for x from 0 to 1."""
+    """An S-curve from 0, for x of 0 and less, to 1, for x of 1 and more."""
+    x = np.clip(x, 0, 1)
     return x * x * (3 - 2 * x)
 
 

@@ -51,8 +51,7 @@ def rotation(pitch: float, roll: float) -> Floats:
 def posed(pivot: Pivot, points: Floats, pose: Pose) -> Floats:
     """Points (N, 3) of the working frame, turned with the head; float32. The turn fades out down the neck."""
     yaw, pitch, roll = pose.radians
-    down = np.clip((points[:, 1] - (pivot.chin - 10)) / NECK_LENGTH, 0, 1)
-    share = 1 - 0.85 * smoothstep(down)
+    share = 1 - 0.85 * smoothstep((points[:, 1] - (pivot.chin - 10)) / NECK_LENGTH)
     points = points - pivot.centre
     cos, sin = np.cos(yaw * share), np.sin(yaw * share)
     turned = points.copy()
@@ -96,7 +95,7 @@ def with_neck_of(points: Floats, vertices: Floats, neck: Floats) -> Floats:
         half = ((fitted[band, 0] - middle) * side).max()
         narrowing = np.clip(max((x - middle) * side, 40.0) / half, 0.6, 1.15)
         of_side = (fitted[:count, 0] - middle) * side > 0
-        down = np.clip((fitted[:count, 1] - ears + 16) / (0.45 * max(row - ears, 30.0)), 0, 1)
+        down = (fitted[:count, 1] - ears + 16) / (0.45 * max(row - ears, 30.0))
         share = np.where(of_side, neck * smoothstep(down), 0)
         fitted[:count, 0] = middle + (fitted[:count, 0] - middle) * (1 - share * (1 - narrowing))
     return fitted

@@ -155,4 +155,4 @@ def _face_weights() -> Floats:
     """1 on the face in the crop, 0 beyond (S, S, 1), with a soft edge."""
     rows, columns = _coordinates()
     distance = np.hypot((columns - 128) / 84, (rows - 138) / 104)
-    return smoothstep(np.clip((1.12 - distance) / 0.22, 0, 1))[..., None]
+    return smoothstep((1.12 - distance) / 0.22)[..., None]

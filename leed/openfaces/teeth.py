@@ -20,7 +20,7 @@ def shade_of_teeth(vertices: Floats, triangles: Integers) -> Floats:
     tooth = connected_components(adjacency(triangles, len(vertices)), directed=False)[1]
     facing = _facing(np.array([vertices[tooth == k].mean(0) for k in range(tooth.max() + 1)]))[tooth]
     cosine = (face_normals(vertices, triangles) * facing).sum(1)
-    return DARKEST + (1 - DARKEST) * smoothstep(np.clip(cosine / FLAT, 0, 1))
+    return DARKEST + (1 - DARKEST) * smoothstep(cosine / FLAT)
 
 
 def _facing(teeth: Floats) -> Floats:
